@@ -1,0 +1,100 @@
+"""Hypothesis strategies for every request value."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from hypothesis import strategies as st
+
+from wildduck.imap.grammar.append import Append, AppendMessage
+from wildduck.imap.grammar.cursor import MAX_NUMBER
+from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Section
+from wildduck.imap.grammar.flags import SYSTEM_FLAGS
+from wildduck.imap.grammar.mailbox import (
+    STATUS_ITEMS,
+    Check,
+    Close,
+    Examine,
+    List,
+    Select,
+    Status,
+    Unselect,
+)
+from wildduck.imap.grammar.mailboxes import canonical
+from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
+from wildduck.imap.grammar.sequence import STAR, SequenceSet
+from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
+from wildduck.imap.grammar.sign_in import Authenticate, Login
+from wildduck.imap.grammar.strings import LiteralStart
+from wildduck.imap.grammar.values import Command, Request
+
+#: No NUL, which no ordinary literal holds, and no lone surrogate, which is no UTF-8.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
+#: Modified UTF-7 can spell NUL too.
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(canonical)
+ATOM_CHARACTERS = "!#$&'+,-./0123456789:;<=>?@ABCDXYZ[^_`abcdxyz|}~"
+TAG_CHARACTERS = ATOM_CHARACTERS.replace("+", "") + "]"
+
+tags = st.text(TAG_CHARACTERS, min_size=1, max_size=8).map(str.encode)
+keywords = st.text(ATOM_CHARACTERS, min_size=1, max_size=12)
+flags = st.lists(st.sampled_from(list(SYSTEM_FLAGS.values())) | keywords, unique=True, max_size=6).map(tuple)
+numbers = st.one_of(st.just(STAR), st.integers(1, MAX_NUMBER), st.integers(1, 9))
+sequence_sets = st.builds(
+    SequenceSet, st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6).map(tuple)
+)
+zones = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+dates = st.datetimes(min_value=datetime(1, 1, 1), timezones=zones).map(
+    lambda moment: moment.replace(microsecond=0, fold=0)
+)
+
+attributes = st.sampled_from(ATTRIBUTES).map(Attribute)
+paths = st.lists(st.integers(1, MAX_NUMBER), max_size=4).map(tuple)
+partials = st.none() | st.tuples(st.integers(0, MAX_NUMBER), st.integers(1, MAX_NUMBER))
+fields = st.lists(
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12).map(str.encode),
+    min_size=1,
+    max_size=4,
+).map(tuple)
+plain_sections = st.builds(
+    Section, paths, st.sampled_from(["", "HEADER", "TEXT"]), st.just(()), st.booleans(), partials
+)
+mime_sections = st.builds(Section, paths.filter(bool), st.just("MIME"), st.just(()), st.booleans(), partials)
+field_sections = st.builds(
+    Section, paths, st.sampled_from(["HEADER.FIELDS", "HEADER.FIELDS.NOT"]), fields, st.booleans(), partials
+)
+items = st.one_of(attributes, plain_sections, mime_sections, field_sections)
+
+id_fields = st.lists(
+    st.tuples(
+        texts.filter(lambda name: len(name.encode()) <= 30),
+        st.none() | texts,
+    ),
+    max_size=5,
+).map(tuple)
+
+append_messages = st.builds(
+    AppendMessage,
+    st.builds(LiteralStart, st.integers(0, 50), st.just(False), st.just(False)),
+    flags,
+    st.none() | dates,
+)
+
+commands: st.SearchStrategy[Command] = st.one_of(
+    st.sampled_from([Capability(), Noop(), Logout(), StartTls(), Close(), Unselect(), Check(), Expunge()]),
+    st.builds(Id, st.none() | id_fields),
+    st.builds(Login, texts, texts),
+    st.builds(
+        Authenticate,
+        st.text(ATOM_CHARACTERS, min_size=1, max_size=8).map(str.upper),
+        st.none() | st.text("ABCxyz019+/=", min_size=1, max_size=12).map(str.encode),
+    ),
+    st.builds(Select, names),
+    st.builds(Examine, names),
+    st.builds(List, st.text(st.characters(exclude_categories=["Cs"]), max_size=10), names),
+    st.builds(Status, names, st.lists(st.sampled_from(STATUS_ITEMS), min_size=1, unique=True).map(tuple)),
+    st.builds(Fetch, sequence_sets, st.lists(items, min_size=1, max_size=4).map(tuple), st.booleans()),
+    st.builds(Store, sequence_sets, st.sampled_from("+-="), flags, st.booleans(), st.booleans()),
+    st.builds(UidExpunge, sequence_sets),
+)
+requests = st.builds(Request, tags, commands)
+append_requests = st.builds(Request, tags, st.builds(Append, names, st.tuples(append_messages)))

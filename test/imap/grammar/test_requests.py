@@ -1,0 +1,294 @@
+"""Tests of the request values: what bytes give them, what is refused, round trips."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from hypothesis import given, settings
+from twisted.trial.unittest import SynchronousTestCase
+
+from test.imap.grammar import strategies
+from test.imap.grammar.feeding import bytewise, whole
+from wildduck.imap.grammar.append import Append, AppendMessage, MessageStart
+from wildduck.imap.grammar.fetch import MACROS, Attribute, Fetch, Section
+from wildduck.imap.grammar.mailbox import Check, Close, Examine, List, Select, Status, Unselect
+from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
+from wildduck.imap.grammar.reader import Failure, MessageWanted, Proceed
+from wildduck.imap.grammar.sequence import STAR, SequenceSet
+from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
+from wildduck.imap.grammar.sign_in import Authenticate, Login
+from wildduck.imap.grammar.strings import LiteralStart
+from wildduck.imap.grammar.values import Command, Request
+
+ONE = SequenceSet(((1, 1),))
+
+
+def attributes(*names: str) -> tuple[Attribute, ...]:
+    return tuple(map(Attribute, names))
+
+
+#: Family, then what a client writes behind the tag, and the value it means.
+ACCEPTED: list[tuple[bytes, Command]] = [
+    # the session
+    (b"CAPABILITY", Capability()),
+    (b"noop", Noop()),
+    (b"Logout", Logout()),
+    (b"STARTTLS", StartTls()),
+    (b"ID NIL", Id(None)),
+    (b"id nil", Id(None)),
+    (b"ID ()", Id(())),
+    (b'ID ("name" "sodr" "version" NIL)', Id((("name", "sodr"), ("version", None)))),
+    (b'ID ({4+}\r\nname {2+}\r\na" "os" "x")', Id((("name", 'a"'), ("os", "x")))),
+    # sign-in
+    (b"LOGIN mrc secret", Login("mrc", "secret")),
+    (b'LOGIN "fred@example.com" "a \\"b\\" \\\\"', Login("fred@example.com", 'a "b" \\')),
+    (b"LOGIN {4+}\r\nfred {3+}\r\na\r\n", Login("fred", "a\r\n")),
+    (b'LOGIN {0+}\r\n ""', Login("", "")),
+    (b'LOGIN "j\xc3\xbcrgen" {2+}\r\n\xc3\xbc', Login("jürgen", "ü")),
+    (b"LOGIN a] b[", Login("a]", "b[")),
+    (b"LOGIN NIL NIL", Login("NIL", "NIL")),
+    (b"AUTHENTICATE plain", Authenticate("PLAIN")),
+    (b"AUTHENTICATE PLAIN =", Authenticate("PLAIN", b"=")),
+    (b"AUTHENTICATE PLAIN dGVzdAB0ZXN0AHRlc3Q=", Authenticate("PLAIN", b"dGVzdAB0ZXN0AHRlc3Q=")),
+    # mailboxes
+    (b"SELECT inbox", Select("INBOX")),
+    (b'EXAMINE "iNbOx/sub"', Examine("INBOX/sub")),
+    (b"SELECT inboxes", Select("inboxes")),
+    (b"SELECT {5+}\r\nINBOX", Select("INBOX")),
+    (b"SELECT ~peter/mail/&U,BTFw-", Select("~peter/mail/台北")),
+    (b"SELECT a]b", Select("a]b")),
+    (b'LIST "" ""', List("", "")),
+    (b"LIST ~/Mail/ %", List("~/Mail/", "%")),
+    (b"LIST #news. comp.mail.*", List("#news.", "comp.mail.*")),
+    (b'LIST "" {2+}\r\n*%', List("", "*%")),
+    (b'LIST "" "&AOk-*"', List("", "é*")),
+    (b"STATUS blurdybloop (UIDNEXT MESSAGES)", Status("blurdybloop", ("UIDNEXT", "MESSAGES"))),
+    (
+        b"STATUS a (unseen UNSEEN recent uidvalidity appendlimit)",
+        Status("a", ("UNSEEN", "RECENT", "UIDVALIDITY", "APPENDLIMIT")),
+    ),
+    (b"CLOSE", Close()),
+    (b"UNSELECT", Unselect()),
+    (b"CHECK", Check()),
+    # FETCH
+    (b"FETCH 1 ALL", Fetch(ONE, attributes(*MACROS["ALL"]))),
+    (b"FETCH 1 fast", Fetch(ONE, attributes("FLAGS", "INTERNALDATE", "RFC822.SIZE"))),
+    (b"UID FETCH 1 FULL", Fetch(ONE, attributes(*MACROS["FULL"]), by_uid=True)),
+    (b"FETCH 2:4,*:7 FLAGS", Fetch(SequenceSet(((2, 4), (STAR, 7))), attributes("FLAGS"))),
+    (
+        b"FETCH 1 (uid rfc822 RFC822.header RFC822.TEXT BODY BODYSTRUCTURE)",
+        Fetch(ONE, attributes("UID", "RFC822", "RFC822.HEADER", "RFC822.TEXT", "BODY", "BODYSTRUCTURE")),
+    ),
+    (b"FETCH 1 BODY[]", Fetch(ONE, (Section(),))),
+    (b"FETCH 1 body.peek[header]", Fetch(ONE, (Section((), "HEADER", peek=True),))),
+    (b"FETCH 1 BODY[1]", Fetch(ONE, (Section((1,)),))),
+    (b"FETCH 1 BODY[4.2.2.1]<0.100>", Fetch(ONE, (Section((4, 2, 2, 1), partial=(0, 100)),))),
+    (b"FETCH 1 BODY[4.1.MIME]", Fetch(ONE, (Section((4, 1), "MIME"),))),
+    (b"FETCH 1 BODY[3.TEXT]<4294967295.1>", Fetch(ONE, (Section((3,), "TEXT", partial=(4294967295, 1)),))),
+    (
+        b"FETCH 1 (FLAGS BODY[HEADER.FIELDS (DATE FROM)])",
+        Fetch(ONE, (Attribute("FLAGS"), Section((), "HEADER.FIELDS", (b"DATE", b"FROM")))),
+    ),
+    (
+        b'FETCH 1 BODY[2.HEADER.FIELDS.NOT ("to" {2+}\r\ncc)]<5.6>',
+        Fetch(ONE, (Section((2,), "HEADER.FIELDS.NOT", (b"to", b"cc"), False, (5, 6)),)),
+    ),
+    # STORE, EXPUNGE
+    (b"STORE 1 FLAGS ()", Store(ONE, "=", ())),
+    (b"STORE 1 +FLAGS (\\Deleted)", Store(ONE, "+", ("\\Deleted",))),
+    (b"STORE 1 -flags.silent \\seen $Work", Store(ONE, "-", ("\\Seen", "$Work"), True)),
+    (b"UID STORE 1 FLAGS.SILENT \\Draft", Store(ONE, "=", ("\\Draft",), True, True)),
+    (b"EXPUNGE", Expunge()),
+    (b"uid expunge 1", UidExpunge(ONE)),
+]
+
+#: What a client writes behind the tag, and why it is refused.
+REFUSED: list[tuple[bytes, str]] = [
+    (b"", "expected a command at column 4"),
+    (b"FOO", "unknown command"),
+    (b"UID", "missing argument"),
+    (b"UID NOOP", "unknown command"),
+    (b" NOOP", "expected a command"),
+    (b"\tNOOP", "expected a command"),
+    (b"NOOP ", "unexpected characters after the command at column 8"),
+    (b"NOOP x", "unexpected characters"),
+    (b"NO\x00OP", "unknown command"),
+    (b"NOOP\r", "unexpected characters"),
+    (b"\xc3\xa9", "expected a command"),
+    (b"(" * 1000, "expected a command"),
+    (b"LOGIN", "missing argument"),
+    (b"LOGIN a", "missing argument"),
+    (b"LOGIN a\tb", "expected a space"),
+    (b"LOGIN  a b", "expected a user name"),
+    (b"LOGIN a b c", "unexpected characters"),
+    (b'LOGIN "a b', "broken quoted string"),
+    (b'LOGIN "a\\x" b', "broken quoted string"),
+    (b'LOGIN "a\rx" b', "broken quoted string"),
+    (b'LOGIN "a\x00x" b', "broken quoted string"),
+    (b"LOGIN a\xff b", "expected a space"),
+    (b'LOGIN "\xff" b', "the user name is not UTF-8"),
+    (b"LOGIN a {1+}\r\n\xff", "the password is not UTF-8"),
+    (b"LOGIN a {1+}\r\n\x00", "NUL in a password"),
+    (b"LOGIN a {1", "broken literal"),
+    (b"LOGIN a {}", "invalid literal size"),
+    (b"LOGIN a {-1}", "invalid literal size"),
+    (b"LOGIN a {+}", "invalid literal size"),
+    (b"LOGIN a {1-}", "invalid literal size"),
+    (b"LOGIN a {1++}", "invalid literal size"),
+    (b"LOGIN a {0x1}", "invalid literal size"),
+    (b"LOGIN a {9999999999999999999}", "invalid literal size"),
+    (b"LOGIN a {" + b"9" * 5000 + b"}", "invalid literal size"),
+    (b"LOGIN a {3}x", "a literal's size must end the line"),
+    (b"LOGIN a ~{3}", "unexpected characters"),
+    (b"LOGIN a {2+}\r\nbcd", "unexpected characters"),
+    (b"AUTHENTICATE", "missing argument"),
+    (b"AUTHENTICATE PLAIN ", "expected an initial response"),
+    (b"AUTHENTICATE PLAIN !", "expected an initial response"),
+    (b"AUTHENTICATE PLAIN abc d", "unexpected characters"),
+    (b"ID", "missing argument"),
+    (b"ID nope", "expected a list or NIL"),
+    (b"ID (name x)", "expected a field's name"),
+    (b'ID ("a")', "expected a space"),
+    (b'ID ("a" "b"', "missing argument"),
+    (b'ID ("' + b"a" * 31 + b'" NIL)', "a field is too long"),
+    (b'ID ("a" "' + b"a" * 1025 + b'")', "a field is too long"),
+    (b"ID (" + b" ".join([b'"a" NIL'] * 31) + b")", "more than 30 fields"),
+    (b"SELECT", "missing argument"),
+    (b"SELECT a b", "unexpected characters"),
+    (b"SELECT a*", "unexpected characters"),
+    (b"SELECT &", "mailbox name is not modified UTF-7"),
+    (b'SELECT "\xc3\xa9"', "mailbox name is not modified UTF-7"),
+    (b"SELECT (a)", "expected a mailbox name"),
+    (b'LIST ""', "missing argument"),
+    (b'LIST "" (', "expected a mailbox pattern"),
+    (b"STATUS a", "missing argument"),
+    (b"STATUS a ()", "expected a status item"),
+    (b"STATUS a MESSAGES", "expected a list of status items"),
+    (b"STATUS a (MESSAGES", "expected the end of the list"),
+    (b"STATUS a (FOO)", "unknown status item"),
+    (b"FETCH", "missing argument"),
+    (b"FETCH 0 FLAGS", "a number in the sequence set is out of bounds"),
+    (b"FETCH 1", "missing argument"),
+    (b"FETCH 1 ()", "expected an item to fetch"),
+    (b"FETCH 1 (ALL)", "unknown item to fetch"),
+    (b"FETCH 1 ALL FLAGS", "unknown item to fetch"),
+    (b"FETCH 1 FLAGS UID", "unexpected characters"),
+    (b"FETCH 1 ((FLAGS))", "expected an item to fetch"),
+    (b"FETCH 1 BODY.PEEK", "unknown item to fetch"),
+    (b"FETCH 1 RFC822[]", "unexpected characters"),
+    (b"FETCH 1 BODY[", "unknown section"),
+    (b"FETCH 1 BODY[MIME]", "unknown section"),
+    (b"FETCH 1 BODY[0]", "a part's number can not be zero"),
+    (b"FETCH 1 BODY[1.]", "unknown section"),
+    (b"FETCH 1 BODY[1..2]", "unknown section"),
+    (b"FETCH 1 BODY[TEXT.1]", "unknown section"),
+    (b"FETCH 1 BODY[1.TEXT.1]", "unknown section"),
+    (b"FETCH 1 BODY[" + b"1." * 200 + b"1]", "the part's number is too long"),
+    (b"FETCH 1 BODY[99999999999999999999999]", "a part's number is too big"),
+    (b"FETCH 1 BODY[HEADER.FIELDS]", "expected a space"),
+    (b"FETCH 1 BODY[HEADER.FIELDS ()]", "expected a header field's name"),
+    (b'FETCH 1 BODY[HEADER.FIELDS ("a\xc3\xa9")]', "a header field's name has characters"),
+    (b"FETCH 1 BODY[HEADER.FIELDS ({3+}\r\na\r\n)]", "a header field's name has characters"),
+    (b"FETCH 1 BODY[]<0>", "expected a dot"),
+    (b"FETCH 1 BODY[]<0.0>", "the number of octets can not be zero"),
+    (b"FETCH 1 BODY[]<-1.5>", "expected the first octet"),
+    (b"FETCH 1 BODY[]<1.4294967296>", "the number of octets is too big"),
+    (b"STORE 1", "missing argument"),
+    (b"STORE 1 FLAGS", "missing argument"),
+    (b"STORE 1 FLAGS ", "expected a flag"),
+    (b"STORE 1 FLAG \\Seen", "expected FLAGS"),
+    (b"STORE 1 ++FLAGS \\Seen", "expected FLAGS"),
+    (b"STORE 1 FLAGS.LOUD \\Seen", "expected FLAGS"),
+    (b"STORE 1 +FLAGS (\\Recent)", "this system flag can not be set"),
+    (b"STORE 1 +FLAGS (\\Seen", "expected the end"),
+    (b"EXPUNGE 1", "unexpected characters"),
+    (b"UID EXPUNGE", "missing argument"),
+    (b"UID EXPUNGE $", "expected a sequence set"),
+    (b"APPEND", "missing argument"),
+    (b"APPEND INBOX", "missing argument"),
+    (b"APPEND INBOX x", "expected the message as a literal"),
+    (b"APPEND INBOX (\\Foo) {5}", "this system flag can not be set"),
+    (b"APPEND INBOX (\\Seen){5}", "expected a space"),
+    (b'APPEND INBOX "01-Jux-2020 00:00:00 +0000" {5}', "no such date and time"),
+    (b'APPEND INBOX "yesterday" {5}', "broken date and time"),
+    (b'APPEND INBOX () "01-Jan-2020 00:00:00 +0000" () {5}', "expected the message as a literal"),
+    (b"APPEND INBOX {-5}", "invalid literal size"),
+    (b"APPEND INBOX ~{5}", "expected the message as a literal"),
+    (b"APPEND & {5}", "mailbox name is not modified UTF-7"),
+]
+
+
+class RequestTests(SynchronousTestCase):
+    def test_accepted(self) -> None:
+        """Each command in each of its forms gives its value, fed whole or byte by byte."""
+        for text, command in ACCEPTED:
+            data = b"A1 " + text + b"\r\n"
+            self.assertEqual(whole(data), [Request(b"A1", command)], text)
+            self.assertEqual(bytewise(data), [Request(b"A1", command)], text)
+
+    def test_refused(self) -> None:
+        """A malformed command is refused with its tag and the reason, and the next one is understood."""
+        for text, reason in REFUSED:
+            data = b"A1 " + text + b"\r\nA2 NOOP\r\n"
+            found = whole(data)
+            self.assertEqual(found[-1], Request(b"A2", Noop()), text)
+            self.assertEqual(len(found), 2, found)
+            self.assertEqual((found[0].tag, found[0].status, found[0].fatal), (b"A1", "BAD", False))
+            self.assertIn(reason, found[0].text, text)
+            self.assertEqual(bytewise(data), found)
+
+    def test_no_tag(self) -> None:
+        """Where no tag can be read the refusal has none."""
+        for line in (b"", b" ", b"* NOOP", b"+ NOOP", b"\xff NOOP", b"\x00", b'"a" NOOP', b"(a) NOOP"):
+            self.assertEqual(whole(line + b"\r\n"), [Failure(None, "missing tag")])
+
+    def test_line_end(self) -> None:
+        """A line that ends in LF alone is not executed."""
+        self.assertEqual(
+            whole(b"a NOOP\nb NOOP\r\n"),
+            [Failure(b"a", "the line does not end in CRLF"), Request(b"b", Noop())],
+        )
+
+    def test_append(self) -> None:
+        """APPEND gives mailbox, flags and date before its message, then the message, then the command."""
+        zone = timezone(timedelta(hours=-8))
+        literal = LiteralStart(5, False)
+        message = AppendMessage(literal, ("\\Seen", "$Work"), datetime(1994, 2, 7, 21, 52, 25, tzinfo=zone))
+        data = (
+            b'A3 APPEND saved-messages (\\Seen $Work) " 7-Feb-1994 21:52:25 -0800" {5+}\r\nhello\r\n'
+            b"A4 APPEND {5+}\r\ninbox {0}\r\n\r\n"
+        )
+        empty = AppendMessage(LiteralStart(0))
+        expected: list[Any] = [
+            MessageWanted(b"A3", MessageStart("APPEND", "saved-messages", message)),
+            b"hello",
+            Request(b"A3", Append("saved-messages", (message,))),
+            MessageWanted(b"A4", MessageStart("APPEND", "INBOX", empty)),
+            b"",
+            Request(b"A4", Append("INBOX", (empty,))),
+        ]
+        self.assertEqual(whole(data), expected)
+        self.assertEqual(bytewise(data), expected)
+
+    def test_synchronizing(self) -> None:
+        """Each synchronizing literal is asked for once, after what precedes it was found right."""
+        found = whole(b"a LOGIN {4}\r\nfred {2}\r\nab\r\n")
+        self.assertEqual(found, [Proceed(), Proceed(), Request(b"a", Login("fred", "ab"))])
+
+    @settings(deadline=None, max_examples=400)
+    @given(strategies.requests)
+    def test_round_trip(self, request: Request) -> None:
+        """A composed request is parsed to the same value, and composed the same again."""
+        data = request.compose()
+        self.assertEqual(whole(data), [request])
+        self.assertEqual(whole(data)[0].compose(), data)
+
+    @settings(deadline=None)
+    @given(strategies.append_requests)
+    def test_append_round_trip(self, request: Request) -> None:
+        """A composed APPEND is parsed to the same value when its messages are filled in."""
+        assert isinstance(request.command, Append)
+        content = b"x" * request.command.messages[0].literal.size
+        data = request.compose()[:-2] + content + b"\r\n"
+        self.assertEqual(whole(data)[1:], [content, request])

@@ -1,0 +1,76 @@
+"""
+C{python -m test.interop [CASE…]}: other people's programs against the server.
+
+It installs what it lacks (Debian packages, when root), starts a server with
+private databases in a temporary folder, and says of each case whether it holds,
+fails or is skipped, and why.  Exit status 1: something failed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+from test.interop import clients, comparison
+from test.interop.case import Case, Failed, Setting, Skipped
+from test.interop.programs import Missing
+from test.support.server_process import ServerProcess, automatic_ports
+
+CASES = (
+    Case("swaks", clients.swaks_plain),
+    Case("swaks-starttls", clients.swaks_starttls),
+    Case("curl", clients.curl_account),
+    Case("imaplib", clients.imaplib_reads),
+    Case("openssl", clients.openssl_implicit),
+    Case("openssl-starttls", clients.openssl_starttls),
+    Case("dovecot", comparison.dovecot_structures),
+)
+
+
+def main(names: list[str]) -> int:
+    """
+    Run the named cases, all if none is named.
+
+    @return: exit status.
+    """
+    known = {case.name: case for case in CASES}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        print(f"no such case: {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
+        return 2
+    chosen = [known[name] for name in names] or list(CASES)
+    folder = tempfile.mkdtemp(prefix="wildduck-interop-")
+    server = ServerProcess(os.path.join(folder, "data"), automatic_ports())
+    try:
+        server.start()
+        setting = Setting(server, folder)
+        failed = sum(not _run(case, setting) for case in chosen)
+    finally:
+        server.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    errors = server.errors()
+    for line in errors:
+        print(f"the server's log: {line}")
+    return 1 if failed or errors else 0
+
+
+def _run(case: Case, setting: Setting) -> bool:
+    """Run one case and print what came of it; false if it failed."""
+    began = time.monotonic()
+    try:
+        said, word, good = case.run(setting), "ok", True
+    except (Skipped, Missing) as reason:
+        said, word, good = str(reason), "SKIPPED", True
+    except Failed as failure:
+        said, word, good = str(failure), "FAILED", False
+    except Exception as error:
+        said, word, good = f"{type(error).__name__}: {error}", "FAILED", False
+    print(f"{case.name:18} {word:8} {time.monotonic() - began:5.1f} s  {said}", flush=True)
+    return good
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

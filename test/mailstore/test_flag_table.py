@@ -1,0 +1,50 @@
+"""Flags of many messages as bits."""
+
+from __future__ import annotations
+
+from hypothesis import given, strategies
+from twisted.trial import unittest
+
+from wildduck.mailstore.flag_table import SYSTEM_FLAGS, FlagTable, canonical, keywords
+
+
+class CanonicalTests(unittest.SynchronousTestCase):
+    """Flags as they are stored."""
+
+    def test_system_flags_are_spelled_as_in_the_rfc(self) -> None:
+        """System flags are the same in any case (RFC 3501 §9 'flag')."""
+        self.assertEqual(("\\Seen", "\\Flagged"), canonical(["\\SEEN", "\\flagged", "\\Seen"]))
+
+    def test_recent_is_never_stored(self) -> None:
+        """\\Recent belongs to a session (RFC 3501 §2.3.2)."""
+        self.assertEqual(("$Label1",), canonical(["\\Recent", "$Label1"]))
+
+    def test_keywords(self) -> None:
+        """Keywords are what does not begin with a backslash."""
+        self.assertEqual(("$Label1", "work"), keywords(["\\Seen", "$Label1", "work"]))
+
+
+class FlagTableTests(unittest.SynchronousTestCase):
+    """Bits and their names."""
+
+    @given(strategies.lists(strategies.lists(strategies.sampled_from([f"k{n}" for n in range(90)]), unique=True)))
+    def test_gives_back_what_was_packed(self, messages: list[list[str]]) -> None:
+        """Also with more than 64 names in one mailbox nothing is lost."""
+        table = FlagTable()
+        bits = [table.pack(uid, flags) for uid, flags in enumerate(messages)]
+        for uid, flags in enumerate(messages):
+            self.assertEqual(set(flags), set(table.unpack(uid, bits[uid])))
+
+    def test_spill_is_forgotten(self) -> None:
+        """A message that is gone leaves nothing behind."""
+        table = FlagTable()
+        for n in range(64):
+            table.learn(f"k{n}")
+        bits = table.pack(1, ["late"])
+        self.assertEqual(("late",), table.unpack(1, bits))
+        table.forget(1)
+        self.assertEqual((), table.unpack(1, bits))
+
+    def test_system_flags_have_the_lowest_bits(self) -> None:
+        """They have a bit however many keywords there are."""
+        self.assertEqual(list(SYSTEM_FLAGS), FlagTable().names)

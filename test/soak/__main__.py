@@ -1,0 +1,61 @@
+"""
+C{python -m test.soak [messages] [memory]}: what takes too long for C{make test}.
+
+C{messages}: 1,000 generated messages, about 3 GB, there and back.  C{memory}:
+the server's resident set while large messages go in and out.  Each runs on a
+server with private databases in a temporary folder.  Exit status 1: something
+did not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+
+from test.soak import memory, messages
+from test.support.server_process import ServerProcess, automatic_ports
+
+
+def main() -> int:
+    """@return: exit status."""
+    parser = argparse.ArgumentParser(prog="python -m test.soak")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="messages, memory; default: both")
+    parser.add_argument("--count", type=int, default=1000, help="messages (default: 1000)")
+    parser.add_argument("--seconds", type=float, default=0, help="stop sending messages after; 0: never")
+    parser.add_argument("--seed", type=int, default=1, help="of the first message")
+    parser.add_argument("--reads", type=int, default=memory.READS, help="50 MB messages read by memory")
+    options = parser.parse_args()
+    parts: dict[str, Callable[[ServerProcess], bool]] = {
+        "messages": lambda server: messages.run(server, options.count, options.seconds, options.seed),
+        "memory": lambda server: memory.run(server, options.reads),
+    }
+    unknown = [name for name in options.parts if name not in parts]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}")
+    held = [_run(name, parts[name]) for name in options.parts or parts]
+    return 0 if all(held) else 1
+
+
+def _run(name: str, part: Callable[[ServerProcess], bool]) -> bool:
+    """One part on a server of its own."""
+    folder = tempfile.mkdtemp(prefix="wildduck-soak-")
+    server = ServerProcess(os.path.join(folder, "data"), [*automatic_ports(), "storage.default_quota=1 TiB"])
+    try:
+        server.start()
+        held = part(server)
+    finally:
+        server.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    for line in server.errors():
+        held = False
+        print(f"{name}: the server's log: {line}")
+    print(f"{name}: {'holds' if held else 'DOES NOT HOLD'}", flush=True)
+    return held
+
+
+if __name__ == "__main__":
+    sys.exit(main())

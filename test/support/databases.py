@@ -1,0 +1,193 @@
+"""
+Real databases for tests: one private mongod and redis-server for a whole trial run.
+
+They live in a helper process (this module run with C{-m}) that ends, removing
+its folder, when its standard input does: after the run, after Ctrl-C, and after
+C{kill -9} of trial.  It is started when the first test asks.
+
+A test gets a database name and a Redis number from L{fresh_settings}; both are
+emptied when it ends.  Databases are emptied, not dropped, and used again,
+because making a hundred indexes for each test would take most of the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+import redis
+from pymongo import MongoClient
+from twisted.trial import unittest
+
+from wildduck import config
+
+#: Redis numbers of a private redis-server; 0 is left alone.
+_REDIS_NUMBERS = 63
+
+
+class _Helper:
+    """The helper process and clients that block, which is what set-up and clean-up want."""
+
+    def __init__(self) -> None:
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "test.support.databases"],
+            cwd=root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the test databases did not start, see above")
+        answer = json.loads(line)
+        self.mongo_port: int = answer["mongo_port"]
+        self.redis_port: int = answer["redis_port"]
+        #: Process ids by name, for tests that look at the processes.
+        self.pids: dict[str, int] = answer["pids"]
+        self.client: MongoClient[dict[str, Any]] = MongoClient(
+            "127.0.0.1", self.mongo_port, directConnection=True
+        )
+        self._free: list[int] = []
+        self._made = 0
+
+    def take(self) -> int:
+        """The number of a free pair of databases."""
+        if self._free:
+            return self._free.pop()
+        self._made += 1
+        if self._made > _REDIS_NUMBERS:
+            raise RuntimeError("too many databases in use at once: is a test case leaking them?")
+        return self._made
+
+    def give_back(self, number: int) -> None:
+        """Empty the pair, for the next test."""
+        for suffix in ("", "-users", "-gridfs", "-sender"):
+            self._empty(f"test{number}{suffix}")
+        self.redis(number).flushdb()
+        self._free.append(number)
+
+    def _empty(self, name: str) -> None:
+        database = self.client[name]
+        for collection in database.list_collection_names(filter={"type": "collection"}):
+            if database[collection].estimated_document_count():
+                database[collection].delete_many({})
+
+    def redis(self, number: int) -> Any:
+        """A blocking client of one Redis database."""
+        return redis.Redis(port=self.redis_port, db=number)
+
+
+_helper: _Helper | None = None
+
+
+def helper() -> _Helper:
+    """The databases of this run."""
+    global _helper
+    if _helper is None:
+        _helper = _Helper()
+    return _helper
+
+
+def data_folder(test: unittest.SynchronousTestCase, name: str = "data") -> str:
+    """An empty folder that is removed after the test."""
+    path = tempfile.mkdtemp(prefix="wildduck-test-")
+    test.addCleanup(shutil.rmtree, path, ignore_errors=True)
+    return os.path.join(path, name)
+
+
+def fresh_settings(test: unittest.SynchronousTestCase, *sets: str, split: bool = False) -> config.Settings:
+    """
+    Settings with empty databases and a data folder for one test.
+
+    @param sets: C{SECTION.KEY=VALUE}, as for C{--set}.
+    @param split: accounts, attachments and the queue in databases of their own.
+    """
+    databases = helper()
+    number = databases.take()
+    test.addCleanup(databases.give_back, number)
+    name = f"test{number}"
+    own = (f"mongo.users={name}-users", f"mongo.gridfs={name}-gridfs", f"mongo.sender={name}-sender")
+    ports = [f"{key}=auto" for key in ("imap.port", "imap.tls_port", "pop3.port", "pop3.tls_port")]
+    return config.load(
+        None,
+        data_folder(test),
+        [
+            f"mongo.uri=mongodb://127.0.0.1:{databases.mongo_port}/{name}",
+            f"redis.uri=redis://127.0.0.1:{databases.redis_port}/{number}",
+            *(own if split else ()),
+            *ports,
+            "lmtp.port=auto",
+            "api.port=auto",
+            *sets,
+        ],
+    )
+
+
+def blocking_database(settings: config.Settings) -> Any:
+    """A blocking pymongo handle of the main database, to look at what was stored."""
+    return helper().client[settings.mongo.uri.rpartition("/")[2]]
+
+
+def blocking_redis(settings: config.Settings) -> Any:
+    """A blocking client of the test's Redis database."""
+    return helper().redis(int(settings.redis.uri.rpartition("/")[2]))
+
+
+# --- the helper process ---------------------------------------------------------
+
+
+def _main() -> None:
+    from twisted.internet import reactor, stdio
+    from twisted.internet.defer import Deferred
+    from twisted.internet.protocol import Protocol
+
+    from wildduck.private.databases import PrivateDatabases
+    from wildduck.private.folder import DataFolder
+
+    path = tempfile.mkdtemp(prefix="wildduck-test-databases-")
+    folder = DataFolder(path)
+    databases = PrivateDatabases(folder)
+    status = 0
+
+    class UntilEnd(Protocol):
+        def connectionLost(self, reason: Any = None) -> None:
+            reactor.stop()  # type: ignore[attr-defined]
+
+    async def start() -> None:
+        databases.look()
+        await databases.start(reactor)
+        record = folder.record()
+        answer = {"mongo_port": record.mongod_port, "redis_port": record.redis_port, "pids": databases.pids}
+        print(json.dumps(answer), flush=True)
+
+    def failed(failure: Any) -> None:
+        nonlocal status
+        print(f"test databases: {failure.getErrorMessage()}", file=sys.stderr)
+        status = 1
+        reactor.stop()  # type: ignore[attr-defined]
+
+    def begin() -> None:
+        stdio.StandardIO(UntilEnd())
+        Deferred.fromCoroutine(start()).addErrback(failed)
+
+    def end() -> Deferred[None]:
+        return Deferred.fromCoroutine(databases.stop())
+
+    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
+    reactor.addSystemEventTrigger("before", "shutdown", end)  # type: ignore[attr-defined]
+    reactor.callLater(24 * 3600, reactor.stop)  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]
+    shutil.rmtree(path, ignore_errors=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    _main()

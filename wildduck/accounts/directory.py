@@ -1,0 +1,141 @@
+"""
+Who is meant by a name or an address: look-ups only.
+
+Order and normalisation follow spec/schema.md §9.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+
+from wildduck.accounts import normalise
+from wildduck.accounts.values import ACCOUNT_FIELDS, Account, Address, Recipient
+from wildduck.database import Database
+from wildduck.errors import AddressNotFound, DeliveryNotPossible, UserNotFound
+
+#: Addresses of one account that are listed.
+MOST_ADDRESSES = 10_000
+
+Row = dict[str, Any]
+
+
+class Directory:
+    """Reads C{users}, C{addresses} and C{domainaliases}."""
+
+    def __init__(self, users: Database, default_quota: int) -> None:
+        """@param default_quota: bytes for accounts that have none of their own."""
+        self._users = users
+        self._default_quota = default_quota
+
+    async def find(self, query: Row, more_fields: Row | None = None) -> tuple[Account, Row] | None:
+        """The account that a query on C{users} finds, and its document."""
+        document = await self._users.find_one(
+            "users", query, projection={**ACCOUNT_FIELDS, **(more_fields or {})}
+        )
+        if document is None:
+            return None
+        return Account.from_document(document, self._default_quota), document
+
+    async def by_id(self, user: ObjectId) -> Account:
+        """@raise UserNotFound: no such account."""
+        found = await self.find({"_id": user})
+        if found is None:
+            raise UserNotFound()
+        return found[0]
+
+    async def by_name(self, name: str) -> Account:
+        """
+        The account of a sign-in name, which can also be one of its addresses.
+
+        @raise UserNotFound: no such account.
+        """
+        found = await self.find_by_name(name)
+        if found is None:
+            raise UserNotFound()
+        return found[0]
+
+    async def find_by_name(self, name: str, more_fields: Row | None = None) -> tuple[Account, Row] | None:
+        """
+        As L{by_name}, with further fields of the document; C{None} for nobody.
+
+        An address that is nobody's can still be a sign-in name; a forwarded
+        address belongs to nobody.
+        """
+        if "@" in name:
+            row = await self._address_row(normalise.address_view(name))
+            if row is not None:
+                user = row.get("user")
+                return await self.find({"_id": user}, more_fields) if user else None
+            name = normalise.address_view(name)
+        return await self.find({"unameview": normalise.name_view(name)}, more_fields)
+
+    async def recipient(self, address: str) -> Recipient:
+        """
+        Who receives mail for an address: exact, domain alias, wildcards.
+
+        @raise AddressNotFound: nobody.
+        @raise DeliveryNotPossible: a forwarded address.
+        """
+        view = normalise.address_view(address)
+        row = await self._address_row(view) or await self._wildcard_row(view)
+        if row is None:
+            raise AddressNotFound()
+        if not row.get("user"):
+            raise DeliveryNotPossible()
+        found = await self.find({"_id": row["user"]})
+        if found is None:
+            raise AddressNotFound()
+        return Recipient(account=found[0], address=address, matched=str(row.get("address") or ""))
+
+    async def page(self, after: str = "", limit: int = 1000) -> list[tuple[str, Account]]:
+        """
+        Accounts with their unique names, in the order of these.
+
+        @param after: the unique name that the page before ended with.
+        """
+        rows = await self._users.find(
+            "users", {"unameview": {"$gt": after}}, sort=[("unameview", 1)], limit=limit
+        )
+        return [(row["unameview"], Account.from_document(row, self._default_quota)) for row in rows]
+
+    async def addresses(self, account: Account) -> list[Address]:
+        """All addresses of an account, in the order of their normalised form."""
+        rows = await self._users.find(
+            "addresses", {"user": account.id}, sort=[("addrview", 1)], limit=MOST_ADDRESSES
+        )
+        return [
+            Address(row["_id"], account.id, str(row.get("address") or ""), row.get("created"),
+                    main=row.get("address") == account.address)
+            for row in rows
+        ]  # fmt: skip
+
+    async def _address_row(self, view: str) -> Row | None:
+        """The row of a normalised address, at its own domain or the alias target's."""
+        row = await self._users.find_one("addresses", {"addrview": view})
+        if row is not None:
+            return row
+        local, at, domain = view.rpartition("@")
+        target = await self._alias_target(domain) if at else None
+        if target is None:
+            return None
+        return await self._users.find_one("addresses", {"addrview": f"{local}@{target}"})
+
+    async def _alias_target(self, domain: str) -> str | None:
+        alias = await self._users.find_one("domainaliases", {"alias": domain})
+        return normalise.domain(str(alias["domain"])) if alias and alias.get("domain") else None
+
+    async def _wildcard_row(self, view: str) -> Row | None:
+        """The longest partial wildcard wins, a domain before its alias target, C{local@*} last."""
+        local, at, domain = view.rpartition("@")
+        if not at:
+            return None
+        views = list(normalise.wildcard_views(local, domain))
+        target = await self._alias_target(domain)
+        if target is not None:
+            views += normalise.wildcard_views(local, target)
+        views.append(f"{local}@*")
+        rows = await self._users.find("addresses", {"addrview": {"$in": views}}, limit=len(views))
+        by_view = {row["addrview"]: row for row in rows}
+        return next((by_view[view] for view in views if view in by_view), None)

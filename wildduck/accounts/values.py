@@ -1,0 +1,167 @@
+"""Accounts, addresses and credentials as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson import ObjectId
+from twisted.cred.credentials import ICredentials
+from zope.interface import implementer
+
+from wildduck.interfaces import IMailAccount
+
+#: Fields of a user document that L{Account.from_document} reads.
+ACCOUNT_FIELDS = dict.fromkeys(
+    (
+        "username",
+        "unameview",
+        "name",
+        "language",
+        "address",
+        "quota",
+        "storageUsed",
+        "disabled",
+        "suspended",
+        "activated",
+        "disabledScopes",
+        "enabled2fa",
+        "encryptMessages",
+        "targets",
+        "forwards",
+        "recipients",
+        "autoreply",
+        "retention",
+        "spamLevel",
+        "created",
+    ),
+    True,
+)
+
+
+def _number(value: Any) -> int:
+    """A stored number as an int; WildDuck writes doubles, old documents lack fields."""
+    if isinstance(value, (int, float)) and value == value and abs(value) < 2**63:
+        return int(value)
+    return 0
+
+
+def _second_factors(value: Any) -> tuple[str, ...]:
+    """C{enabled2fa}: a list of names; older documents hold C{true} for totp."""
+    if isinstance(value, list):
+        return tuple(str(item) for item in value)
+    return ("totp",) if value else ()
+
+
+@implementer(IMailAccount)
+@dataclass(frozen=True, slots=True)
+class Account:
+    """
+    A user document as far as mail needs it (spec/schema.md 'users').
+
+    @ivar quota: bytes, the default applied where the document has 0.
+    @ivar own_quota: bytes as stored, 0 for the default.
+    @ivar storage_used: bytes, never negative.
+    @ivar retention: milliseconds, 0 for ever.
+    @ivar second_factors: methods in force, empty for none.
+    """
+
+    id: ObjectId
+    username: str
+    address: str = ""
+    name: str = ""
+    language: str = ""
+    quota: int = 0
+    own_quota: int = 0
+    storage_used: int = 0
+    disabled: bool = False
+    suspended: bool = False
+    activated: bool = True
+    disabled_scopes: tuple[str, ...] = ()
+    second_factors: tuple[str, ...] = ()
+    encrypt_messages: bool = False
+    targets: tuple[Any, ...] = ()
+    autoreply: bool = False
+    retention: int = 0
+    spam_level: int = 50
+    recipients: int = 0
+    forwards: int = 0
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any], default_quota: int) -> Account:
+        """@param default_quota: bytes for documents whose C{quota} is 0 or missing."""
+        own_quota = max(0, _number(document.get("quota")))
+        return cls(
+            id=document["_id"],
+            username=str(document.get("username") or ""),
+            address=str(document.get("address") or ""),
+            name=str(document.get("name") or ""),
+            language=str(document.get("language") or ""),
+            quota=own_quota or default_quota,
+            own_quota=own_quota,
+            storage_used=max(0, _number(document.get("storageUsed"))),
+            disabled=bool(document.get("disabled")),
+            suspended=bool(document.get("suspended")),
+            activated=bool(document.get("activated", True)),
+            disabled_scopes=tuple(str(scope) for scope in document.get("disabledScopes") or ()),
+            second_factors=_second_factors(document.get("enabled2fa")),
+            encrypt_messages=bool(document.get("encryptMessages")),
+            targets=tuple(document.get("targets") or ()),
+            autoreply=bool(document.get("autoreply")),
+            retention=max(0, _number(document.get("retention"))),
+            spam_level=50 if document.get("spamLevel") is None else _number(document["spamLevel"]),
+            recipients=max(0, _number(document.get("recipients"))),
+            forwards=max(0, _number(document.get("forwards"))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """
+    One row of C{addresses} that belongs to an account.
+
+    @ivar main: it is the account's default address.
+    """
+
+    id: ObjectId
+    user: ObjectId
+    address: str
+    created: Any = None
+    main: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """
+    Who receives mail for an address.
+
+    @ivar account: the receiving account.
+    @ivar address: the address as the sender wrote it, with its label.
+    @ivar matched: the stored address, alias target or wildcard that matched.
+    """
+
+    account: Account
+    address: str
+    matched: str
+
+
+class ISignIn(ICredentials):
+    """A name and password with the service they are meant for."""
+
+
+@implementer(ISignIn)
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """
+    A name and password as a client gave them.
+
+    @ivar service: C{"imap"}, C{"pop3"}, C{"smtp"} or C{"master"}.
+    @ivar ip: the client's address, after PROXY.
+    @ivar session: id of the connection, for the log.
+    """
+
+    username: str
+    password: str = field(repr=False)
+    service: str = "imap"
+    ip: str = ""
+    session: str = ""

@@ -1,0 +1,54 @@
+"""Requests whose body is bounded before it is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.web.server import Request
+
+from wildduck import limits
+
+_TOO_BIG = b'{\n  "error": "The request body is too big",\n  "code": "RequestTooBig"\n}\n'
+_RESPONSE = (
+    b"HTTP/1.1 413 Request Entity Too Large\r\n"
+    b"Content-Type: application/json; charset=utf-8\r\n"
+    b"Content-Length: %d\r\n"
+    b"Connection: close\r\n\r\n" % len(_TOO_BIG)
+) + _TOO_BIG
+
+
+class BoundedRequest(Request):
+    """
+    Answers 413 and closes as soon as a body is known to pass the bound.
+
+    twisted.web spools any body to a temporary file without a bound of its own.
+    """
+
+    most_bytes = limits.API_BODY
+    _received = 0
+    _refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        """The Content-Length, C{None} for a chunked body."""
+        if length is not None and length > self.most_bytes:
+            self._refuse()
+        super().gotLength(0 if self._refused else length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._received += len(data)
+        if self._received > self.most_bytes:
+            self._refuse()
+        if not self._refused:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, *args: Any) -> None:
+        """All of the body came; one that was refused is not processed."""
+        if not self._refused:
+            super().requestReceived(*args)
+
+    def _refuse(self) -> None:
+        if not self._refused:
+            self._refused = True
+            self.channel.transport.write(_RESPONSE)
+            self.channel.transport.loseConnection()

@@ -1,0 +1,60 @@
+"""Running one coroutine on the databases, and saying what went wrong in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import click
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from wildduck.command_line.running import with_running_databases
+from wildduck.composition import Backend
+from wildduck.config import Settings
+from wildduck.errors import ConfigurationError, DomainError
+
+
+def run(settings: Settings, work: Callable[[Backend], Awaitable[Any]]) -> Any:
+    """
+    Connect, do the work, disconnect.
+
+    @return: what the work returns.
+    @raise click.ClickException: with the one line of a failure that was foreseen.
+    """
+    settings = with_running_databases(settings)
+
+    async def connected(reactor: Any) -> Any:
+        backend = Backend(settings, reactor)
+        try:
+            await backend.open(ensure_indexes=False)
+            return await work(backend)
+        finally:
+            await backend.close()
+
+    result = _in_reactor(connected)
+    if isinstance(result, Failure):
+        if result.check(DomainError, ConfigurationError):
+            raise click.ClickException(result.getErrorMessage())
+        result.raiseException()
+    return result
+
+
+def _in_reactor(work: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Run the reactor for one coroutine; its result, or the L{Failure} that it ended with."""
+    from twisted.internet import reactor
+
+    outcome: list[Any] = []
+
+    def begin() -> None:
+        Deferred.fromCoroutine(work(reactor)).addBoth(end)  # type: ignore[arg-type]
+
+    def end(result: Any) -> None:
+        outcome.append(result)
+        reactor.stop()  # type: ignore[attr-defined]
+
+    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]
+    if not outcome:
+        raise click.Abort()
+    return outcome[0]

@@ -1,0 +1,127 @@
+"""C{wildduck user}: accounts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from wildduck.accounts import Account, Address
+from wildduck.command_line.options import settings, settings_options
+from wildduck.command_line.session import run
+from wildduck.command_line.units import SizeType
+from wildduck.composition import Backend
+
+#: Accounts asked for at a time by C{list}.
+_PAGE = 1000
+
+
+@click.group()
+@settings_options
+def user() -> None:
+    """Manage accounts."""
+
+
+@user.command()
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
+@click.option(
+    "--address", "addresses", metavar="ADDRESS", multiple=True, help="An address; the first is the main one."
+)
+@click.option("--quota", type=SizeType(), default=0, help="Storage, in bytes or as '2 GiB'; 0: the default.")
+@settings_options
+def create(name: str, password_stdin: bool, addresses: Sequence[str], quota: int) -> None:
+    """Make an account with its mailboxes."""
+    password = _password()
+
+    async def work(backend: Backend) -> Account:
+        return await backend.accounts.create(name, password, addresses=addresses, quota=quota)
+
+    account = run(settings(), work)
+    click.echo(f"created {account.username} ({account.id})")
+    if not account.address:
+        click.echo("it has no address: nobody can write to it yet", err=True)
+
+
+@user.command("list")
+@settings_options
+def list_users() -> None:
+    """Print the accounts: name, main address, bytes used, bytes allowed."""
+
+    async def work(backend: Backend) -> None:
+        after = ""
+        while accounts := await backend.accounts.usernames(after, _PAGE):
+            for account in accounts:
+                click.echo(
+                    f"{account.username}\t{account.address}\t{account.storage_used}\t{account.quota}{_state(account)}"
+                )
+            after = accounts[-1].name_view
+
+    run(settings(), work)
+
+
+@user.command()
+@click.argument("name")
+@settings_options
+def show(name: str) -> None:
+    """Print one account; NAME is its sign-in name or one of its addresses."""
+
+    async def work(backend: Backend) -> tuple[Account, list[Address]]:
+        account = await backend.accounts.get(name)
+        return account, await backend.accounts.addresses(account)
+
+    account, addresses = run(settings(), work)
+    click.echo(f"id:        {account.id}")
+    click.echo(f"name:      {account.username}{_state(account)}")
+    for address in addresses:
+        click.echo(f"address:   {address.address}{' (main)' if address.main else ''}")
+    click.echo(f"used:      {account.storage_used} bytes")
+    click.echo(f"quota:     {account.quota} bytes{'' if account.own_quota else ' (default)'}")
+
+
+@user.command()
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
+@settings_options
+def password(name: str, password_stdin: bool) -> None:
+    """Replace the password of an account."""
+    new = _password()
+
+    async def work(backend: Backend) -> Account:
+        account = await backend.accounts.get(name)
+        await backend.accounts.set_password(account, new)
+        return account
+
+    click.echo(f"new password for {run(settings(), work).username}")
+
+
+@user.command()
+@click.argument("name")
+@settings_options
+def delete(name: str) -> None:
+    """Delete an account; its messages go after 14 days."""
+
+    async def work(backend: Backend) -> Account:
+        account = await backend.accounts.get(name)
+        await backend.accounts.delete(account)
+        return account
+
+    click.echo(f"deleted {run(settings(), work).username}")
+
+
+def _password() -> str:
+    """The first line of standard input."""
+    try:
+        line = sys.stdin.readline()
+    except UnicodeDecodeError:
+        raise click.ClickException("the password is not UTF-8") from None
+    password = line.rstrip("\r\n")
+    if not password:
+        raise click.ClickException("standard input holds no password")
+    return password
+
+
+def _state(account: Account) -> str:
+    states = [name for name in ("disabled", "suspended") if getattr(account, name)]
+    return f" ({', '.join(states)})" if states else ""

@@ -1,0 +1,28 @@
+"""
+MongoDB and Redis: the only code that knows their drivers.
+
+Floor 2 of design.md §2: deadlines, repeats, bounded queues, GridFS, indexes,
+locks.  It knows nothing of mail but the names of collections.
+"""
+
+from __future__ import annotations
+
+from wildduck.database.database import Database, Updated
+from wildduck.database.databases import Databases
+from wildduck.database.gridfs import GridFS
+from wildduck.database.group import WriteGroup
+from wildduck.database.locks import Lock, Locks
+from wildduck.database.redis import Redis
+from wildduck.database.settings import MongoSettings
+
+__all__ = [
+    "Database",
+    "Databases",
+    "GridFS",
+    "Lock",
+    "Locks",
+    "MongoSettings",
+    "Redis",
+    "Updated",
+    "WriteGroup",
+]

@@ -1,0 +1,478 @@
+"""One logical database: what the domain does with MongoDB, as few methods with a deadline each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wildduck import limits
+from wildduck.database.address import Address
+from wildduck.database.cluster import Cluster, Repeat
+from wildduck.database.codec import encode
+from wildduck.database.cursors import read
+from wildduck.database.group import WriteGroup
+
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+#: An update document or the stages of a pipeline update.
+Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Projection = Mapping[str, Any]
+Sort = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+
+@dataclass(frozen=True)
+class Updated:
+    """
+    What an update did.
+
+    @ivar matched: documents that the filter matched.
+    @ivar modified: of these, documents that are different now.
+    @ivar upserted_id: C{_id} of the document an upsert inserted, else C{None}.
+    """
+
+    matched: int
+    modified: int
+    upserted_id: Any = None
+
+
+class Database:
+    """
+    A handle: main, users, gridfs or sender (store.md §9).
+
+    Every method raises L{wildduck.errors.Unavailable} when the server is away
+    or does not answer within the deadline (C{limits.OPERATION_SECONDS}, or
+    C{limits.SLOW_OPERATION_SECONDS} with C{slow}),
+    L{wildduck.errors.Overloaded} when too much waits already,
+    L{wildduck.errors.DuplicateKey}, and L{wildduck.errors.DatabaseFailure}
+    with MongoDB's code for everything else.
+
+    Writes (store.md §4): C{durable} waits for the majority and its journal,
+    else the primary alone answers.  After a lost connection a read is repeated
+    once.  So is, on a replica set, a write of single documents, as a retryable
+    write that is carried out once.  On a standalone server an insert is
+    repeated, and an update only where the caller says by C{idempotent} that
+    doing it twice is the same as once; any other write raises
+    L{wildduck.errors.Unavailable} and may have been carried out.
+
+    @ivar name: of the database.
+    """
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.name = name
+        self._cluster = cluster
+
+    def __repr__(self) -> str:
+        return f"<Database {self.name} on {self._cluster.address.label}>"
+
+    @property
+    def replica_set(self) -> bool:
+        """Whether a repeated write is carried out once; else it is a standalone server."""
+        return self._cluster.replica_set
+
+    @property
+    def mongos(self) -> bool:
+        """Whether this is a sharded cluster."""
+        return self._cluster.mongos
+
+    @property
+    def address(self) -> Address:
+        """Where it is, for messages."""
+        return self._cluster.address
+
+    def sibling(self, name: str) -> Database:
+        """Another database of the same deployment."""
+        return Database(self._cluster, name)
+
+    def group(self) -> WriteGroup:
+        """@return: a new group whose writes become durable together with its last one."""
+        return WriteGroup(self._cluster)
+
+    async def command(
+        self, command: Document, *, slow: bool = False, seconds: float | None = None
+    ) -> Document:
+        """
+        Run any command, once.
+
+        @param seconds: a deadline other than the usual ones.
+        @return: the reply.
+        """
+        answer = await self._cluster.run(
+            {**command, "$db": self.name}, slow=slow, repeat=Repeat.NEVER, seconds=seconds
+        )
+        return answer.reply
+
+    # --- reading -------------------------------------------------------------------
+
+    async def find_one(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        projection: Projection | None = None,
+        sort: Sort | None = None,
+        slow: bool = False,
+    ) -> Document | None:
+        """@return: the first match, C{None} without one."""
+        command = self._find(collection, filter, projection, sort, 1)
+        command["singleBatch"] = True
+        answer = await self._cluster.run(command, slow=slow)
+        batch: list[Document] = answer.reply["cursor"]["firstBatch"]
+        return batch[0] if batch else None
+
+    async def find_one_majority(self, collection: str, filter: Filter) -> Document | None:
+        """
+        The document, if it is there to stay.
+
+        What this returns survives any failover, and what it does not return
+        was not written before it was asked for: it looks at the primary
+        and waits until the majority has what it saw (read concern
+        C{linearizable}); a standalone server's journal is waited for.
+
+        @param filter: names one document.
+        """
+        command = self._find(collection, filter, None, None, 1)
+        command["singleBatch"] = True
+        if self._cluster.replica_set:
+            command["readConcern"] = {"level": "linearizable"}
+            command["maxTimeMS"] = int(limits.OPERATION_SECONDS * 1000)
+        else:
+            # A write that changes nothing waits for the journal too.
+            nothing = [{"q": {"_id": None, "no": True}, "u": {"$set": {"no": True}}}]
+            await self._cluster.write(
+                self._named({"update": collection, "updates": nothing}), durable=True, repeat=Repeat.PLAIN
+            )
+        answer = await self._cluster.run(command)
+        batch: list[Document] = answer.reply["cursor"]["firstBatch"]
+        return batch[0] if batch else None
+
+    async def find(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        projection: Projection | None = None,
+        sort: Sort | None = None,
+        limit: int = 1000,
+        slow: bool = False,
+    ) -> list[Document]:
+        """@return: at most C{limit} matches, in one list."""
+        found: list[Document] = []
+        batches = self.batches(
+            collection, filter, projection=projection, sort=sort, limit=limit, batch_size=limit, slow=slow
+        )
+        async for batch in batches:
+            found.extend(batch)
+        return found
+
+    def batches(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        projection: Projection | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+        batch_size: int = 1000,
+        slow: bool = True,
+        hint: str | Mapping[str, Any] | None = None,
+        prefetch: bool = False,
+    ) -> AsyncIterator[list[Document]]:
+        """
+        All matches, a batch at a time.
+
+        The server's cursor is closed when the iteration ends or is left early.
+
+        @param limit: at most so many documents, 0 for all.
+        @param batch_size: documents of one batch; a batch has at most 16 MiB.
+            200 suits documents with bodies.
+        @param hint: name or keys of the index to use.
+        @param prefetch: ask for the next batch before this one is worked on.
+        """
+        command = self._find(collection, filter, projection, sort, limit)
+        command["batchSize"] = batch_size
+        if hint is not None:
+            command["hint"] = hint
+        return read(self._cluster, command, batch_size, slow=slow, prefetch=prefetch)
+
+    def aggregate(
+        self,
+        collection: str,
+        pipeline: Sequence[Mapping[str, Any]],
+        *,
+        slow: bool = True,
+        batch_size: int = 1000,
+    ) -> AsyncIterator[list[Document]]:
+        """Results of a pipeline without C{$out} and C{$merge}, a batch at a time."""
+        command = {
+            "aggregate": collection,
+            "pipeline": list(pipeline),
+            "cursor": {"batchSize": batch_size},
+            "$db": self.name,
+        }
+        return read(self._cluster, command, batch_size, slow=slow)
+
+    async def count(self, collection: str, filter: Filter, *, slow: bool = True) -> int:
+        """@return: number of matches."""
+        answer = await self._cluster.run({"count": collection, "query": filter, "$db": self.name}, slow=slow)
+        return int(answer.reply["n"])
+
+    def _find(
+        self,
+        collection: str,
+        filter: Filter,
+        projection: Projection | None,
+        sort: Sort | None,
+        limit: int,
+    ) -> Document:
+        command: Document = {"find": collection, "filter": filter, "$db": self.name}
+        if projection is not None:
+            command["projection"] = projection
+        if sort is not None:
+            command["sort"] = dict(sort)
+        if limit:
+            command["limit"] = limit
+        return command
+
+    # --- writing -------------------------------------------------------------------
+
+    async def insert_one(
+        self,
+        collection: str,
+        document: Document,
+        *,
+        durable: bool = False,
+        group: WriteGroup | None = None,
+        shared_id: bool = False,
+    ) -> None:
+        """
+        Insert a document that has its C{_id}.
+
+        @param shared_id: others may make the same C{_id} (a digest), so after
+            a repeat its presence does not mean that it is ours.
+        """
+        await self._cluster.write(
+            self._named({"insert": collection, "documents": [document]}),
+            durable=durable,
+            group=group,
+            repeat=Repeat.NUMBERED if shared_id else Repeat.PLAIN,
+            own_ids=not shared_id,
+        )
+
+    async def insert_many(
+        self,
+        collection: str,
+        documents: Iterable[Document],
+        *,
+        durable: bool = False,
+        group: WriteGroup | None = None,
+    ) -> None:
+        """
+        Insert documents that have their C{_id}s, made by us, in this order.
+
+        Stops at the first that is refused.  Where that is a duplicate on a
+        standalone server after a lost connection, all are tried, and those
+        that are there already are taken for the first try's.
+        """
+        for batch in _batches(encode(document) for document in documents):
+            await self._cluster.write(
+                self._named({"insert": collection, "ordered": self.replica_set}),
+                ("documents", batch),
+                durable=durable,
+                group=group,
+                repeat=Repeat.ALWAYS,
+                own_ids=True,
+            )
+
+    async def update_one(
+        self,
+        collection: str,
+        filter: Filter,
+        update: Update,
+        *,
+        upsert: bool = False,
+        durable: bool = False,
+        group: WriteGroup | None = None,
+        idempotent: bool = False,
+    ) -> Updated:
+        """Change the first match."""
+        reply = await self._cluster.write(
+            self._named({"update": collection, "updates": [_statement(filter, update, upsert=upsert)]}),
+            durable=durable,
+            group=group,
+            repeat=Repeat.ALWAYS if idempotent else Repeat.NUMBERED,
+        )
+        return _updated(reply)
+
+    async def update_many(
+        self,
+        collection: str,
+        filter: Filter,
+        update: Update,
+        *,
+        durable: bool = False,
+        group: WriteGroup | None = None,
+        slow: bool = False,
+    ) -> Updated:
+        """
+        Change all matches, with an update that may be done twice.
+
+        After a repeat the counts are those of the second try.
+        """
+        statement = _statement(filter, update, multi=True)
+        reply = await self._cluster.write(
+            self._named({"update": collection, "updates": [statement]}),
+            durable=durable,
+            group=group,
+            repeat=Repeat.PLAIN,
+            slow=slow,
+        )
+        return _updated(reply)
+
+    async def update_bulk(
+        self,
+        collection: str,
+        updates: Iterable[tuple[Filter, Update]],
+        *,
+        durable: bool = False,
+        group: WriteGroup | None = None,
+        idempotent: bool = False,
+    ) -> Updated:
+        """
+        Many updates of one document each, in as few commands as they fit into.
+
+        Each is tried, whatever becomes of the others; then the last failure of
+        a command is raised.
+
+        @return: sums.
+        """
+        matched = modified = 0
+        for batch in _batches(encode(_statement(filter, update)) for filter, update in updates):
+            reply = await self._cluster.write(
+                self._named({"update": collection, "ordered": False}),
+                ("updates", batch),
+                durable=durable,
+                group=group,
+                repeat=Repeat.ALWAYS if idempotent else Repeat.NUMBERED,
+            )
+            matched += reply["n"]
+            modified += reply["nModified"]
+        return Updated(matched, modified)
+
+    async def find_one_and_update(
+        self,
+        collection: str,
+        filter: Filter,
+        update: Update,
+        *,
+        projection: Projection | None = None,
+        sort: Sort | None = None,
+        upsert: bool = False,
+        return_after: bool = False,
+        durable: bool = False,
+        group: WriteGroup | None = None,
+        idempotent: bool = False,
+    ) -> Document | None:
+        """
+        Change the first match and read it in one.
+
+        @param return_after: give the document after the change, not before.
+        @return: C{None} without a match, or before an upsert.
+        """
+        command = self._named({"findAndModify": collection, "query": filter, "update": update})
+        if projection is not None:
+            command["fields"] = projection
+        if sort is not None:
+            command["sort"] = dict(sort)
+        if upsert:
+            command["upsert"] = True
+        if return_after:
+            command["new"] = True
+        reply = await self._cluster.write(
+            command,
+            durable=durable,
+            group=group,
+            repeat=Repeat.ALWAYS if idempotent else Repeat.NUMBERED,
+        )
+        value: Document | None = reply.get("value")
+        return value
+
+    async def delete_one(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        durable: bool = False,
+        group: WriteGroup | None = None,
+    ) -> int:
+        """
+        Remove the first match.
+
+        On a standalone server it is not repeated, for a second match could go with it.
+
+        @return: 1 or 0.
+        """
+        reply = await self._cluster.write(
+            self._named({"delete": collection, "deletes": [{"q": filter, "limit": 1}]}),
+            durable=durable,
+            group=group,
+            repeat=Repeat.ALWAYS if "_id" in filter else Repeat.NUMBERED,
+        )
+        return int(reply["n"])
+
+    async def delete_many(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        durable: bool = False,
+        group: WriteGroup | None = None,
+        slow: bool = False,
+    ) -> int:
+        """
+        Remove all matches.
+
+        @return: how many; after a repeat, those of the second try.
+        """
+        reply = await self._cluster.write(
+            self._named({"delete": collection, "deletes": [{"q": filter, "limit": 0}]}),
+            durable=durable,
+            group=group,
+            repeat=Repeat.PLAIN,
+            slow=slow,
+        )
+        return int(reply["n"])
+
+    def _named(self, command: Document) -> Document:
+        command["$db"] = self.name
+        return command
+
+
+def _statement(filter: Filter, update: Update, *, upsert: bool = False, multi: bool = False) -> Document:
+    statement: Document = {"q": filter, "u": update}
+    if upsert:
+        statement["upsert"] = True
+    if multi:
+        statement["multi"] = True
+    return statement
+
+
+def _updated(reply: Document) -> Updated:
+    upserted = reply.get("upserted")
+    if upserted:
+        return Updated(0, 0, upserted[0]["_id"])
+    return Updated(reply["n"], reply["nModified"])
+
+
+def _batches(encoded: Iterable[bytes]) -> Iterable[list[bytes]]:
+    """Documents in commands of at most 1,000 and C{limits.COMMAND_BYTES}."""
+    batch: list[bytes] = []
+    size = 0
+    for data in encoded:
+        if batch and (len(batch) >= limits.BATCH_ROWS or size + len(data) > limits.COMMAND_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(data)
+        size += len(data)
+    if batch:
+        yield batch

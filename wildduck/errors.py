@@ -1,0 +1,324 @@
+"""
+Everything that can go wrong for a reason a client may be told, in one table.
+
+A domain error knows how each face says it: the IMAP response code (RFC 5530
+and extensions), the SMTP reply with its enhanced status code (RFC 3463), the
+POP3 response code (RFC 2449, RFC 3206) and the HTTP status with WildDuck's
+error code (spec/api.md, 'Error envelope').  Code that raises picks a class;
+code that answers looks at the class attributes and never at the text.
+
+The text of an error is shown to clients: it never holds mail content, a
+password or a database message.
+"""
+
+from __future__ import annotations
+
+
+class DomainError(Exception):
+    """
+    A refusal or failure with a meaning for the client.
+
+    @cvar imap_code: response code without brackets, or C{None} for none.
+    @cvar smtp: (reply code, enhanced status code).
+    @cvar pop3_code: response code without brackets, or C{None}.
+    @cvar http: (status, C{code} member of the JSON error).
+    @cvar text: what is said when the raiser gives no text.
+    """
+
+    imap_code: str | None = None
+    smtp: tuple[int, str] = (451, "4.3.0")
+    pop3_code: str | None = "SYS/TEMP"
+    http: tuple[int, str] = (500, "InternalError")
+    text: str = "The request could not be completed"
+
+    def __init__(self, text: str | None = None) -> None:
+        super().__init__(self.text if text is None else text)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+# --- the surroundings fail ----------------------------------------------------
+
+
+class Unavailable(DomainError):
+    """A database or another service did not answer within its deadline; try again later."""
+
+    imap_code = "UNAVAILABLE"
+    smtp = (451, "4.3.0")
+    http = (503, "ServiceUnavailable")
+    text = "Temporarily unavailable, please try again"
+
+
+class DatabaseFailure(DomainError):
+    """
+    MongoDB refused an operation.
+
+    Only its numeric code is kept, for the server's own text holds the whole
+    command and with it mail content.
+
+    @ivar code: MongoDB's error code, or C{None}.
+    """
+
+    imap_code = "SERVERBUG"
+    http = (500, "InternalDatabaseError")
+    text = "Database error"
+
+    def __init__(self, code: int | None = None, text: str | None = None) -> None:
+        super().__init__(text or f"MongoDB Error: code {code}")
+        self.code = code
+
+
+class DuplicateKey(DatabaseFailure):
+    """
+    A unique index refused the write (code 11000).
+
+    @ivar index: the name of the index that refused, C{""} where unknown.
+    """
+
+    def __init__(self, index: str = "") -> None:
+        super().__init__(11000)
+        self.index = index
+
+
+class Overloaded(DomainError):
+    """A bounded queue is full; full means refused, not waiting."""
+
+    imap_code = "UNAVAILABLE"
+    smtp = (452, "4.3.2")
+    http = (503, "ServiceUnavailable")
+    text = "The server is busy, please try again"
+
+
+class ServerBug(DomainError):
+    """
+    An unforeseen exception, named by an id under which the log explains it.
+
+    @ivar incident: the id, as said to the client.
+    """
+
+    imap_code = "SERVERBUG"
+    text = "Internal error"
+
+    def __init__(self, incident: str) -> None:
+        super().__init__(f"Internal error, reference {incident}")
+        self.incident = incident
+
+
+# --- accounts and sign-in -----------------------------------------------------
+
+
+class AuthenticationFailed(DomainError):
+    """Wrong name or password; never says which."""
+
+    imap_code = "AUTHENTICATIONFAILED"
+    smtp = (535, "5.7.8")
+    pop3_code = "AUTH"
+    http = (403, "AuthFailed")
+    text = "Invalid credentials"
+
+
+class AuthorizationFailed(DomainError):
+    """Credentials are right, but the account may not use this service."""
+
+    imap_code = "AUTHORIZATIONFAILED"
+    smtp = (535, "5.7.8")
+    pop3_code = "AUTH"
+    http = (403, "InvalidAuthScope")
+    text = "This account may not use this service"
+
+
+class AccountDisabled(AuthorizationFailed):
+    """The account is disabled or suspended."""
+
+    imap_code = "CONTACTADMIN"
+    smtp = (550, "5.2.1")
+    http = (403, "UserDisabled")
+    text = "Account is disabled"
+
+
+class PrivacyRequired(DomainError):
+    """Plain-text credentials on a connection that is not secure (RFC 5530)."""
+
+    imap_code = "PRIVACYREQUIRED"
+    smtp = (538, "5.7.11")
+    pop3_code = "AUTH"
+    http = (403, "PrivacyRequired")
+    text = "Encryption is required, issue STARTTLS first"
+
+
+class RateLimited(DomainError):
+    """Too many attempts within a window."""
+
+    imap_code = "LIMIT"
+    smtp = (451, "4.7.0")
+    pop3_code = "LOGIN-DELAY"
+    http = (403, "RateLimitedError")
+    text = "Authentication was rate limited, please try again later"
+
+
+class UserNotFound(DomainError):
+    """No such account."""
+
+    imap_code = "NONEXISTENT"
+    smtp = (550, "5.1.1")
+    http = (404, "UserNotFound")
+    text = "This user does not exist"
+
+
+class UserExists(DomainError):
+    """The username is taken (compared without dots)."""
+
+    imap_code = "ALREADYEXISTS"
+    http = (400, "UserExistsError")
+    text = "This username already exists"
+
+
+class AddressNotFound(DomainError):
+    """No account receives mail for this address."""
+
+    smtp = (550, "5.1.1")
+    http = (404, "AddressNotFound")
+    text = "Unknown recipient"
+
+
+class AddressExists(DomainError):
+    """The address belongs to an account already."""
+
+    http = (400, "AddressExistsError")
+    text = "This email address already exists"
+
+
+class DeliveryNotPossible(DomainError):
+    """The recipient has something configured that delivery cannot honour."""
+
+    smtp = (451, "4.3.5")
+    http = (400, "DeliveryNotPossible")
+    text = "The recipient's settings can not be honoured by this server"
+
+
+# --- mailboxes and messages ---------------------------------------------------
+
+
+class MailboxNotFound(DomainError):
+    """No such mailbox."""
+
+    imap_code = "NONEXISTENT"
+    smtp = (550, "5.2.0")
+    http = (404, "NoSuchMailbox")
+    text = "This mailbox does not exist"
+
+
+class MailboxExists(DomainError):
+    """A mailbox of that name exists already."""
+
+    imap_code = "ALREADYEXISTS"
+    http = (400, "MailboxExistsError")
+    text = "A mailbox with this name already exists"
+
+
+class CannotDo(DomainError):
+    """The operation violates an invariant and can never succeed (RFC 5530 CANNOT)."""
+
+    imap_code = "CANNOT"
+    smtp = (550, "5.3.0")
+    http = (400, "DisallowedMailboxMethod")
+    text = "This can not be done"
+
+
+class ReadOnlyMailbox(DomainError):
+    """A change was asked for in a mailbox opened by EXAMINE."""
+
+    imap_code = "READ-ONLY"
+    http = (400, "DisallowedMailboxMethod")
+    text = "Mailbox is open read-only"
+
+
+class LimitReached(DomainError):
+    """A count bound (mailboxes, keywords, filters...) is reached."""
+
+    imap_code = "LIMIT"
+    smtp = (452, "4.5.3")
+    http = (400, "LimitReached")
+    text = "A limit is reached"
+
+
+class InUse(DomainError):
+    """Another session holds the lock of this mailbox for too long."""
+
+    imap_code = "INUSE"
+    http = (503, "MailboxInUse")
+    text = "The mailbox is in use, please try again"
+
+
+class OverQuota(DomainError):
+    """The account's storage is full.  LMTP says 4.2.2 or 5.2.2 by setting."""
+
+    imap_code = "OVERQUOTA"
+    smtp = (452, "4.2.2")
+    http = (403, "OverQuotaError")
+    text = "Mailbox is over quota"
+
+
+class MessageTooBig(DomainError):
+    """The message is larger than C{limits.max_message_size}."""
+
+    imap_code = "TOOBIG"
+    smtp = (552, "5.3.4")
+    http = (413, "MessageTooBig")
+    text = "Message is too big"
+
+
+class MessageNotFound(DomainError):
+    """No such message, or no longer."""
+
+    imap_code = "EXPUNGEISSUED"
+    http = (404, "MessageNotFound")
+    text = "This message does not exist"
+
+
+class ContentUnreadable(DomainError):
+    """
+    Stored bytes are missing or of another length than announced.
+
+    Before a literal is announced this is NO [SERVERBUG]; after it the
+    connection must be closed, for bytes are never padded.
+    """
+
+    imap_code = "SERVERBUG"
+    http = (500, "ContentUnreadable")
+    text = "Message content can not be read"
+
+
+# --- input from outside -------------------------------------------------------
+
+
+class BadInput(DomainError):
+    """
+    A request that can not be understood, or whose values are out of bounds.
+
+    @ivar fields: for each failed field (dotted path) what is wrong with it.
+    """
+
+    imap_code = "CLIENTBUG"
+    smtp = (501, "5.5.4")
+    pop3_code = None
+    http = (400, "InputValidationError")
+    text = "The request is malformed"
+
+    def __init__(self, text: str | None = None, fields: dict[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.fields = dict(fields or {})
+
+
+class ProtocolError(Exception):
+    """
+    Bytes that no grammar rule allows.
+
+    Grammars raise only this, whatever they are fed.  The text says what was
+    wrong and is safe to show.
+    """
+
+
+class ConfigurationError(Exception):
+    """Start-up can not go on; the text is the one line shown to the operator."""

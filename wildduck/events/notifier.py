@@ -1,0 +1,164 @@
+"""
+Pings: "something of this account changed, look into the journal".
+
+The journal in MongoDB is the truth; a ping only says when to look, and may be
+lost (store.md §2).  The form is WildDuck's (spec/schema.md §10): a JSON object
+on C{wd_events} whose C{e} is the user's id, without C{p}.  WildDuck gathers
+pings for 100 ms before it sends one; here the first goes out at once, and
+those that come while it is on its way are sent together after it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from bson.errors import InvalidId
+from bson.objectid import ObjectId
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from wildduck.database import Redis
+from wildduck.errors import DomainError
+
+CHANNEL = "wd_events"
+
+#: A listener takes nothing: it looks for itself what has changed.
+Listener = Callable[[], None]
+#: Takes C{{"command": "LOGOUT" or "DROP", …}} as WildDuck sends it.
+CommandListener = Callable[[dict[str, Any]], None]
+
+
+class Notifier:
+    """
+    One for each worker, on one subscription.
+
+    Nothing of it raises, and one listener's exception is not another's.
+    """
+
+    log = Logger()
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        #: Tells our own pings when they come back; their listeners were told at once.
+        self._origin = os.urandom(6).hex()
+        self._listeners: dict[ObjectId, list[Listener]] = {}
+        self._command_listeners: dict[ObjectId, list[CommandListener]] = {}
+        #: Users whose ping is on its way: whether another must follow.
+        self._sending: dict[ObjectId, bool] = {}
+        self._end: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Hear the pings of others."""
+        if self._end is None:
+            self._end = self._redis.subscribe(CHANNEL, self._heard, self._gap)
+
+    def stop(self) -> None:
+        """Hear them no more."""
+        if self._end is not None:
+            self._end()
+            self._end = None
+
+    # --- telling -------------------------------------------------------------------
+
+    async def changed(self, user: ObjectId) -> None:
+        """
+        The account's mailboxes changed and the journal says so.
+
+        Listeners of this worker are told before this returns; for Redis it does not wait.
+        """
+        self._tell(user)
+        if user in self._sending:
+            self._sending[user] = True
+            return
+        self._sending[user] = False
+        Deferred.fromCoroutine(self._send(user)).addErrback(self._failed)
+
+    async def _send(self, user: ObjectId) -> None:
+        payload = json.dumps({"e": str(user), "o": self._origin}, separators=(",", ":")).encode("ascii")
+        try:
+            while True:
+                await self._redis.publish(CHANNEL, payload)
+                if not self._sending[user]:
+                    return
+                self._sending[user] = False
+        except DomainError:
+            # Lost: every worker asks the database now and then (store.md §2).
+            self.log.debug("a ping was not sent")
+        finally:
+            del self._sending[user]
+
+    def _failed(self, failure: Any) -> None:
+        self.log.failure("a ping was not sent", failure)
+
+    # --- hearing -------------------------------------------------------------------
+
+    def listen(
+        self, user: ObjectId, callback: Listener, on_command: CommandListener | None = None
+    ) -> Callable[[], None]:
+        """
+        Be told of changes to an account, by whomever.
+
+        @param callback: called without arguments, at least once after every
+            change; also when pings may have been missed.
+        @param on_command: called with the payload of a ping that has one.
+        @return: call it to be told no more.
+        """
+        self.start()
+        self._listeners.setdefault(user, []).append(callback)
+        if on_command is not None:
+            self._command_listeners.setdefault(user, []).append(on_command)
+
+        def unlisten() -> None:
+            _remove(self._listeners, user, callback)
+            if on_command is not None:
+                _remove(self._command_listeners, user, on_command)
+
+        return unlisten
+
+    def _heard(self, payload: bytes) -> None:
+        event = _parse(payload)
+        if event is None:
+            return
+        user, ping = event
+        command = ping.get("p")
+        if isinstance(command, dict):
+            for listener in list(self._command_listeners.get(user, ())):
+                self._call(listener, command)
+        elif ping.get("o") != self._origin:
+            self._tell(user)
+
+    def _gap(self) -> None:
+        """The subscription is back after a loss: everybody looks."""
+        for user in list(self._listeners):
+            self._tell(user)
+
+    def _tell(self, user: ObjectId) -> None:
+        for listener in list(self._listeners.get(user, ())):
+            self._call(listener)
+
+    def _call(self, listener: Callable[..., None], *arguments: Any) -> None:
+        try:
+            listener(*arguments)
+        except Exception:
+            self.log.failure("a listener failed")
+
+
+def _parse(payload: bytes) -> tuple[ObjectId, dict[str, Any]] | None:
+    """The user and the whole of a ping; C{None} for what is none."""
+    try:
+        ping = json.loads(payload)
+        return ObjectId(ping["e"]), ping
+    except (ValueError, KeyError, TypeError, InvalidId, RecursionError):
+        return None
+
+
+def _remove(listeners: dict[ObjectId, list[Any]], user: ObjectId, callback: Any) -> None:
+    """Take out one registration of a callback, and the user with the last."""
+    callbacks = listeners.get(user)
+    if callbacks and callback in callbacks:
+        callbacks.remove(callback)
+        if not callbacks:
+            del listeners[user]

@@ -1,0 +1,64 @@
+"""What CAPABILITY lists: a thing only where it works in the session's state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wildduck.imap.state import NOT_SIGNED_IN, SIGNED_IN, State
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """
+    What the list depends on.
+
+    @ivar secure: passwords may be sent.
+    @ivar can_start_tls: STARTTLS would be accepted.
+    @ivar append_limit: bytes of the largest message that APPEND takes.
+    """
+
+    state: State
+    secure: bool
+    can_start_tls: bool
+    append_limit: int
+
+
+_Condition = Callable[[Circumstances], bool]
+
+
+def _before(now: Circumstances) -> bool:
+    return now.state in NOT_SIGNED_IN
+
+
+def _after(now: Circumstances) -> bool:
+    return now.state in SIGNED_IN
+
+
+def _always(now: Circumstances) -> bool:
+    return True
+
+
+#: (how it is listed, its RFC, where it works), in the order of the list.
+_TABLE: tuple[tuple[str, str, _Condition], ...] = (
+    ("IMAP4rev1", "3501", _always),
+    # One of the two, for both together are forbidden (RFC 7888 §5): before
+    # sign-in a command's literals have 4 KiB.
+    ("LITERAL-", "7888", _before),
+    ("LITERAL+", "7888", _after),
+    ("ID", "2971", _always),
+    ("STARTTLS", "3501 §6.2.1", lambda now: _before(now) and now.can_start_tls),
+    ("LOGINDISABLED", "3501 §6.2.3", lambda now: _before(now) and not now.secure),
+    ("AUTH=PLAIN", "4616", lambda now: _before(now) and now.secure),
+    ("SASL-IR", "4959", lambda now: _before(now) and now.secure),
+    ("UNSELECT", "3691", _after),
+    ("UIDPLUS", "4315", _after),
+    ("CHILDREN", "3348", _after),
+    ("APPENDLIMIT={append_limit}", "7889", _after),
+)
+
+
+def capabilities(now: Circumstances) -> tuple[str, ...]:
+    return tuple(
+        name.format(append_limit=now.append_limit) for name, _rfc, condition in _TABLE if condition(now)
+    )

@@ -1,0 +1,103 @@
+"""
+What FETCH reads of a message document, and what it makes of it.
+
+The less is asked for the less is read: a size needs a few numbers, an envelope
+its ready bytes, a header its lines, and only parts need the tree with its
+bodies.  A document that lacks what is usually there (WildDuck wrote it, or it is
+too large to be kept ready) says so with C{None}, and is read again with more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wildduck.mime import envelope, headers, layout, native, rope
+
+#: Tells whether our additions count, and gives the size.
+SIZE_FIELDS = (
+    "size",
+    "magic",
+    "mimeTree.native.v",
+    "mimeTree.native.size",
+    "mimeTree.native.magic",
+    "mimeTree.native.length",
+    "mimeTree.native.sent",
+)
+#: Gives the header of the message.
+HEADER_FIELDS = (
+    *SIZE_FIELDS,
+    "mimeTree.header",
+    "mimeTree.native.layout",
+    "mimeTree.native.skeleton",
+    "mimeTree.native.blob",
+)
+#: Gives everything.
+ALL_FIELDS = ("size", "magic", "mimeTree")
+
+
+def ready_fields(name: str) -> tuple[str, ...]:
+    """@param name: C{"envelope"}, C{"body"} or C{"bodystructure"}."""
+    return (*SIZE_FIELDS, f"mimeTree.native.{name}")
+
+
+def projection(fields: set[str]) -> dict[str, bool]:
+    """A field of which a parent is there as well is left out, as MongoDB demands."""
+    return {
+        name: True
+        for name in fields
+        if not any(name.startswith(other + ".") for other in fields)
+    }
+
+
+def root_header(document: Mapping[str, Any]) -> bytes | None:
+    """
+    The header of the message as it is sent, its empty line included.
+
+    @param document: with L{HEADER_FIELDS}.
+    @return: C{None} when only the whole content tells.
+    """
+    additions = native.of_document(document)
+    if additions is not None and "layout" in additions:
+        return _laid_out_header(additions)
+    tree = document.get("mimeTree")
+    lines = tree.get("header") if isinstance(tree, Mapping) else None
+    if not isinstance(lines, list):
+        return None
+    bare = {"mimeTree": {"header": lines}, "size": document.get("size")}
+    return inline(rope.Rope.from_document(bare).slice(0, 2**62))
+
+
+def inline(segments: list[rope.Segment]) -> bytes | None:
+    """The bytes of segments that are all in the document, else C{None}."""
+    pieces = []
+    for segment in segments:
+        if not isinstance(segment, rope.Inline):
+            return None
+        pieces.append(segment.data)
+    return b"".join(pieces)
+
+
+def _laid_out_header(additions: Mapping[str, Any]) -> bytes | None:
+    skeleton = additions.get("skeleton")
+    if not isinstance(skeleton, bytes):
+        return None
+    try:
+        places, _has_nul = layout.unpack(additions["layout"])
+    except ValueError:
+        return None
+    if not places or places[0].as_base64:
+        return None
+    return skeleton[places[0].header_start : places[0].body_start].replace(b"\0", rope.NUL_SENT_AS)
+
+
+def ready_envelope(document: Mapping[str, Any]) -> bytes | None:
+    """
+    @param document: with C{ready_fields("envelope")}, or with L{HEADER_FIELDS}.
+    @return: C{None} when that is not enough.
+    """
+    found = native.ready(document, "envelope")
+    if found is not None:
+        return found
+    header = root_header(document)
+    return None if header is None else envelope.wire(headers.split_header(header))

@@ -1,0 +1,153 @@
+"""FETCH and UID FETCH (RFC 3501 §6.4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from twisted.logger import Logger
+
+from wildduck.errors import ContentUnreadable
+from wildduck.imap.commands import documents
+from wildduck.imap.commands.fetch_items import Source, Streamed, Value, Wanted, wanted
+from wildduck.imap.commands.sets import uids_of
+from wildduck.imap.grammar.fetch import Attribute, Fetch, Item
+from wildduck.imap.grammar.flags import compose_flags
+from wildduck.imap.grammar.responses import FETCH_END, fetch_start
+from wildduck.imap.session import Done, Session
+from wildduck.limits import KIB
+
+#: Messages of one round: read with their trees, without them, not at all.
+_WITH_TREE = 50
+_WITHOUT_TREE = 500
+_FROM_VIEW = 1000
+#: Responses gathered before they are sent.
+_GATHERED = 64 * KIB
+
+_SEEN = "\\Seen"
+_FLAGS = Attribute("FLAGS")
+_UID = Attribute("UID")
+
+
+async def fetch(session: Session, command: Fetch) -> Done:
+    """
+    Messages that another session has expunged are left out (RFC 2180 §4.1.2).
+    """
+    uids = uids_of(session.selected, command.numbers, command.by_uid)
+    job = _Fetch(session, _items(command))
+    size = job.round_size
+    for start in range(0, len(uids), size):
+        await job.round(uids[start : start + size])
+    job.flush()
+    if job.unreadable:
+        return Done("Some messages can not be read", b"SERVERBUG", "NO")
+    if job.told < len(uids) and not command.by_uid:
+        return Done("Some messages are gone", b"EXPUNGEISSUED")
+    return Done("FETCH completed")
+
+
+def _items(command: Fetch) -> tuple[Item, ...]:
+    """A UID FETCH tells the UID, asked for or not (RFC 3501 §6.4.8)."""
+    if command.by_uid and _UID not in command.items:
+        return (_UID, *command.items)
+    return command.items
+
+
+class _Fetch:
+    """
+    One FETCH command at work.
+
+    @ivar told: messages that were sent.
+    @ivar unreadable: messages that could not be.
+    """
+
+    _log = Logger()
+
+    def __init__(self, session: Session, items: tuple[Item, ...]) -> None:
+        self.told = 0
+        self.unreadable = 0
+        self._session = session
+        self._view = session.selected
+        self._wanted = wanted(items)
+        self._seen_matters = not session.read_only and any(item.sets_seen for item in items)
+        self._tells_flags = _FLAGS in items
+        self._fields = {name for item in self._wanted for name in item.fields}
+        self._gathered: list[bytes] = []
+        self._gathered_size = 0
+
+    @property
+    def round_size(self) -> int:
+        """Messages to be given to L{round} at once."""
+        if not self._fields:
+            return _FROM_VIEW
+        return _WITH_TREE if "mimeTree" in self._fields else _WITHOUT_TREE
+
+    async def round(self, uids: Sequence[int]) -> None:
+        """Tell of some messages, ascending."""
+        newly_seen = await self._mark_seen(uids) if self._seen_matters else frozenset()
+        if not self._fields:
+            for uid in uids:
+                if self._view.modseq(uid):
+                    await self._tell(uid, None, newly_seen)
+            await self._session.breathe()
+            return
+        left: Sequence[int] = uids
+        for more in ((), documents.HEADER_FIELDS, documents.ALL_FIELDS):
+            fields = self._fields.union(more)
+            left = await self._read(left, fields, newly_seen)
+            if not left:
+                return
+
+    async def _mark_seen(self, uids: Sequence[int]) -> frozenset[int]:
+        """Fetching a body sets C{\\Seen}; @return: UIDs whose flags that has changed."""
+        view = self._view
+        unseen = [uid for uid in uids if view.modseq(uid) and _SEEN not in view.flags(uid)]
+        if not unseen:
+            return frozenset()
+        stored = await self._session.store.store_flags(view, unseen, "+", (_SEEN,), session=self._session.id)
+        return frozenset(stored.changed)
+
+    async def _read(self, uids: Sequence[int], fields: set[str], newly_seen: frozenset[int]) -> list[int]:
+        """
+        Tell of messages as far as these fields of their documents suffice.
+
+        @return: UIDs of those that need more.
+        """
+        lacking: list[int] = []
+        rows = self._session.store.rows(self._view.mailbox, uids, documents.projection(fields))
+        async with aclosing(cast("AsyncGenerator[list[dict[str, Any]], None]", rows)) as batches:
+            async for batch in batches:
+                for document in batch:
+                    source = Source(self._session.store, document, "mimeTree" in fields)
+                    if not await self._tell(document["uid"], source, newly_seen):
+                        lacking.append(document["uid"])
+        return lacking
+
+    async def _tell(self, uid: int, source: Source | None, newly_seen: frozenset[int]) -> bool:
+        """@return: C{False} when more of the document must be read first."""
+        values: list[tuple[bytes, Value]] = []
+        try:
+            for item in self._wanted:
+                value = self._from_view(uid, item) if source is None or item.from_view else await source.value(item)
+                if value is None:
+                    return False
+                if isinstance(value, Streamed):
+                    await value.content.prepare(value.start, value.end)
+                values.append((item.label, value))
+        except ContentUnreadable as error:
+            self.unreadable += 1
+            self._log.error(
+                "message {uid} of mailbox {mailbox} can not be read: {error}",
+                uid=uid,
+                mailbox=str(self._view.mailbox.id),
+                error=error,
+                session=self._session.id,
+            )
+            return True
+        if uid in newly_seen and not self._tells_flags:
+            values.append((b"FLAGS", compose_flags(self._view.flags(uid))))
+        await self._send(self._view.seq(uid), values)
+        self.told += 1
+        return True

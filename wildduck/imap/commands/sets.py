@@ -1,0 +1,35 @@
+"""Sequence sets applied to what the session sees."""
+
+from __future__ import annotations
+
+from array import array
+
+from wildduck.errors import BadInput
+from wildduck.imap.grammar.sequence import SequenceSet
+from wildduck.mailstore.view import View
+
+
+class BadSequence(BadInput):
+    """A sequence number beyond the mailbox: answered BAD (RFC 3501 §9 'seq-number')."""
+
+
+def uids_of(view: View, numbers: SequenceSet, by_uid: bool) -> array[int]:
+    """
+    The UIDs that a set names, ascending.
+
+    UIDs that do not exist are passed over (RFC 3501 §6.4.8).
+
+    @raise BadSequence: a sequence number that no message has, C{*} in an
+        empty mailbox included.
+    """
+    found: array[int] = array("I")
+    if by_uid:
+        largest = view.uids[-1] if view.exists else 0
+        for first, last in numbers.resolve(largest):
+            found.extend(view.uid_range(first, last))
+        return found
+    for first, last in numbers.resolve(view.exists):
+        if not 1 <= first <= last <= view.exists:
+            raise BadSequence("No message has this sequence number")
+        found.extend(view.uids[first - 1 : last])
+    return found

@@ -1,0 +1,73 @@
+"""
+Every command, and what the scheduler must know of it.
+
+A command is added by its grammar (L{wildduck.imap.grammar.requests}), its handler
+and one row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from wildduck.imap.commands import append, fetch, mailboxes, messages, selection, session, sign_in
+from wildduck.imap.grammar.append import MessageStart
+from wildduck.imap.session import Done, Session
+from wildduck.imap.state import ANY, NOT_SIGNED_IN, ONLY_SELECTED, SIGNED_IN, State
+from wildduck.imap.uploads import Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    @ivar name: as in L{wildduck.imap.grammar.values.Command.name}.
+    @ivar states: in which it may be given; in others it is BAD.
+    @ivar handler: given the session and the command's value; a DomainError is
+        answered NO.
+    @ivar message: decides on a message that comes as a literal, and gives what
+        takes its bytes.
+    @ivar uses_sequence_numbers: no EXPUNGE may be sent while it runs (RFC 3501 §7.4.1).
+    @ivar may_report_expunge: EXPUNGE may be sent between its end and its tagged response.
+    @ivar reads: looks at the messages of the selected mailbox: the view is
+        brought up to date before it.
+    @ivar writes: changes them: refused in a mailbox opened by EXAMINE.
+    @ivar reports: what else happened in the mailbox is told after it.
+    """
+
+    name: str
+    states: frozenset[State]
+    handler: Callable[[Session, Any], Awaitable[Done]]
+    message: Callable[[Session, MessageStart], Awaitable[Upload]] | None = None
+    uses_sequence_numbers: bool = False
+    may_report_expunge: bool = False
+    reads: bool = False
+    writes: bool = False
+    reports: bool = False
+
+
+_ROWS = (
+    Row("CAPABILITY", ANY, session.capability),
+    Row("NOOP", ANY, session.noop, reports=True, may_report_expunge=True),
+    Row("LOGOUT", ANY, session.logout),
+    Row("ID", ANY, session.identify),
+    Row("STARTTLS", NOT_SIGNED_IN, session.start_tls),
+    Row("LOGIN", NOT_SIGNED_IN, sign_in.login),
+    Row("AUTHENTICATE", NOT_SIGNED_IN, sign_in.authenticate),
+    Row("LIST", SIGNED_IN, mailboxes.list_mailboxes, reports=True, may_report_expunge=True),
+    Row("STATUS", SIGNED_IN, mailboxes.status, reports=True, may_report_expunge=True),
+    Row("SELECT", SIGNED_IN, selection.select),
+    Row("EXAMINE", SIGNED_IN, selection.examine),
+    Row("CLOSE", ONLY_SELECTED, selection.close),
+    Row("UNSELECT", ONLY_SELECTED, selection.unselect),
+    Row("CHECK", ONLY_SELECTED, session.noop, reports=True, may_report_expunge=True),
+    Row("APPEND", SIGNED_IN, append.append, append.message, reports=True, may_report_expunge=True),
+    Row("FETCH", ONLY_SELECTED, fetch.fetch, reads=True, uses_sequence_numbers=True),
+    Row("UID FETCH", ONLY_SELECTED, fetch.fetch, reads=True),
+    Row("STORE", ONLY_SELECTED, messages.store, writes=True, uses_sequence_numbers=True, reports=True),
+    Row("UID STORE", ONLY_SELECTED, messages.store, writes=True, reports=True, may_report_expunge=True),
+    Row("EXPUNGE", ONLY_SELECTED, messages.expunge, writes=True, reports=True, may_report_expunge=True),
+    Row("UID EXPUNGE", ONLY_SELECTED, messages.uid_expunge, writes=True, reports=True, may_report_expunge=True),
+)
+
+TABLE = {row.name: row for row in _ROWS}

@@ -1,0 +1,217 @@
+"""FETCH, UID FETCH and what can be fetched (RFC 3501 §6.4.5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from wildduck import limits
+from wildduck.errors import ProtocolError
+from wildduck.imap.grammar.cursor import Cursor
+from wildduck.imap.grammar.sequence import SequenceSet, sequence_set
+from wildduck.imap.grammar.strings import Reading, astring, compose_astring
+from wildduck.imap.grammar.values import Command
+
+#: Items that are one word.
+ATTRIBUTES = (
+    "BODY",
+    "BODYSTRUCTURE",
+    "ENVELOPE",
+    "FLAGS",
+    "INTERNALDATE",
+    "RFC822",
+    "RFC822.HEADER",
+    "RFC822.SIZE",
+    "RFC822.TEXT",
+    "UID",
+)
+
+MACROS = {
+    "ALL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"),
+    "FAST": ("FLAGS", "INTERNALDATE", "RFC822.SIZE"),
+    "FULL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY"),
+}
+
+_WORD = re.compile(rb"[A-Za-z0-9.]+")
+_SECTION_WORD = re.compile(rb"[A-Za-z.]+")
+#: Can be a field's name in a response; others would need literals there.
+_FIELD = re.compile(rb"[\x20-\x7e]*\Z")
+_TEXTS = ("HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """
+    @ivar name: of L{ATTRIBUTES}.
+    """
+
+    name: str
+
+    @property
+    def sets_seen(self) -> bool:
+        return self.name in ("RFC822", "RFC822.TEXT")
+
+    def compose(self) -> bytes:
+        return self.name.encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """
+    C{BODY[...]} and C{BODY.PEEK[...]}.
+
+    @ivar path: part numbers, empty for the message itself.
+    @ivar what: C{""} for the part's body (with an empty path the whole
+        message), C{"HEADER"}, C{"HEADER.FIELDS"}, C{"HEADER.FIELDS.NOT"},
+        C{"TEXT"} or C{"MIME"}.
+    @ivar fields: header field names as given.
+    @ivar peek: C{\\Seen} is left alone.
+    @ivar partial: (first octet, most octets), or C{None} for all.
+    """
+
+    path: tuple[int, ...] = ()
+    what: str = ""
+    fields: tuple[bytes, ...] = ()
+    peek: bool = False
+    partial: tuple[int, int] | None = None
+
+    @property
+    def sets_seen(self) -> bool:
+        return not self.peek
+
+    def compose(self) -> bytes:
+        partial = b"<%d.%d>" % self.partial if self.partial is not None else b""
+        return (b"BODY.PEEK" if self.peek else b"BODY") + self._specification() + partial
+
+    def label(self) -> bytes:
+        """How a response names it: no C{PEEK}, of the partial only its origin."""
+        origin = b"<%d>" % self.partial[0] if self.partial is not None else b""
+        return b"BODY" + self._specification() + origin
+
+    def _specification(self) -> bytes:
+        pieces = [b"%d" % number for number in self.path]
+        if self.what:
+            pieces.append(self.what.encode("ascii"))
+        names = b" (" + b" ".join(map(compose_astring, self.fields)) + b")" if self.fields else b""
+        return b"[" + b".".join(pieces) + names + b"]"
+
+
+Item: TypeAlias = Attribute | Section
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch(Command):
+    """
+    @ivar items: macros already replaced, in the order given.
+    @ivar by_uid: the set holds UIDs.
+    """
+
+    verb = "FETCH"
+    numbers: SequenceSet
+    items: tuple[Item, ...]
+    by_uid: bool = False
+
+    @property
+    def name(self) -> str:
+        return "UID FETCH" if self.by_uid else "FETCH"
+
+    def arguments(self) -> list[bytes]:
+        return [self.numbers.compose(), b"(" + b" ".join(item.compose() for item in self.items) + b")"]
+
+
+def parse_fetch(cursor: Cursor, by_uid: bool = False) -> Reading[Fetch]:
+    cursor.space()
+    numbers = sequence_set(cursor)
+    cursor.space()
+    if cursor.take(b"("):
+        items = [(yield from _item(cursor))]
+        while cursor.take(b" "):
+            items.append((yield from _item(cursor)))
+        cursor.expect(b")", "the end of the list of items")
+        return Fetch(numbers, tuple(items), by_uid)
+    macro = _macro(cursor)
+    if macro is not None:
+        return Fetch(numbers, macro, by_uid)
+    return Fetch(numbers, ((yield from _item(cursor)),), by_uid)
+
+
+def parse_uid_fetch(cursor: Cursor) -> Reading[Fetch]:
+    return parse_fetch(cursor, True)
+
+
+def _macro(cursor: Cursor) -> tuple[Item, ...] | None:
+    names = MACROS.get(cursor.rest.decode("latin-1").upper())
+    if names is None:
+        return None
+    cursor.position = len(cursor.line)
+    return tuple(map(Attribute, names))
+
+
+def _item(cursor: Cursor) -> Reading[Item]:
+    match = cursor.match(_WORD)
+    if match is None:
+        raise cursor.error("expected an item to fetch")
+    name = match.group().decode("ascii").upper()
+    if name in ("BODY", "BODY.PEEK") and cursor.take(b"["):
+        return (yield from _section(cursor, name == "BODY.PEEK"))
+    if name not in ATTRIBUTES:
+        raise cursor.error("unknown item to fetch")
+    return Attribute(name)
+
+
+def _section(cursor: Cursor, peek: bool) -> Reading[Section]:
+    path: list[int] = []
+    what = ""
+    while not cursor.looking_at(b"]"):
+        if path:
+            cursor.expect(b".", "a dot or the end of the section")
+        if cursor.line[cursor.position : cursor.position + 1].isdigit():
+            if len(path) == limits.IMAP_SECTION_DEPTH:
+                raise cursor.error("the part's number is too long")
+            path.append(cursor.nz_number("a part's number"))
+        else:
+            what = _section_text(cursor, bool(path))
+            break
+    fields: tuple[bytes, ...] = ()
+    if what.startswith("HEADER.FIELDS"):
+        fields = yield from _header_list(cursor)
+    cursor.expect(b"]", "the end of the section")
+    return Section(tuple(path), what, fields, peek, _partial(cursor))
+
+
+def _section_text(cursor: Cursor, of_part: bool) -> str:
+    match = cursor.match(_SECTION_WORD)
+    what = match.group().decode("ascii").upper() if match is not None else ""
+    if what not in _TEXTS and not (of_part and what == "MIME"):
+        raise cursor.error("unknown section")
+    return what
+
+
+def _header_list(cursor: Cursor) -> Reading[tuple[bytes, ...]]:
+    """C{header-list} = "(" header-fld-name *(SP header-fld-name) ")"."""
+    cursor.space()
+    cursor.expect(b"(", "a list of header fields")
+    fields = [(yield from _field(cursor))]
+    while cursor.take(b" "):
+        fields.append((yield from _field(cursor)))
+    cursor.expect(b")", "the end of the list of header fields")
+    return tuple(fields)
+
+
+def _field(cursor: Cursor) -> Reading[bytes]:
+    name = yield from astring(cursor, "a header field's name")
+    if not _FIELD.match(name):
+        raise ProtocolError("a header field's name has characters that no header has")
+    return name
+
+
+def _partial(cursor: Cursor) -> tuple[int, int] | None:
+    """C{"<" number "." nz-number ">"}."""
+    if not cursor.take(b"<"):
+        return None
+    first = cursor.number("the first octet")
+    cursor.expect(b".", "a dot")
+    most = cursor.nz_number("the number of octets")
+    cursor.expect(b">", "the end of the partial")
+    return first, most

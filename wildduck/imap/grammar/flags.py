@@ -1,0 +1,74 @@
+"""Flags (RFC 3501 §2.3.2, §9 'flag')."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from wildduck import limits
+from wildduck.imap.grammar.cursor import ATOM, Cursor
+
+#: As RFC 3501 writes them, by upper-case name; what STORE and APPEND may set.
+SYSTEM_FLAGS = {name.upper(): name for name in ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")}
+RECENT = "\\Recent"
+
+_KEYWORD = re.compile(ATOM.pattern + rb"\Z")
+
+
+def flag(cursor: Cursor) -> str:
+    """
+    A system flag in its usual spelling, or a keyword as given.
+
+    @raise ProtocolError: C{\\Recent}, which no client can set, an unknown system
+        flag, a keyword that is too long, or no flag at all.
+    """
+    if not cursor.take(b"\\"):
+        name = cursor.atom("a flag").decode("ascii")
+        if len(name) > limits.KEYWORD_BYTES:
+            raise cursor.error("the flag's name is too long")
+        return name
+    name = "\\" + cursor.atom("a flag").decode("ascii")
+    known = SYSTEM_FLAGS.get(name.upper())
+    if known is None:
+        raise cursor.error("this system flag can not be set")
+    return known
+
+
+def flag_list(cursor: Cursor) -> tuple[str, ...]:
+    """C{flag-list}: flags in parentheses, possibly none; repeated ones once."""
+    cursor.expect(b"(", "a list of flags")
+    if cursor.take(b")"):
+        return ()
+    flags = _flags(cursor)
+    cursor.expect(b")", "the end of the list of flags")
+    return flags
+
+
+def store_flags(cursor: Cursor) -> tuple[str, ...]:
+    """STORE's flags: a list, or one flag or more without parentheses."""
+    return flag_list(cursor) if cursor.looking_at(b"(") else _flags(cursor)
+
+
+def _flags(cursor: Cursor) -> tuple[str, ...]:
+    flags = {flag(cursor): None}
+    while cursor.take(b" "):
+        flags[flag(cursor)] = None
+    return tuple(flags)
+
+
+def compose_flags(flags: Iterable[str]) -> bytes:
+    """
+    A list of flags.
+
+    A stored flag that is no flag by the grammar (another program put it there)
+    is left out, for it would break the response.
+    """
+    return b"(" + b" ".join(filter(None, map(_compose_flag, flags))) + b")"
+
+
+def _compose_flag(name: str) -> bytes:
+    try:
+        raw = name.encode("ascii")
+    except UnicodeEncodeError:
+        return b""
+    return raw if _KEYWORD.match(raw, 1 if raw[:1] == b"\\" else 0) or raw == b"\\*" else b""

@@ -1,0 +1,108 @@
+"""SELECT, EXAMINE, LIST, STATUS, CLOSE, UNSELECT, CHECK: commands on mailboxes (RFC 3501 §6.3, 3691)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wildduck.imap.grammar import utf7
+from wildduck.imap.grammar.cursor import Cursor
+from wildduck.imap.grammar.mailboxes import compose_mailbox, list_mailbox, mailbox
+from wildduck.imap.grammar.strings import Reading, astring, compose_string
+from wildduck.imap.grammar.values import Command
+
+#: What STATUS can be asked for.  APPENDLIMIT: RFC 7889 §3.1.
+STATUS_ITEMS = ("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "APPENDLIMIT")
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Command):
+    verb = "SELECT"
+    mailbox: str
+
+    def arguments(self) -> list[bytes]:
+        return [compose_mailbox(self.mailbox, False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Examine(Select):
+    verb = "EXAMINE"
+
+
+@dataclass(frozen=True, slots=True)
+class List(Command):
+    """
+    @ivar reference: decoded; put before the pattern.
+    @ivar pattern: decoded, with C{*} and C{%}.
+    """
+
+    verb = "LIST"
+    reference: str
+    pattern: str
+
+    def arguments(self) -> list[bytes]:
+        return [compose_mailbox(self.reference, False), compose_string(utf7.encode(self.pattern), False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Command):
+    """
+    @ivar items: of L{STATUS_ITEMS}, each once, in the order given.
+    """
+
+    verb = "STATUS"
+    mailbox: str
+    items: tuple[str, ...]
+
+    def arguments(self) -> list[bytes]:
+        return [compose_mailbox(self.mailbox, False), b"(%b)" % " ".join(self.items).encode("ascii")]
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Command):
+    verb = "CLOSE"
+
+
+@dataclass(frozen=True, slots=True)
+class Unselect(Command):
+    verb = "UNSELECT"
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Command):
+    verb = "CHECK"
+
+
+def parse_select(cursor: Cursor) -> Reading[Select]:
+    cursor.space()
+    return Select((yield from mailbox(cursor)))
+
+
+def parse_examine(cursor: Cursor) -> Reading[Examine]:
+    cursor.space()
+    return Examine((yield from mailbox(cursor)))
+
+
+def parse_list(cursor: Cursor) -> Reading[List]:
+    cursor.space()
+    reference = utf7.decode((yield from astring(cursor, "a reference name")))
+    cursor.space()
+    return List(reference, (yield from list_mailbox(cursor)))
+
+
+def parse_status(cursor: Cursor) -> Reading[Status]:
+    cursor.space()
+    name = yield from mailbox(cursor)
+    cursor.space()
+    cursor.expect(b"(", "a list of status items")
+    items = {_status_item(cursor): None}
+    while cursor.take(b" "):
+        items[_status_item(cursor)] = None
+    cursor.expect(b")", "the end of the list of status items")
+    return Status(name, tuple(items))
+
+
+def _status_item(cursor: Cursor) -> str:
+    name = cursor.word("a status item").decode("ascii")
+    if name not in STATUS_ITEMS:
+        raise cursor.error("unknown status item")
+    return name

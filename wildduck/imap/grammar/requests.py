@@ -1,0 +1,67 @@
+"""Which parser reads the arguments of which command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wildduck.errors import ProtocolError
+from wildduck.imap.grammar import append, fetch, mailbox, messages, session, sign_in
+from wildduck.imap.grammar.cursor import Cursor
+from wildduck.imap.grammar.values import Command
+
+#: Takes the cursor behind the command's name; gives the value, or a generator
+#: that yields what it meets on the way (L{wildduck.imap.grammar.strings.Reading}).
+Parser = Callable[[Cursor], Any]
+
+
+def _plain(command: type[Command]) -> Parser:
+    """For a command without arguments."""
+    return lambda cursor: command()
+
+
+PARSERS: dict[bytes, Parser] = {
+    # session.py
+    b"CAPABILITY": _plain(session.Capability),
+    b"NOOP": _plain(session.Noop),
+    b"LOGOUT": _plain(session.Logout),
+    b"STARTTLS": _plain(session.StartTls),
+    b"ID": session.parse_id,
+    # sign_in.py
+    b"LOGIN": sign_in.parse_login,
+    b"AUTHENTICATE": sign_in.parse_authenticate,
+    # mailbox.py
+    b"SELECT": mailbox.parse_select,
+    b"EXAMINE": mailbox.parse_examine,
+    b"LIST": mailbox.parse_list,
+    b"STATUS": mailbox.parse_status,
+    b"CLOSE": _plain(mailbox.Close),
+    b"UNSELECT": _plain(mailbox.Unselect),
+    b"CHECK": _plain(mailbox.Check),
+    # append.py
+    b"APPEND": append.parse_append,
+    # fetch.py
+    b"FETCH": fetch.parse_fetch,
+    b"UID FETCH": fetch.parse_uid_fetch,
+    # messages.py
+    b"STORE": messages.parse_store,
+    b"UID STORE": messages.parse_uid_store,
+    b"EXPUNGE": _plain(messages.Expunge),
+    b"UID EXPUNGE": messages.parse_uid_expunge,
+}
+
+
+def parser_for(cursor: Cursor) -> Parser:
+    """
+    The parser for the command named here; the cursor goes behind the name.
+
+    @raise ProtocolError: no name, or no such command.
+    """
+    name = cursor.atom("a command").upper()
+    if name == b"UID":
+        cursor.space()
+        name += b" " + cursor.atom("a command").upper()
+    parser = PARSERS.get(name)
+    if parser is None:
+        raise ProtocolError("unknown command")
+    return parser

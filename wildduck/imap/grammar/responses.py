@@ -1,0 +1,201 @@
+"""
+Responses as values, and their bytes (RFC 3501 §7).
+
+What comes from outside (names, flags, texts) is made safe here: no CR, LF or
+NUL leaves except inside a literal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from wildduck.imap.grammar.flags import compose_flags
+from wildduck.imap.grammar.mailboxes import DELIMITER, compose_mailbox
+from wildduck.imap.grammar.strings import compose_nstring, compose_string
+
+_NOT_TEXT = re.compile(r"[^\x20-\x7e]")
+
+
+class Response(Protocol):
+    """Anything that can be sent."""
+
+    def compose(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """
+    C{OK}, C{NO}, C{BAD}, C{BYE} or C{PREAUTH}, tagged or not (RFC 3501 §7.1).
+
+    @ivar code: response code without brackets, made by the functions below.
+    @ivar tag: C{None} for untagged.
+    """
+
+    status: str
+    text: str
+    code: bytes | None = None
+    tag: bytes | None = None
+
+    def compose(self) -> bytes:
+        code = b"" if self.code is None else b"[" + self.code + b"] "
+        tag = b"*" if self.tag is None else self.tag
+        return b"%b %b %b%b\r\n" % (tag, self.status.encode("ascii"), code, _text(self.text))
+
+
+def _text(text: str) -> bytes:
+    """C{text}: printable, not empty, not to be mistaken for a response code."""
+    safe = _NOT_TEXT.sub("?", text) or "-"
+    return ("(" + safe[1:] if safe[0] == "[" else safe).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """C{+} and a space, also when nothing follows (RFC 3501 §7.5)."""
+
+    text: str = ""
+
+    def compose(self) -> bytes:
+        return b"+ %b\r\n" % _NOT_TEXT.sub("?", self.text).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityData:
+    names: tuple[str, ...]
+
+    def compose(self) -> bytes:
+        return b"* " + capability_code(self.names) + b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsData:
+    """C{FLAGS}: what a mailbox knows (RFC 3501 §7.2.6)."""
+
+    flags: tuple[str, ...]
+
+    def compose(self) -> bytes:
+        return b"* FLAGS " + compose_flags(self.flags) + b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ListData:
+    """
+    @ivar attributes: with their backslash.
+    @ivar name: decoded.
+    """
+
+    attributes: tuple[str, ...]
+    name: str
+
+    def compose(self) -> bytes:
+        return b'* LIST (%b) "%b" %b\r\n' % (
+            " ".join(self.attributes).encode("ascii"),
+            DELIMITER.encode("ascii"),
+            compose_mailbox(self.name),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusData:
+    """
+    @ivar items: (name, number) in the order asked.
+    """
+
+    mailbox: str
+    items: tuple[tuple[str, int], ...]
+
+    def compose(self) -> bytes:
+        items = " ".join(f"{name} {number}" for name, number in self.items)
+        return b"* STATUS %b (%b)\r\n" % (compose_mailbox(self.mailbox), items.encode("ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class ExistsData:
+    count: int
+
+    def compose(self) -> bytes:
+        return b"* %d EXISTS\r\n" % self.count
+
+
+@dataclass(frozen=True, slots=True)
+class RecentData:
+    count: int
+
+    def compose(self) -> bytes:
+        return b"* %d RECENT\r\n" % self.count
+
+
+@dataclass(frozen=True, slots=True)
+class ExpungeData:
+    seq: int
+
+    def compose(self) -> bytes:
+        return b"* %d EXPUNGE\r\n" % self.seq
+
+
+@dataclass(frozen=True, slots=True)
+class IdData:
+    """C{ID} (RFC 2971): fields and values, C{None} for NIL altogether."""
+
+    parameters: tuple[tuple[str, str | None], ...] | None
+
+    def compose(self) -> bytes:
+        if self.parameters is None:
+            return b"* ID NIL\r\n"
+        items = b" ".join(
+            compose_string(name.encode()) + b" " + compose_nstring(None if value is None else value.encode())
+            for name, value in self.parameters
+        )
+        return b"* ID (" + items + b")\r\n"
+
+
+#: (how the item is named, its composed value).
+FetchItem: TypeAlias = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchData:
+    """
+    C{FETCH} with everything at hand (RFC 3501 §7.4.2).
+
+    Large bodies do not fit in one: L{wildduck.imap.commands.fetch} sends the same
+    bytes piece by piece.
+    """
+
+    seq: int
+    items: tuple[FetchItem, ...]
+
+    def compose(self) -> bytes:
+        return (
+            fetch_start(self.seq) + b" ".join(name + b" " + value for name, value in self.items) + FETCH_END
+        )
+
+
+FETCH_END = b")\r\n"
+
+
+def fetch_start(seq: int) -> bytes:
+    return b"* %d FETCH (" % seq
+
+
+# --- response codes ---------------------------------------------------------------
+
+
+def capability_code(names: Iterable[str]) -> bytes:
+    return " ".join(("CAPABILITY", *names)).encode("ascii")
+
+
+def permanent_flags_code(flags: Iterable[str]) -> bytes:
+    return b"PERMANENTFLAGS " + compose_flags(flags)
+
+
+def number_code(name: str, number: int) -> bytes:
+    """C{UIDNEXT}, C{UIDVALIDITY}, C{UNSEEN}."""
+    return b"%b %d" % (name.encode("ascii"), number)
+
+
+def append_uid_code(uid_validity: int, uids: Sequence[int]) -> bytes:
+    """C{APPENDUID} (RFC 4315 §3): one UID, or those of a MULTIAPPEND in order."""
+    return b"APPENDUID %d %b" % (uid_validity, b",".join(b"%d" % uid for uid in uids))

@@ -1,0 +1,104 @@
+"""Sequence sets of message numbers or UIDs (RFC 3501 §9 'sequence-set')."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wildduck import limits
+from wildduck.errors import ProtocolError
+from wildduck.imap.grammar.cursor import MAX_NUMBER, Cursor
+
+#: C{*}: the largest number in use.
+STAR = 0
+
+_SET = re.compile(rb"[0-9*][0-9*:,]*")
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceSet:
+    """
+    @ivar ranges: (first, last) in the order given, L{STAR} for C{*}; a single
+        number is a range of one.  Not sorted, may overlap and run backwards.
+    """
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def resolve(self, largest: int) -> list[tuple[int, int]]:
+        """
+        The ranges ascending, merged, with C{*} replaced.
+
+        @param largest: what C{*} stands for.
+        """
+        bounds = sorted(
+            (min(pair), max(pair))
+            for pair in (
+                (first if first != STAR else largest, last if last != STAR else largest)
+                for first, last in self.ranges
+            )
+        )
+        merged: list[tuple[int, int]] = []
+        for first, last in bounds:
+            if merged and first <= merged[-1][1] + 1:
+                if last > merged[-1][1]:
+                    merged[-1] = (merged[-1][0], last)
+            else:
+                merged.append((first, last))
+        return merged
+
+    @property
+    def has_star(self) -> bool:
+        return any(STAR in pair for pair in self.ranges)
+
+    def compose(self) -> bytes:
+        return b",".join(_range(first, last) for first, last in self.ranges)
+
+
+def _range(first: int, last: int) -> bytes:
+    if first == last:
+        return _number(first)
+    return _number(first) + b":" + _number(last)
+
+
+def _number(number: int) -> bytes:
+    return b"*" if number == STAR else b"%d" % number
+
+
+def from_numbers(numbers: Iterable[int]) -> SequenceSet:
+    """The shortest set of ascending numbers."""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return SequenceSet(tuple(ranges))
+
+
+def sequence_set(cursor: Cursor) -> SequenceSet:
+    """@raise ProtocolError: not a set, zero, over 32 bits, or too many ranges."""
+    match = cursor.match(_SET)
+    if match is None:
+        raise cursor.error("expected a sequence set")
+    pieces = match.group().split(b",")
+    if len(pieces) > limits.IMAP_SET_RANGES:
+        raise ProtocolError("the sequence set has too many ranges")
+    return SequenceSet(tuple(map(_pair, pieces)))
+
+
+def _pair(piece: bytes) -> tuple[int, int]:
+    first, colon, last = piece.partition(b":")
+    start = _parse_number(first)
+    return start, _parse_number(last) if colon else start
+
+
+def _parse_number(digits: bytes) -> int:
+    if digits == b"*":
+        return STAR
+    if not digits.isdigit() or len(digits) > 20:
+        raise ProtocolError("broken sequence set")
+    value = int(digits)
+    if not 0 < value <= MAX_NUMBER:
+        raise ProtocolError("a number in the sequence set is out of bounds")
+    return value

@@ -1,0 +1,82 @@
+"""CAPABILITY, NOOP, CHECK, LOGOUT, STARTTLS, ID: commands about the session (RFC 3501 §6.1, 2971)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wildduck.imap.grammar.cursor import Cursor
+from wildduck.imap.grammar.strings import (
+    Reading,
+    compose_string,
+    nstring,
+    string,
+    text,
+)
+from wildduck.imap.grammar.values import Command
+
+#: RFC 2971 §3.3: pairs, bytes of a field's name and of a value.
+ID_PAIRS = 30
+ID_NAME_BYTES = 30
+ID_VALUE_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Capability(Command):
+    verb = "CAPABILITY"
+
+
+@dataclass(frozen=True, slots=True)
+class Noop(Command):
+    verb = "NOOP"
+
+
+@dataclass(frozen=True, slots=True)
+class Logout(Command):
+    verb = "LOGOUT"
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls(Command):
+    verb = "STARTTLS"
+
+
+@dataclass(frozen=True, slots=True)
+class Id(Command):
+    """
+    @ivar parameters: (field, value or C{None}) in the order given; C{None} for NIL.
+    """
+
+    verb = "ID"
+    parameters: tuple[tuple[str, str | None], ...] | None
+
+    def arguments(self) -> list[bytes]:
+        if self.parameters is None:
+            return [b"NIL"]
+        return [b"(" + b" ".join(_compose(item) for pair in self.parameters for item in pair) + b")"]
+
+
+def _compose(item: str | None) -> bytes:
+    return b"NIL" if item is None else compose_string(item.encode(), False)
+
+
+def parse_id(cursor: Cursor) -> Reading[Id]:
+    """C{id} = "ID" SP (NIL / "(" [string SP nstring *(SP string SP nstring)] ")")."""
+    cursor.space()
+    if cursor.line[cursor.position :].upper() == b"NIL":
+        cursor.position += 3
+        return Id(None)
+    cursor.expect(b"(", "a list or NIL")
+    pairs: list[tuple[str, str | None]] = []
+    while not cursor.take(b")"):
+        if pairs:
+            cursor.space()
+        if len(pairs) == ID_PAIRS:
+            raise cursor.error(f"more than {ID_PAIRS} fields")
+        name = yield from string(cursor, "a field's name")
+        cursor.space()
+        value = yield from nstring(cursor, "a field's value")
+        if len(name) > ID_NAME_BYTES or len(value or b"") > ID_VALUE_BYTES:
+            raise cursor.error("a field is too long")
+        decoded = None if value is None else text(value, "a field's value")
+        pairs.append((text(name, "a field's name"), decoded))
+    return Id(tuple(pairs))

@@ -1,0 +1,139 @@
+"""
+LIST: patterns, and the tree that a flat list of mailbox names stands for (RFC 3501 §6.3.8).
+
+A pattern is matched by one walk over a name with a set of places in the
+pattern, kept as the bits of an integer.  There is nothing to try again, whatever
+the wildcards (CVE-2021-40110), and the same walk tells which of the name's
+parents match.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from wildduck import limits
+from wildduck.errors import CannotDo
+from wildduck.imap.grammar.mailboxes import DELIMITER, INBOX
+from wildduck.imap.grammar.responses import ListData
+
+#: C{*%} matches what C{*} matches.
+_WILDCARDS = re.compile(r"[*%]{2,}")
+_SPECIAL_USE = re.compile(r"\\[A-Za-z]+\Z")
+
+
+class Pattern:
+    """
+    A pattern: C{*} matches anything, C{%} anything within one level.
+
+    INBOX, alone or as the first level of a name, matches in any case.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        """@raise CannotDo: too long to be matched against every mailbox."""
+        if len(pattern) > limits.IMAP_PATTERN:
+            raise CannotDo("The pattern is too long")
+        pattern = _WILDCARDS.sub(lambda match: "*" if "*" in match.group() else "%", pattern)
+        self._accept = 1 << len(pattern)
+        self._stars = self._percents = 0
+        self._at: dict[str, int] = {}
+        for place, character in enumerate(pattern):
+            bit = 1 << place
+            if character == "*":
+                self._stars |= bit
+            elif character == "%":
+                self._percents |= bit
+            else:
+                self._at[character] = self._at.get(character, 0) | bit
+
+    def matches(self, name: str) -> bool:
+        return len(name) in self.matching_levels(name)
+
+    def matching_levels(self, name: str) -> list[int]:
+        """
+        The lengths, ascending, of those of the name's parents that match, and
+        of the name itself if it does.
+        """
+        folded = len(INBOX) if name == INBOX or name.startswith(INBOX + DELIMITER) else 0
+        wildcards = self._stars | self._percents
+        active = 1 | (1 & wildcards) << 1
+        lengths = []
+        for length, character in enumerate(name):
+            if character == DELIMITER:
+                if active & self._accept:
+                    lengths.append(length)
+                staying = self._stars
+            else:
+                staying = wildcards
+            moving = self._at.get(character, 0)
+            if length < folded:
+                moving |= self._at.get(character.lower(), 0)
+            active = (active & moving) << 1 | active & staying
+            active |= (active & wildcards) << 1
+            if not active:
+                return lengths
+        if active & self._accept:
+            lengths.append(len(name))
+        return lengths
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    A mailbox to list.
+
+    @ivar special_use: an attribute such as C{\\Sent}, or C{""}.
+    """
+
+    path: str
+    special_use: str = ""
+
+
+def listing(entries: Iterable[Entry], pattern: str) -> Iterator[ListData]:
+    """
+    What LIST answers: mailboxes and the missing levels above them (C{\\Noselect}).
+
+    INBOX comes first, then each mailbox before its children.
+    """
+    matcher = Pattern(pattern)
+    ordered = sorted(entries, key=_place)
+    previous = ""
+    for index, entry in enumerate(ordered):
+        following = ordered[index + 1].path if index + 1 < len(ordered) else ""
+        known = _common(previous, entry.path)
+        for length in matcher.matching_levels(entry.path):
+            if length == len(entry.path):
+                yield ListData(_attributes(entry, following), entry.path)
+            elif length > known:
+                yield ListData(("\\Noselect", "\\HasChildren"), entry.path[:length])
+        previous = entry.path
+
+
+def _place(entry: Entry) -> tuple[bool, str]:
+    """Orders names so that what lies under one follows it at once."""
+    path = entry.path
+    return not (path == INBOX or path.startswith(INBOX + DELIMITER)), path.replace(DELIMITER, "\0")
+
+
+def _common(previous: str, path: str) -> int:
+    """The length of the lowest parent of C{path} that is listed already, with C{previous} or above it."""
+    common = 0
+    for level in _levels(path):
+        if previous[:level] != path[:level] or previous[level : level + 1] not in ("", DELIMITER):
+            break
+        common = level
+    return common
+
+
+def _levels(path: str) -> Iterator[int]:
+    """The lengths of the parents of a name, ascending."""
+    length = path.find(DELIMITER)
+    while length >= 0:
+        yield length
+        length = path.find(DELIMITER, length + 1)
+
+
+def _attributes(entry: Entry, following: str) -> tuple[str, ...]:
+    children = "\\HasChildren" if following.startswith(entry.path + DELIMITER) else "\\HasNoChildren"
+    return (children, entry.special_use) if _SPECIAL_USE.match(entry.special_use) else (children,)

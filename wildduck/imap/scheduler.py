@@ -1,0 +1,258 @@
+"""
+In which order commands run, and when untagged responses about the mailbox go out.
+
+Pipelined commands run one after the other.  What a command may do, and what may
+be said around it, is in its row of L{wildduck.imap.commands.table}; nothing here
+knows any command by name.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure as TwistedFailure
+
+from wildduck import limits
+from wildduck.errors import DomainError, MailboxNotFound, ReadOnlyMailbox, ServerBug
+from wildduck.imap.commands.table import TABLE, Row
+from wildduck.imap.grammar.reader import (
+    Answer,
+    Event,
+    Failure,
+    MessageWanted,
+    Proceed,
+    Reader,
+)
+from wildduck.imap.grammar.responses import Condition, Continuation
+from wildduck.imap.grammar.values import Request
+from wildduck.imap.session import Done, Session
+from wildduck.imap.state import State
+
+#: Ways for a running command to learn that its client is gone.
+_GONE = (ConnectionLost, ConnectionDone)
+
+
+class Scheduler:
+    """
+    @ivar busy: a command is running.
+    """
+
+    _log = Logger()
+
+    def __init__(self, session: Session, reader: Reader) -> None:
+        self._session = session
+        self._reader = reader
+        self._bad = 0
+        self._pumping = False
+        self._stopped = False
+        self._draining = False
+        self._answer: Deferred[bytes | None] | None = None
+        self._turn: IDelayedCall | None = None
+        self.busy = False
+
+    # --- what the connection calls ---------------------------------------------
+
+    def pump(self) -> None:
+        """Begin what can be begun: bytes have come, or a command has ended."""
+        if self._pumping or self._turn is not None:
+            return
+        self._pumping = True
+        try:
+            for _ in range(limits.IMAP_PIPELINE):
+                if not self._may_read():
+                    return
+                event = self._reader.next_event()
+                if event is None:
+                    return
+                self._begin(event)
+            self._turn = self._session.services.clock.callLater(0, self._next_turn)
+        finally:
+            self._pumping = False
+            self._session.line.regulate(self.busy or self._turn is not None)
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Nothing goes on before the client sends something."""
+        return not self.busy or self._answer is not None
+
+    def drain(self) -> None:
+        """End the session when the command in hand has ended, at once if there is none."""
+        self._draining = True
+        if self.waits_for_client:
+            self._session.bye("The server is shutting down")
+
+    def stop(self) -> None:
+        """The connection is over."""
+        self._stopped = True
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.errback(ConnectionLost())
+
+    async def ask(self, prompt: bytes) -> bytes | None:
+        """See L{Session.ask}."""
+        if self._stopped:
+            raise ConnectionLost()
+        answer: Deferred[bytes | None] = Deferred()
+        self._answer = answer
+        self._reader.expect_answer()
+        self._session.line.send(b"+ " + prompt + b"\r\n")
+        self.pump()
+        return await answer
+
+    # --- events -----------------------------------------------------------------
+
+    def _may_read(self) -> bool:
+        return not self._stopped and self.waits_for_client
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        self.pump()
+
+    def _begin(self, event: Event) -> None:
+        self._session.line.progressed()
+        if isinstance(event, Request):
+            self._start(self._run(event))
+        elif isinstance(event, MessageWanted):
+            self._start(self._take_message(event))
+        elif isinstance(event, Proceed):
+            self._session.respond(Continuation("OK"))
+        elif isinstance(event, Answer):
+            answer, self._answer = self._answer, None
+            if answer is not None:
+                answer.callback(event.line)
+        else:
+            self._refused(event)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self.busy = True
+        running: Deferred[Any] = Deferred.fromCoroutine(work)
+        running.addErrback(self._broken)
+        running.addBoth(self._ended)
+
+    def _broken(self, failure: TwistedFailure) -> None:
+        """What no guard has caught: an error in the guard itself."""
+        self._log.failure("IMAP session failed", failure)
+        self._session.line.abort()
+
+    def _ended(self, _: object) -> None:
+        self.busy = False
+        if self._draining:
+            self._session.bye("The server is shutting down")
+        else:
+            self.pump()
+
+    def _refused(self, failure: Failure) -> None:
+        """A command that was not understood, or whose message was refused."""
+        self._session.drop_uploads()
+        code = None if failure.code is None else failure.code.encode("ascii")
+        if failure.fatal:
+            self._session.bye(failure.text, code)
+            return
+        self._session.respond(Condition(failure.status, failure.text, code, failure.tag))
+        self._count(failure.status)
+
+    def _count(self, status: str) -> None:
+        """Bad commands one after the other end the session: this is no IMAP client."""
+        self._bad = self._bad + 1 if status == "BAD" else 0
+        signed_in = self._session.state is not State.NOT_AUTHENTICATED
+        if self._bad >= (limits.IMAP_BAD_COMMANDS if signed_in else limits.IMAP_BAD_BEFORE_LOGIN):
+            self._session.bye("Too many bad commands, this is an IMAP server")
+
+    # --- commands ---------------------------------------------------------------
+
+    async def _run(self, request: Request) -> None:
+        session = self._session
+        row = TABLE[request.command.name]
+        try:
+            done = await self._execute(row, request)
+        except _GONE:
+            return
+        except Exception as error:
+            done = self._refusal(error, row.name)
+        finally:
+            session.drop_uploads()
+        if session.literal_open:
+            # Bytes were announced that will not come; anything else would be taken for them.
+            self._log.warn("{command} broke off in a literal", command=row.name, session=session.id)
+            session.line.abort()
+            return
+        session.respond(Condition(done.status, done.text, done.code, request.tag))
+        if done.then is not None:
+            done.then()
+        self._count(done.status)
+
+    async def _execute(self, row: Row, request: Request) -> Done:
+        session = self._session
+        if session.state not in row.states:
+            return _wrong_state(row, session.state)
+        if row.writes and session.read_only:
+            raise ReadOnlyMailbox()
+        if row.reads:
+            await self._catch_up(may_expunge=not row.uses_sequence_numbers)
+        done = await row.handler(session, request.command)
+        if row.reports and session.view is not None:
+            try:
+                await self._catch_up(may_expunge=row.may_report_expunge)
+            except DomainError as error:
+                # The command is done; what else has happened is told the next time.
+                self._log.info("changes can not be told: {error}", error=error, session=session.id)
+        return done
+
+    async def _catch_up(self, *, may_expunge: bool) -> None:
+        try:
+            await self._session.catch_up(may_expunge=may_expunge)
+        except MailboxNotFound:
+            self._session.bye("The selected mailbox was deleted")
+            raise ConnectionLost() from None
+
+    async def _take_message(self, wanted: MessageWanted) -> None:
+        """Decide on a message before its bytes come."""
+        session = self._session
+        row = TABLE[wanted.start.command]
+        try:
+            if session.state not in row.states:
+                done = _wrong_state(row, session.state)
+            else:
+                assert row.message is not None
+                upload = await row.message(session, wanted.start)
+                if self._stopped:
+                    upload.abort()
+                    return
+                session.uploads.append(upload)
+                if wanted.start.message.literal.synchronizing:
+                    session.respond(Continuation("OK"))
+                self._reader.accept(upload)
+                return
+        except _GONE:
+            return
+        except Exception as error:
+            done = self._refusal(error, row.name)
+        code = None if done.code is None else done.code.decode("ascii")
+        self._reader.refuse(Failure(wanted.tag, done.text, done.status, code))
+
+    def _refusal(self, error: Exception, command: str) -> Done:
+        """How an exception is said; one that nobody foresaw gets a number that the log explains."""
+        if not isinstance(error, DomainError):
+            incident = secrets.token_hex(8)
+            self._log.failure(
+                "IMAP {command} failed, incident {incident}",
+                command=command,
+                incident=incident,
+                session=self._session.id,
+            )
+            error = ServerBug(incident)
+        code = error.imap_code
+        return Done(str(error), None if code is None else code.encode("ascii"), "NO")
+
+
+def _wrong_state(row: Row, state: State) -> Done:
+    return Done(f"{row.name} can not be given in the {state.value} state", status="BAD")

@@ -1,0 +1,271 @@
+"""
+One client's session: its state, its account and its mailbox, and how commands answer.
+
+Command handlers know this class and nothing of the transport behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from wildduck.accounts import Account, Accounts
+from wildduck.config import Settings
+from wildduck.imap.capabilities import Circumstances, capabilities
+from wildduck.imap.grammar.flags import SYSTEM_FLAGS, compose_flags
+from wildduck.imap.grammar.responses import (
+    Condition,
+    ExistsData,
+    ExpungeData,
+    FetchData,
+    FlagsData,
+    Response,
+    capability_code,
+    permanent_flags_code,
+)
+from wildduck.imap.state import Move, State, after
+from wildduck.imap.uploads import Upload
+from wildduck.mailstore.store import MailStore
+from wildduck.mailstore.values import Change, Exists, Expunged
+from wildduck.mailstore.view import View
+
+
+class Line(Protocol):
+    """The session's side of the connection (L{wildduck.imap.connection.ImapConnection})."""
+
+    session: str
+
+    @property
+    def secure(self) -> bool: ...
+    @property
+    def can_start_tls(self) -> bool: ...
+    @property
+    def peer_host(self) -> str: ...
+
+    def send(self, data: bytes) -> None: ...
+    async def drained(self) -> None: ...
+    async def ask(self, prompt: bytes) -> bytes | None: ...
+    def start_tls(self) -> None: ...
+    def lose(self) -> None: ...
+    def abort(self) -> None: ...
+    def signed_in(self) -> None: ...
+    def regulate(self, busy: bool) -> None: ...
+    def progressed(self) -> None: ...
+
+
+class SessionCounter(Protocol):
+    """Counts the sessions of each account (L{wildduck.imap.factory.ImapFactory})."""
+
+    def enter(self, account: Account) -> None: ...
+    def leave(self, account: Account) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions of a worker share."""
+
+    accounts: Accounts
+    store: MailStore
+    settings: Settings
+    clock: IReactorTime
+    counter: SessionCounter
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """
+    How a command ended.
+
+    @ivar code: response code without brackets.
+    @ivar then: called when the tagged response has been sent.
+    """
+
+    text: str
+    code: bytes | None = None
+    status: str = "OK"
+    then: Callable[[], None] | None = None
+
+
+class Session:
+    """
+    @ivar state: see L{wildduck.imap.state}.
+    @ivar account: C{None} before sign-in.
+    @ivar view: the selected mailbox, or C{None}.
+    @ivar read_only: it was opened by EXAMINE.
+    @ivar uploads: messages of the APPEND that is coming in.
+    @ivar literal_open: a literal's length was announced and not all of it sent:
+        nothing but its bytes may follow.
+    """
+
+    def __init__(self, line: Line, services: Services) -> None:
+        self.line = line
+        self.services = services
+        self.state = State.NOT_AUTHENTICATED
+        self.account: Account | None = None
+        self.view: View | None = None
+        self.read_only = False
+        self.uploads: list[Upload] = []
+        self.literal_open = False
+        self._told_keywords: tuple[str, ...] = ()
+
+    # --- who and where ---------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """Names this connection in the log and in the journal's C{ignore}."""
+        return self.line.session
+
+    @property
+    def store(self) -> MailStore:
+        return self.services.store
+
+    @property
+    def user(self) -> Account:
+        """The account; the command table lets nobody ask before sign-in."""
+        assert self.account is not None, "not signed in"
+        return self.account
+
+    @property
+    def selected(self) -> View:
+        """The view; the command table lets nobody ask without a selected mailbox."""
+        assert self.view is not None, "no mailbox selected"
+        return self.view
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return datetime.fromtimestamp(self.services.clock.seconds(), timezone.utc)
+
+    def capabilities(self) -> tuple[str, ...]:
+        return capabilities(
+            Circumstances(
+                state=self.state,
+                secure=self.line.secure,
+                can_start_tls=self.line.can_start_tls,
+                append_limit=self.services.settings.limits.max_message_size,
+            )
+        )
+
+    # --- moves -------------------------------------------------------------------
+
+    def sign_in(self, account: Account) -> None:
+        """
+        @raise LimitReached: the account has too many sessions.
+        """
+        self.services.counter.enter(account)
+        self.account = account
+        self.state = after(self.state, Move.SIGN_IN)
+        self.line.signed_in()
+
+    def select(self, view: View, read_only: bool) -> None:
+        self.state = after(self.state, Move.SELECT)
+        self.view, self.read_only = view, read_only
+        self._told_keywords = view.keywords
+
+    def deselect(self) -> None:
+        """Leave the mailbox, if one is selected."""
+        if self.view is not None:
+            view, self.view = self.view, None
+            view.close()
+            self.state = after(self.state, Move.DESELECT)
+
+    def close(self) -> None:
+        """Say no more."""
+        self.line.lose()
+
+    def bye(self, text: str, code: bytes | None = None) -> None:
+        """End the session from our side."""
+        self.respond(Condition("BYE", text, code))
+        self.close()
+
+    def ended(self) -> None:
+        """The connection is over; may be called again."""
+        self.drop_uploads()
+        self.deselect()
+        self.state = after(self.state, Move.END)
+        account, self.account = self.account, None
+        if account is not None:
+            self.services.counter.leave(account)
+
+    def take_uploads(self) -> list[Upload]:
+        """The messages that came with the command, from now on the caller's."""
+        uploads, self.uploads = self.uploads, []
+        return uploads
+
+    def drop_uploads(self) -> None:
+        """The command that they belong to will not be executed."""
+        for upload in self.take_uploads():
+            upload.abort()
+
+    # --- answers -----------------------------------------------------------------
+
+    def respond(self, response: Response) -> None:
+        self.line.send(response.compose())
+
+    async def ask(self, prompt: bytes = b"") -> bytes | None:
+        """
+        Ask the client to go on with the running command.
+
+        @return: its line without CRLF, C{None} when it is too long or broken.
+        @raise twisted.internet.error.ConnectionLost: it went away.
+        """
+        return await self.line.ask(prompt)
+
+    async def breathe(self) -> None:
+        """
+        Let other connections have their turn, in long work that waits for nothing.
+
+        @raise twisted.internet.error.ConnectionLost: the client is gone.
+        """
+        await self.line.drained()
+        await deferLater(self.services.clock, 0)
+
+    def greeting(self) -> Condition:
+        text = f"{self.services.settings.hostname} ready, session {self.id}"
+        return Condition("OK", text, capability_code(self.capabilities()))
+
+    # --- what happened in the mailbox ------------------------------------------------
+
+    async def catch_up(self, *, may_expunge: bool) -> None:
+        """
+        Bring the view up to date and tell the client.
+
+        @raise MailboxNotFound: the mailbox is gone.
+        """
+        if self.view is not None:
+            self.report(await self.view.refresh(may_expunge=may_expunge))
+
+    def report(self, changes: Sequence[Change]) -> None:
+        """Tell what a refresh of the view found."""
+        self.report_keywords()
+        if changes:
+            self.line.send(b"".join(map(_compose_change, changes)))
+
+    def report_keywords(self) -> None:
+        """Tell of keywords that are new in the mailbox (RFC 3501 §7.2.6)."""
+        keywords = self.selected.keywords
+        if keywords != self._told_keywords:
+            self._told_keywords = keywords
+            for response in self.flag_responses():
+                self.respond(response)
+
+    def flag_responses(self) -> list[Response]:
+        """C{FLAGS} and C{PERMANENTFLAGS} of the selected mailbox."""
+        flags = (*SYSTEM_FLAGS.values(), *self.selected.keywords)
+        if self.read_only:
+            permanent = Condition("OK", "Read-only mailbox", permanent_flags_code(()))
+        else:
+            permanent = Condition("OK", "Flags permitted", permanent_flags_code((*flags, "\\*")))
+        return [FlagsData(flags), permanent]
+
+
+def _compose_change(change: Change) -> bytes:
+    if isinstance(change, Exists):
+        return ExistsData(change.count).compose()
+    if isinstance(change, Expunged):
+        return ExpungeData(change.seq).compose()
+    return FetchData(change.seq, ((b"FLAGS", compose_flags(change.flags)),)).compose()

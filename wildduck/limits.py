@@ -1,0 +1,220 @@
+"""
+Every bound of the server that is not a setting, each with its reason.
+
+Sizes are bytes, times are seconds, unless a name says otherwise.  Bounds that
+an operator may want to change are settings (L{wildduck.config}) and have
+their defaults there.
+"""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+# --- MIME (store.md §7, anchors/reliability.md §4.2) ---------------------------
+
+#: Nesting of MIME parts.  mongod refuses documents deeper than 180 levels (87
+#: nested childNodes pass); deeper parts become one opaque leaf.
+MIME_DEPTH = 50
+
+#: Parts in one message; what follows the last one becomes part of its body.
+MIME_PARTS = 10_000
+
+#: Header bytes of one message kept in the tree; beyond it the header is kept
+#: in the exact bytes only, so that a document stays far below 16 MiB.
+HEADER_BYTES = 1 * MIB
+
+#: Inline text of one message in the document; further parts go to GridFS.
+INLINE_TEXT_BYTES = 1 * MIB
+
+#: One inline text part (WildDuck's rule, spec/schema.md 'External storage').
+INLINE_PART_BYTES = 300 * KIB
+
+#: A message document, so that additions of ours and WildDuck's fit below 16 MiB.
+DOCUMENT_BYTES = 8 * MIB
+
+#: Addresses taken from one message; further ones stay in the raw header.
+ADDRESSES = 10_000
+
+#: Parameters of one header field (RFC 2231 continuations counted one by one).
+PARAMETERS = 64
+
+#: Ready ENVELOPE, BODY or BODYSTRUCTURE bytes kept beside a message.
+READY_BYTES = 256 * KIB
+
+#: The skeleton of a message (all outside its stored bodies) is kept in the
+#: document up to this, else as a blob; the blob is read whole up to the second.
+SKELETON_BYTES = 256 * KIB
+SKELETON_READ_BYTES = 4 * MIB
+
+#: RFC 5322 line length bound does not hold for hostile mail; this is the
+#: length of a MIME boundary (RFC 2046 §5.1.1 allows 70) that is still matched.
+BOUNDARY_BYTES = 1000
+
+#: Bytes of a message held in memory; a longer one is spooled to a file.
+SPOOL_BYTES = 1 * MIB
+
+# --- text copies (spec/schema.md 'messages', spec/config.md 'Constants') -------
+
+#: Indexed prefix of the plain text, then the whole kept plain text, then HTML.
+TEXT_INDEXED = 1 * KIB
+TEXT_KEPT = 100 * KIB
+HTML_KEPT = 640 * KIB
+#: HTML beyond this is not converted to text.
+HTML_CONVERTED = 2 * MIB
+#: Characters of the preview text.
+INTRO_LENGTH = 128
+
+# --- storage -------------------------------------------------------------------
+
+#: GridFS chunk (MongoDB's default, and WildDuck's).
+CHUNK_BYTES = 255 * KIB
+
+#: UIDs are nz-number: 32 bits (RFC 3501 §2.3.1.1).
+MAX_UID = 2**32 - 1
+
+#: A hole in the MODSEQ sequence is passed after this time (store.md §2 'H');
+#: a writer throws an allocated UID or MODSEQ away after half of it.
+MODSEQ_HOLE_SECONDS = 10.0
+
+#: Rows of one batch in a STORE, EXPUNGE or a catch-up read.
+BATCH_ROWS = 1000
+
+#: Custom keywords remembered for a mailbox, system flags included (WildDuck).
+MAILBOX_FLAGS = 100
+#: Length of one keyword (WildDuck: STORE refuses longer ones).
+KEYWORD_BYTES = 255
+
+#: Mailbox names: levels, characters of one level.
+MAILBOX_DEPTH = 128
+MAILBOX_SEGMENT = 512
+MAILBOXES = 1500
+
+# --- IMAP (anchors/reliability.md §4.2) ----------------------------------------
+
+#: One command line without its literals, after and before sign-in.
+IMAP_LINE = 64 * KIB
+IMAP_LINE_BEFORE_LOGIN = 8 * KIB
+#: One literal outside APPEND; the sum of all in one command; their number.
+IMAP_LITERAL = 128 * KIB
+IMAP_LITERALS_SUM = 1 * MIB
+IMAP_LITERALS_COUNT = 1000
+#: All literals of one command before sign-in; also LITERAL-'s bound.
+IMAP_LITERAL_BEFORE_LOGIN = 4 * KIB
+#: Nested parentheses (and NOT, OR) in one command.
+IMAP_NESTING = 32
+#: A refused non-synchronizing literal up to this many bytes is skipped and
+#: answered; a longer one ends the connection with BYE.
+IMAP_SKIPPED_LITERAL = 64 * MIB
+#: The same before sign-in, overlong lines included.
+IMAP_SKIPPED_BEFORE_LOGIN = 1 * MIB
+#: Numbers in the name of a part, as in BODY[1.2.3] (MIME_DEPTH is less).
+IMAP_SECTION_DEPTH = 100
+#: Characters of a LIST pattern; the work for one mailbox name grows with both.
+IMAP_PATTERN = 1000
+#: Malformed commands before BYE, before and after sign-in.
+IMAP_BAD_BEFORE_LOGIN = 3
+IMAP_BAD_COMMANDS = 20
+#: Bytes of pipelined commands held while one runs; beyond it the transport is paused.
+IMAP_READ_AHEAD = 128 * KIB
+#: Pipelined commands begun in one go, before other connections have their turn.
+IMAP_PIPELINE = 100
+#: Time without a byte: signed in (RFC 9051 §5.4 demands 30 minutes), before.
+IMAP_IDLE_SECONDS = 30 * 60.0
+IMAP_LOGIN_SECONDS = 60.0
+#: Sequence set: ranges in one command.
+IMAP_SET_RANGES = 100_000
+
+# --- LMTP ----------------------------------------------------------------------
+
+#: One command line (RFC 5321 §4.5.3.1.4 asks for 512; extensions for more).
+LMTP_LINE = 4 * KIB
+#: Recipients of one transaction (RFC 5321 §4.5.3.1.8 asks for 100).
+LMTP_RECIPIENTS = 1000
+#: Time without a byte (RFC 5321 §4.5.3.2.7: 5 minutes).
+LMTP_IDLE_SECONDS = 300.0
+#: Bad commands before 421.
+LMTP_BAD_COMMANDS = 20
+#: Deliveries to one account at a time in one worker.
+LMTP_USER_CONCURRENCY = 10
+#: Further ones that wait for their turn; the sender of one more tries again later.
+LMTP_USER_WAITING = 200
+
+# --- connections ---------------------------------------------------------------
+
+#: Bytes written and not yet taken by the peer before a producer is paused.
+WRITE_BUFFER = 256 * KIB
+#: Bytes read from a client whose earlier command is still at work, before
+#: reading stops.
+READ_AHEAD = 64 * KIB
+#: A peer that takes nothing for this long is cut off.
+WRITE_STALL_SECONDS = 180.0
+#: A connection that we close: how long the peer may take to read our last
+#: lines without taking any byte of them, and to close its side.
+CLOSE_SECONDS = 30.0
+#: PROXY protocol header must arrive within, and be no longer than.
+PROXY_SECONDS = 10.0
+PROXY_BYTES = 4096 + 16
+#: TLS handshake deadline.
+TLS_HANDSHAKE_SECONDS = 30.0
+
+# --- API -----------------------------------------------------------------------
+
+#: Body of an API request that carries no message.
+API_BODY = 1 * MIB
+
+# --- work ----------------------------------------------------------------------
+
+#: One database operation in a request path; half of MODSEQ_HOLE_SECONDS.
+OPERATION_SECONDS = 5.0
+#: A slow one: a scan, a search, a collector's step.
+SLOW_OPERATION_SECONDS = 60.0
+#: One Redis operation.
+REDIS_SECONDS = 3.0
+#: Threads that hash passwords, and how many sign-ins may wait for one.
+PASSWORD_THREADS = 2
+PASSWORD_QUEUE = 200
+#: Threads that scan and convert big messages, and how many may wait.
+MIME_THREADS = 2
+MIME_QUEUE = 100
+#: Operations waiting for a database connection before new ones are refused.
+DATABASE_QUEUE = 10_000
+#: Drain: connections that have not ended by then are cut (systemd's default
+#: stop time-out is 90 s).
+DRAIN_SECONDS = 25.0
+
+# --- database connections ------------------------------------------------------
+
+#: Connections for writes that wait for the majority and the journal: such a
+#: write holds its connection for a millisecond or more, and what is behind it.
+DURABLE_CONNECTIONS = 4
+#: Commands on their way on one connection; mongod answers them one by one, so
+#: more only move the queue to where it can't be refused.
+QUICK_PIPELINE = 32
+DURABLE_PIPELINE = 16
+SLOW_PIPELINE = 1
+#: Bytes on their way on one connection before further commands wait.
+PIPELINE_BYTES = 16 * MIB
+#: An operation waits this long for a lost connection to come back; when it has
+#: been gone for longer, operations fail at once.
+RECONNECT_SECONDS = 2.0
+#: Pause between two attempts to connect.
+RECONNECT_PAUSE_SECONDS = 0.3
+#: Sign of life asked of each MongoDB server, and time it has for the answer.
+MONGO_PING_SECONDS = 2.0
+#: First contact with each database at start-up.
+START_SECONDS = 10.0
+#: Building one index on a large collection.
+INDEX_SECONDS = 6 * 3600.0
+#: One write command (mongod takes 48,000,000 bytes; its frame needs some).
+COMMAND_BYTES = 44 * MIB
+#: One document as mongod takes it.
+BSON_BYTES = 16 * MIB
+#: GridFS chunks of one read and of one write command: what a stream holds.
+CHUNKS_READ = 4
+CHUNKS_WRITTEN = 16
+#: Sign of life asked of Redis.
+REDIS_PING_SECONDS = 3.0
+#: Redis commands waiting for their answers before new ones are refused.
+REDIS_QUEUE = 10_000

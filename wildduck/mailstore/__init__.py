@@ -1,0 +1,7 @@
+"""
+Mailboxes, messages, attachments, journal, quota, archive (floor 3 of design.md §2).
+
+L{MailStore} is the way in; what it hands out is in L{wildduck.mailstore.values}.
+"""
+
+from __future__ import annotations

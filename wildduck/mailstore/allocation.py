@@ -1,0 +1,142 @@
+"""
+Taking UIDs and MODSEQs, and giving them up.
+
+Both counters of a mailbox move in one atomic update, so that a later UID never
+has an earlier MODSEQ.  The same update keeps the mark of store.md §2 in a field
+of ours, C{native}::
+
+    {modseq, uid}   the mark: every MODSEQ up to it, and every UID below it, is
+                    visible or will never be; only raised
+    {index, next}   the counters after our last allocation
+    {time}          when that was, by the database's clock
+
+If nobody has taken a number for longer than any writer may hold one, all that
+were taken are decided, and the writer raises the mark itself.  A reader that
+comes to a mailbox which nobody had open for long so has few holes to wait for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bson import ObjectId
+
+from wildduck.database import WriteGroup
+from wildduck.errors import LimitReached, MailboxNotFound, Overloaded, Unavailable
+from wildduck.limits import MAX_UID, MODSEQ_HOLE_SECONDS
+from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.journal import unused_entry
+from wildduck.mailstore.values import MAILBOX_FIELDS, Mailbox, number
+
+#: An allocated number must be in use by then, or it is thrown away (store.md §2).
+HOLD_SECONDS = MODSEQ_HOLE_SECONDS / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """
+    Numbers that one writer has, and nobody else.
+
+    @ivar mailbox: the mailbox after the allocation.
+    @ivar uid: the first UID, 0 when none was asked for.
+    @ivar modseq: the first MODSEQ.
+    @ivar taken: when, in seconds of the store's clock.
+    """
+
+    mailbox: Mailbox
+    uid: int
+    modseq: int
+    modseqs: int
+    taken: float
+
+    def overdue(self, now: float) -> bool:
+        """Whether readers may soon take these numbers for a hole."""
+        return now - self.taken >= HOLD_SECONDS
+
+
+def _advance(uids: int, modseqs: int) -> list[dict[str, Any]]:
+    """The update: a pipeline, because the mark depends on the counters before."""
+    settled = {
+        "$and": [
+            {"$eq": ["$native.index", "$modifyIndex"]},
+            {"$eq": ["$native.next", "$uidNext"]},
+            {"$gt": [{"$subtract": ["$$NOW", "$native.time"]}, int(MODSEQ_HOLE_SECONDS * 1000)]},
+        ]
+    }
+    modify_index = {"$add": ["$modifyIndex", modseqs]}
+    uid_next = {"$add": ["$uidNext", uids]}
+    native = {
+        "modseq": {"$cond": [settled, "$modifyIndex", "$native.modseq"]},
+        "uid": {"$cond": [settled, "$uidNext", "$native.uid"]},
+        "index": modify_index,
+        "next": uid_next,
+        "time": "$$NOW",
+    }
+    return [{"$set": {"native": native, "modifyIndex": modify_index, "uidNext": uid_next}}]
+
+
+async def allocate(
+    backend: Backend,
+    mailbox: Mailbox,
+    *,
+    uids: int = 0,
+    modseqs: int = 1,
+    group: WriteGroup | None = None,
+) -> Allocation:
+    """
+    Take numbers of a mailbox.
+
+    @raise MailboxNotFound: it has been deleted meanwhile.
+    @raise LimitReached: its UIDs are used up (RFC 3501 §2.3.1.1: 32 bits).
+    """
+    taken = backend.clock.seconds()
+    document = await backend.main.find_one_and_update(
+        "mailboxes",
+        {"_id": mailbox.id, "user": mailbox.user},
+        _advance(uids, modseqs),
+        projection=MAILBOX_FIELDS,
+        return_after=True,
+        group=group,
+    )
+    if document is None:
+        raise MailboxNotFound()
+    after = Mailbox.from_document(document)
+    if uids and after.uid_next - 1 > MAX_UID:
+        raise LimitReached("This mailbox has no more UIDs")
+    return Allocation(
+        mailbox=after,
+        uid=after.uid_next - uids if uids else 0,
+        modseq=number(document["modifyIndex"]) - modseqs + 1,
+        modseqs=modseqs,
+        taken=taken,
+    )
+
+
+async def give_up(backend: Backend, allocation: Allocation) -> None:
+    """
+    Tell readers that these numbers will never be used, so that none waits for them.
+
+    Where that does not succeed they wait: L{MODSEQ_HOLE_SECONDS}.
+    """
+    mailbox = allocation.mailbox
+    entries = [
+        unused_entry(mailbox.user, mailbox.id, allocation.modseq + n, allocation.uid, backend.now())
+        for n in range(allocation.modseqs)
+    ]
+    try:
+        await backend.main.insert_many("journal", entries)
+    except (Unavailable, Overloaded):
+        return
+
+
+async def raise_mark(backend: Backend, mailbox: ObjectId, modseq: int, uid: int) -> None:
+    """
+    Keep what a reader knows, for the next one; repeatable.
+
+    @param modseq: every change up to it is visible or will never be.
+    @param uid: every message below it is visible or will never be.
+    """
+    await backend.main.update_one(
+        "mailboxes", {"_id": mailbox}, {"$max": {"native.modseq": modseq, "native.uid": uid}}
+    )

@@ -1,0 +1,298 @@
+"""
+Storing a message, in the order of store.md §1.
+
+Quota, attachments, UID and MODSEQ, message, journal entry; then the answer; then
+the ping.  A crash between any two leaves at worst an unused UID, a leaked
+reservation or an attachment reference that no message holds.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from bson import ObjectId
+
+from wildduck.database import WriteGroup
+from wildduck.errors import (
+    DatabaseFailure,
+    DomainError,
+    DuplicateKey,
+    LimitReached,
+    Overloaded,
+    Unavailable,
+)
+from wildduck.limits import KEYWORD_BYTES, MAILBOX_FLAGS
+from wildduck.mailstore import counters, documents
+from wildduck.mailstore.allocation import Allocation, allocate, give_up
+from wildduck.mailstore.attachments import Attachments
+from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.concurrently import spawn
+from wildduck.mailstore.flag_table import SYSTEM_FLAGS, keywords
+from wildduck.mailstore.journal import exists_entry
+from wildduck.mailstore.prepared import Prepared
+from wildduck.mailstore.quota import Quota
+from wildduck.mailstore.threads import find_thread
+from wildduck.mailstore.values import Appended, Mailbox, number
+from wildduck.mime.native import BLOB as NATIVE_KEY
+
+#: How often new numbers are taken before we give up.
+TRIES = 3
+
+
+class Unknown(Unavailable):
+    """Whether the message is stored can not be told; nothing of it may be undone."""
+
+
+class _Outcome(Enum):
+    """What became of writing a message."""
+
+    #: There, with its journal entry, for good.
+    STORED = "stored"
+    #: There for good, but what was written before it may have been taken back.
+    FOUND = "found"
+    #: Not there, and what was written before it may have been taken back.
+    MISSING = "missing"
+    #: Refused: another message has this UID.
+    UID_TAKEN = "uid taken"
+
+
+@dataclass(slots=True)
+class _Adding:
+    """One message on its way."""
+
+    mailbox: Mailbox
+    prepared: Prepared
+    origin: documents.Origin
+    session: str | None
+    thread: ObjectId
+    document: dict[str, Any] = field(default_factory=dict)
+
+
+class Appender:
+    """Adds messages; one for each worker."""
+
+    def __init__(self, backend: Backend, attachments: Attachments, quota: Quota) -> None:
+        self._backend = backend
+        self._attachments = attachments
+        self._quota = quota
+
+    async def add(
+        self, mailbox: Mailbox, prepared: Prepared, origin: documents.Origin, session: str | None
+    ) -> Appended:
+        """
+        Store a message for good.
+
+        @param session: id of the session that does it and needs no telling.
+        @raise OverQuota: it does not fit into the account's storage.
+        @raise MailboxNotFound: the mailbox has been deleted meanwhile.
+        @raise Unavailable: it may or may not be stored.
+        """
+        analysis = prepared.analysis
+        check_keywords(origin.flags)
+        # The thread needs nothing of the quota, and costs nothing if that refuses.
+        thread_found = spawn(
+            find_thread(self._backend, mailbox.user, analysis.thread_ids, analysis.thread_subject)
+        )
+        try:
+            await self._quota.reserve(mailbox.user, analysis.size)
+        except BaseException:
+            thread_found.addErrback(lambda _: None)
+            raise
+        try:
+            adding = _Adding(mailbox, prepared, origin, session, await thread_found)
+            return await self._add(adding)
+        except Unknown:
+            raise
+        except Exception:
+            await self._quota.release(mailbox.user, analysis.size)
+            raise
+
+    async def _add(self, adding: _Adding) -> Appended:
+        magic = documents.new_magic()
+        group = self._backend.main.group()
+        adding.document = document = await self._document(adding, magic, group)
+        try:
+            mailbox = await self._insert(adding, group)
+        except Unknown:
+            raise
+        except Exception:
+            await self._attachments.release(document["mimeTree"]["attachmentMap"], magic)
+            raise
+        self._backend.background(self._tell(mailbox, document))
+        return Appended(
+            mailbox_id=mailbox.id,
+            uid_validity=mailbox.uid_validity,
+            uid=document["uid"],
+            modseq=document["modseq"],
+            message_id=document["_id"],
+            length=adding.prepared.analysis.sent,
+        )
+
+    async def _document(self, adding: _Adding, magic: int, group: WriteGroup) -> dict[str, Any]:
+        """Store the attachments and build the document that refers to them."""
+        message, analysis = adding.prepared.message, adding.prepared.analysis
+        skeleton = analysis.skeleton
+        apart = skeleton if skeleton is not None and len(skeleton) > documents.SKELETON_INLINE else None
+        kept = await self._attachments.keep(message, analysis.externals, apart, magic, group)
+        document = documents.build(analysis, kept, magic, adding.origin)
+        if not documents.is_too_long(document, message.length):
+            return document
+        if skeleton is not None and apart is None:
+            more = await self._attachments.keep(message, (), skeleton, magic, group)
+            kept.map.update(more.map)
+            document = documents.build(analysis, kept, magic, adding.origin)
+        documents.shorten(document)
+        return document
+
+    # --- numbers, message, journal ----------------------------------------------------
+
+    async def _insert(self, adding: _Adding, group: WriteGroup) -> Mailbox:
+        """
+        Give the message its numbers and write it, again if need be.
+
+        @return: the mailbox after it.
+        """
+        maybe_written = False
+        for _ in range(TRIES):
+            allocation = await allocate(self._backend, adding.mailbox, uids=1, group=group)
+            now = self._backend.now()
+            documents.place(adding.document, allocation, adding.thread, now)
+            if allocation.overdue(self._backend.clock.seconds()):
+                # Readers may soon take it for a hole (store.md §2).
+                await give_up(self._backend, allocation)
+                continue
+            outcome = await self._write(adding, allocation, group)
+            if outcome is _Outcome.UID_TAKEN:
+                await give_up(self._backend, allocation)
+                continue
+            if outcome is _Outcome.STORED:
+                return allocation.mailbox
+            group = self._backend.main.group()
+            try:
+                await self._refer_again(adding, group)
+            except DomainError:
+                raise Unknown() from None
+            if outcome is _Outcome.FOUND:
+                return allocation.mailbox
+            maybe_written = True
+        raise Unknown() if maybe_written else Unavailable()
+
+    async def _write(self, adding: _Adding, allocation: Allocation, group: WriteGroup) -> _Outcome:
+        """
+        Write the message and its journal entry.
+
+        @raise Unknown: it may be stored.
+        """
+        main = self._backend.main
+        try:
+            await main.insert_one("messages", adding.document, group=group)
+        except DuplicateKey as error:
+            # Of our own making: an earlier try has come through after all.  Else
+            # an increment of uidNext was lost in a failover.
+            return await self._look_up(adding) if error.index == "_id_" else _Outcome.UID_TAKEN
+        except (DatabaseFailure, Overloaded):
+            await give_up(self._backend, allocation)
+            raise
+        except Unavailable:
+            return await self._look_up(adding)
+        except Exception as error:
+            raise Unknown() from error
+        entry = exists_entry(adding.document, adding.session, self._backend.now())
+        try:
+            await main.insert_one("journal", entry, durable=True, group=group)
+        except DomainError:
+            return await self._look_up(adding)
+        except Exception as error:
+            raise Unknown() from error
+        return _Outcome.STORED if group.intact else await self._look_up(adding)
+
+    async def _look_up(self, adding: _Adding) -> _Outcome:
+        """
+        Look for a message whose writing was disturbed, and complete it.
+
+        @raise Unknown: whether it is there to stay can not be told.
+        """
+        document = adding.document
+        main = self._backend.main
+        try:
+            found = await main.find_one_majority("messages", {"_id": document["_id"]})
+            if found is None:
+                return _Outcome.MISSING
+            document["uid"], document["modseq"] = number(found["uid"]), number(found["modseq"])
+            entry = exists_entry(document, adding.session, self._backend.now())
+            await main.insert_one("journal", entry, durable=True)
+        except Exception as error:
+            raise Unknown() from error
+        return _Outcome.FOUND
+
+    async def _refer_again(self, adding: _Adding, group: WriteGroup) -> None:
+        """
+        Count the attachments once more: what was written may have been taken back.
+
+        At worst that leaves a reference too many, which the verifier finds; one
+        too few would delete a living attachment.
+        """
+        document = adding.document
+        tree = document["mimeTree"]
+        before = tree["attachmentMap"]
+        if not before:
+            return
+        analysis = adding.prepared.analysis
+        skeleton = analysis.skeleton if NATIVE_KEY in before else None
+        kept = await self._attachments.keep(
+            adding.prepared.message, analysis.externals, skeleton, document["magic"], group
+        )
+        if kept.map != before:
+            tree["attachmentMap"] = kept.map
+            await self._backend.main.update_one(
+                "messages",
+                {"_id": document["_id"], "mailbox": document["mailbox"], "uid": document["uid"]},
+                {"$set": {"mimeTree.attachmentMap": kept.map}},
+                durable=True,
+                idempotent=True,
+            )
+
+    # --- afterwards ---------------------------------------------------------------------
+
+    async def _tell(self, mailbox: Mailbox, document: dict[str, Any]) -> None:
+        await self._backend.changed(document["user"])
+        await counters.adjust(self._backend.redis, mailbox.id, 1, int(document["unseen"]))
+        new = [flag for flag in keywords(document["flags"]) if flag not in mailbox.keywords]
+        if new:
+            await remember_keywords(self._backend, mailbox, new)
+
+
+def check_keywords(flags: tuple[str, ...]) -> None:
+    """@raise LimitReached: a keyword is longer than WildDuck takes."""
+    if any(len(flag.encode("utf-8", "replace")) > KEYWORD_BYTES for flag in flags):
+        raise LimitReached("A keyword is too long")
+
+
+async def remember_keywords(backend: Backend, mailbox: Mailbox, new: list[str]) -> None:
+    """
+    List keywords in the mailbox document, up to WildDuck's bound.
+
+    Those beyond it work, but are not offered to clients.
+    """
+    room = MAILBOX_FLAGS - len(SYSTEM_FLAGS)
+    known = {"$ifNull": ["$flags", []]}
+    more: list[Any] = [{"$literal": flag} for flag in new]
+    together = {"$concatArrays": [known, {"$setDifference": [more, known]}]}
+    await backend.main.update_one(
+        "mailboxes",
+        {"_id": mailbox.id},
+        [{"$set": {"flags": {"$slice": [together, room]}}}],
+        idempotent=True,
+    )
+
+
+def internal_date(date: datetime.datetime | None, backend: Backend) -> datetime.datetime:
+    """INTERNALDATE: as given, in UTC, or now."""
+    if date is None:
+        return backend.now()
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=datetime.timezone.utc)
+    return date.astimezone(datetime.timezone.utc)

@@ -1,0 +1,114 @@
+"""What every part of the mail store works with, put together once per worker."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson import ObjectId
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from wildduck.config import Settings
+from wildduck.database import Database, Databases, GridFS, Locks, Redis
+from wildduck.events import Notifier
+from wildduck.threads import BoundedPool
+
+#: GridFS bucket of deduplicated attachments (spec/schema.md §3).
+ATTACHMENTS = "attachments"
+
+
+@dataclass(slots=True)
+class Backend:
+    """
+    The surroundings of the mail store.
+
+    @ivar clock: tells the time and what is overdue; a L{task.Clock
+        <twisted.internet.task.Clock>} in tests.
+    @ivar mime_pool: threads for messages too long to be analysed in between.
+    """
+
+    databases: Databases
+    redis: Redis
+    notifier: Notifier
+    settings: Settings
+    clock: IReactorTime
+    mime_pool: BoundedPool
+    locks: Locks = field(init=False)
+    gridfs: GridFS = field(init=False)
+    _running: set[Deferred[Any]] = field(init=False, default_factory=set)
+
+    _log = Logger()
+
+    def __post_init__(self) -> None:
+        self.locks = Locks(self.redis)
+        self.gridfs = GridFS(self.databases.gridfs, ATTACHMENTS)
+
+    @property
+    def main(self) -> Database:
+        """The handle of mailboxes, messages, archived, journal and threads."""
+        return self.databases.main
+
+    @property
+    def users(self) -> Database:
+        """The handle of accounts."""
+        return self.databases.users
+
+    def now(self) -> datetime.datetime:
+        """The time, in UTC, to the millisecond that BSON keeps."""
+        return from_milliseconds(int(self.clock.seconds() * 1000))
+
+    def background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """
+        Do what an answer need not wait for: pings and cached counters.
+
+        It may fail, for nothing that must last depends on it.
+        """
+        running: Deferred[Any] = Deferred.fromCoroutine(work)
+        if running.called:
+            running.addErrback(self._failed)
+            return
+        self._running.add(running)
+        running.addErrback(self._failed)
+        running.addBoth(lambda _: self._running.discard(running))
+
+    def _failed(self, failure: Any) -> None:
+        self._log.warn("something after a change failed: {error}", error=failure.type.__name__)
+
+    async def settle(self) -> None:
+        """Wait for what runs in the background, at shutdown."""
+        if self._running:
+            await DeferredList(list(self._running))
+
+    async def changed(self, user: ObjectId) -> None:
+        """Tell the sessions of an account that its journal has grown."""
+        await self.notifier.changed(user)
+
+
+def from_milliseconds(value: int) -> datetime.datetime:
+    """The time of so many milliseconds since 1970."""
+    return datetime.datetime.fromtimestamp(value // 1000, datetime.timezone.utc).replace(
+        microsecond=value % 1000 * 1000
+    )
+
+
+def milliseconds(time: datetime.datetime) -> int:
+    """Milliseconds since 1970; a time without zone is in UTC."""
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=datetime.timezone.utc)
+    difference = time - _EPOCH
+    return (difference.days * 86_400 + difference.seconds) * 1000 + difference.microseconds // 1000
+
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def javascript(value: int) -> int | float:
+    """
+    A number in the BSON type in which WildDuck writes it: what does not fit into
+    32 bits is a double.
+    """
+    return value if -(2**31) <= value < 2**31 else float(value)

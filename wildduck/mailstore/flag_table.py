@@ -1,0 +1,89 @@
+"""Flags of many messages in little memory: bits in an array, names in one table."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+SEEN = "\\Seen"
+DELETED = "\\Deleted"
+FLAGGED = "\\Flagged"
+DRAFT = "\\Draft"
+ANSWERED = "\\Answered"
+
+#: RFC 3501 §2.3.2, without \\Recent, which is never stored.
+SYSTEM_FLAGS = (ANSWERED, FLAGGED, DELETED, SEEN, DRAFT)
+
+_CANONICAL = {flag.lower(): flag for flag in SYSTEM_FLAGS}
+_BITS = 64
+
+
+def canonical(flags: Iterable[str]) -> tuple[str, ...]:
+    """
+    Flags as they are stored: system flags spelled as in RFC 3501, none twice,
+    C{\\Recent} left out.
+    """
+    spelled = (_CANONICAL.get(flag.lower(), flag) for flag in flags)
+    return tuple(dict.fromkeys(flag for flag in spelled if flag.lower() != "\\recent"))
+
+
+def keywords(flags: Iterable[str]) -> tuple[str, ...]:
+    """Those of C{flags} that are not system flags."""
+    return tuple(flag for flag in flags if not flag.startswith("\\"))
+
+
+class FlagTable:
+    """
+    Gives each flag name a bit; a mailbox with more than 64 names spills the rest.
+
+    @ivar names: of the bits, the lowest first.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._bit: dict[str, int] = {}
+        self._spilled: dict[int, tuple[str, ...]] = {}
+        self._known: dict[int, tuple[str, ...]] = {}
+        for name in SYSTEM_FLAGS:
+            self.learn(name)
+
+    def learn(self, name: str) -> int:
+        """The bit of a name, 0 where there is none left."""
+        bit = self._bit.get(name)
+        if bit is None:
+            bit = 1 << len(self.names) if len(self.names) < _BITS else 0
+            self._bit[name] = bit
+            self.names.append(name)
+        return bit
+
+    def pack(self, uid: int, flags: Iterable[str]) -> int:
+        """The bits of a message's flags; what has no bit is kept by its UID."""
+        bits = 0
+        spilled = []
+        for name in flags:
+            bit = self.learn(name)
+            bits |= bit
+            if not bit:
+                spilled.append(name)
+        if spilled:
+            self._spilled[uid] = tuple(spilled)
+        else:
+            self._spilled.pop(uid, None)
+        return bits
+
+    def unpack(self, uid: int, bits: int) -> tuple[str, ...]:
+        """The flags of a message."""
+        flags = self._known.get(bits)
+        if flags is None:
+            flags = tuple(name for n, name in enumerate(self.names[:_BITS]) if bits >> n & 1)
+            self._known[bits] = flags
+        return flags + self._spilled[uid] if uid in self._spilled else flags
+
+    def forget(self, uid: int) -> None:
+        """The message is gone."""
+        self._spilled.pop(uid, None)
+
+
+def new_bits() -> array[int]:
+    """An empty array for L{FlagTable.pack}'s values."""
+    return array("Q")

@@ -1,0 +1,242 @@
+"""
+STORE: changing the flags of messages (store.md §3).
+
+One update per message, as an update pipeline, derives the new flags and all
+mirror booleans from the flags that are stored at that moment, so two writers at
+once lose nothing.  MODSEQ becomes max(stored, new), and UNCHANGEDSINCE is decided
+in the filter of that same update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from wildduck.database import WriteGroup
+from wildduck.errors import BadInput, Unavailable
+from wildduck.limits import BATCH_ROWS
+from wildduck.mailstore import counters
+from wildduck.mailstore.allocation import Allocation, allocate, give_up
+from wildduck.mailstore.append import check_keywords, remember_keywords
+from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN, canonical, keywords
+from wildduck.mailstore.journal import flags_entry
+from wildduck.mailstore.values import Mailbox, Stored, number
+
+_ROW = dict.fromkeys(("_id", "user", "mailbox", "uid", "modseq", "flags", "thread", "unseen"), True)
+
+#: Mailboxes in which a message that is undeleted does not become searchable (spec/schema.md 'messages').
+_UNSEARCHABLE = frozenset({"\\Junk", "\\Trash"})
+
+
+def changed_flags(stored: Iterable[str], mode: str, flags: Sequence[str]) -> tuple[str, ...]:
+    """What a STORE makes of a message's flags; the pipeline of L{flag_update} does the same."""
+    if mode == "=":
+        return tuple(flags)
+    if mode == "+":
+        return tuple(dict.fromkeys((*stored, *flags)))
+    return tuple(flag for flag in stored if flag not in flags)
+
+
+def flag_update(mode: str, flags: Sequence[str], modseq: int, *, searchable: bool) -> list[dict[str, Any]]:
+    """
+    The pipeline for one message.
+
+    @param mode: C{"+"}, C{"-"} or C{"="}.
+    @param searchable: whether a message that loses C{\\Deleted} can be found by
+        WildDuck's full text search again.
+    """
+    given = {"$literal": list(flags)}
+    stored = {"$ifNull": ["$flags", []]}
+    if mode == "=":
+        new: Any = given
+    elif mode == "+":
+        missing = {"$filter": {"input": given, "cond": {"$not": {"$in": ["$$this", stored]}}}}
+        new = {"$concatArrays": [stored, missing]}
+    else:
+        new = {"$filter": {"input": stored, "cond": {"$not": {"$in": ["$$this", given]}}}}
+    kept = {"$ifNull": ["$searchable", "$$REMOVE"]}
+    undeleted = {"$cond": ["$undeleted", kept, True]} if searchable else kept
+    return [
+        {"$set": {"flags": new, "modseq": {"$max": ["$modseq", modseq]}}},
+        {
+            "$set": {
+                "unseen": _without(SEEN),
+                "flagged": _with(FLAGGED),
+                "undeleted": _without(DELETED),
+                "draft": _with(DRAFT),
+                "searchable": {"$cond": [_with(DELETED), "$$REMOVE", undeleted]},
+            }
+        },
+    ]
+
+
+def _with(flag: str) -> dict[str, Any]:
+    return {"$in": [flag, "$flags"]}
+
+
+def _without(flag: str) -> dict[str, Any]:
+    return {"$not": [_with(flag)]}
+
+
+class FlagStore:
+    """Changes flags; one for each worker."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def store(
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        mode: str,
+        flags: Iterable[str],
+        *,
+        unchanged_since: int | None = None,
+        session: str | None = None,
+    ) -> Stored:
+        """
+        Change the flags of messages.
+
+        A message whose flags are as wanted already keeps its MODSEQ.  A row that
+        another writer changed in the same moment may be given as C{modified}
+        though this STORE has changed it too; a client then looks again.
+
+        @param mode: C{"+"} adds, C{"-"} removes, C{"="} replaces.
+        @param unchanged_since: change only messages with a MODSEQ up to this one
+            (RFC 7162 §3.1.3).
+        @param session: id of the session that does it and needs no telling.
+        @raise LimitReached: a keyword is too long.
+        @raise Unavailable: some messages may have been changed.
+        """
+        if mode not in ("+", "-", "="):
+            raise BadInput("Unknown STORE mode")
+        wanted = canonical(flags)
+        check_keywords(wanted)
+        job = _Job(self._backend, mailbox, mode, wanted, unchanged_since, session)
+        for start in range(0, len(uids), BATCH_ROWS):
+            await job.batch(uids[start : start + BATCH_ROWS])
+        self._backend.background(self._tell(job))
+        return Stored(job.changed, sorted(job.modified), sorted(job.missing))
+
+    async def _tell(self, job: _Job) -> None:
+        if not job.journaled:
+            return
+        await self._backend.changed(job.mailbox.user)
+        new = [flag for flag in keywords(job.flags) if flag not in job.mailbox.keywords]
+        if new and job.mode != "-":
+            await remember_keywords(self._backend, job.mailbox, new)
+        if job.unseen_changed:
+            await counters.adjust(self._backend.redis, job.mailbox.id, 0, None)
+
+
+class _Job:
+    """One STORE command, batch by batch."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        mailbox: Mailbox,
+        mode: str,
+        flags: tuple[str, ...],
+        unchanged_since: int | None,
+        session: str | None,
+    ) -> None:
+        self.mailbox = mailbox
+        self.mode = mode
+        self.flags = flags
+        self.changed: dict[int, tuple[tuple[str, ...], int]] = {}
+        self.modified: list[int] = []
+        self.missing: list[int] = []
+        self.journaled = False
+        self.unseen_changed = False
+        self._backend = backend
+        self._since = unchanged_since
+        self._session = session
+
+    async def batch(self, uids: Sequence[int]) -> None:
+        """Change some messages under one MODSEQ."""
+        if await self._try(uids):
+            return
+        if self._since is not None or not await self._try(uids):
+            # The primary changed on the way: what was written may be lost, and
+            # with a condition a second try can't tell our change from another's.
+            raise Unavailable()
+
+    async def _try(self, uids: Sequence[int]) -> bool:
+        """@return: whether what was done is there to stay."""
+        rows = await self._rows(uids)
+        pending = {}
+        for uid in uids:
+            row = rows.get(uid)
+            if row is None:
+                self.missing.append(uid)
+            elif not self._passes(row):
+                self.modified.append(uid)
+            elif changed_flags(row.get("flags") or (), self.mode, self.flags) == tuple(row["flags"]):
+                self.changed[uid] = (tuple(row["flags"]), number(row["modseq"]))
+            else:
+                pending[uid] = row
+        if not pending:
+            return True
+        group = self._backend.main.group()
+        allocation = await self._allocate(group)
+        await self._update(list(pending), allocation, group)
+        entries = self._judge(pending, await self._rows(list(pending)), allocation)
+        if not entries:
+            await give_up(self._backend, allocation)
+            return True
+        await self._backend.main.insert_many("journal", entries, durable=True, group=group)
+        self.journaled = True
+        return group.intact
+
+    def _passes(self, row: dict[str, Any]) -> bool:
+        return self._since is None or number(row["modseq"]) <= self._since
+
+    async def _rows(self, uids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        found = await self._backend.main.find(
+            "messages",
+            {"mailbox": self.mailbox.id, "uid": {"$in": list(uids)}},
+            projection=_ROW,
+            limit=len(uids),
+        )
+        return {number(row["uid"]): {**row, "flags": row.get("flags") or []} for row in found}
+
+    async def _allocate(self, group: WriteGroup) -> Allocation:
+        while True:
+            allocation = await allocate(self._backend, self.mailbox, group=group)
+            if not allocation.overdue(self._backend.clock.seconds()):
+                return allocation
+            await give_up(self._backend, allocation)
+
+    async def _update(self, uids: list[int], allocation: Allocation, group: WriteGroup) -> None:
+        filter: dict[str, Any] = {"mailbox": self.mailbox.id, "uid": {"$in": uids}}
+        if self._since is not None:
+            filter["modseq"] = {"$lte": self._since}
+        searchable = self.mailbox.special_use not in _UNSEARCHABLE
+        update = flag_update(self.mode, self.flags, allocation.modseq, searchable=searchable)
+        await self._backend.main.update_many("messages", filter, update, group=group)
+
+    def _judge(
+        self,
+        before: dict[int, dict[str, Any]],
+        after: dict[int, dict[str, Any]],
+        allocation: Allocation,
+    ) -> list[dict[str, Any]]:
+        """See what became of each message; @return: journal entries of those that we changed."""
+        entries = []
+        now = self._backend.now()
+        for uid, old in before.items():
+            row = after.get(uid)
+            if row is None:
+                self.missing.append(uid)
+                continue
+            flags, modseq = tuple(row["flags"]), number(row["modseq"])
+            if modseq != allocation.modseq and not self._passes(row):
+                self.modified.append(uid)
+                continue
+            self.changed[uid] = (flags, modseq)
+            unseen_change = bool(old.get("unseen")) != (SEEN not in flags)
+            self.unseen_changed = self.unseen_changed or unseen_change
+            entries.append(flags_entry(row, flags, allocation.modseq, unseen_change, self._session, now))
+        return entries

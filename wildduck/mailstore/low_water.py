@@ -1,0 +1,173 @@
+"""
+What a reader may believe: the low-water mark of a mailbox (store.md §2).
+
+MODSEQs and UIDs become visible out of order: 12 can be there before 11.  The
+mark is the highest MODSEQ below which nothing is missing, and the UID below
+which nothing is.  A missing number is a hole: its writer is slow, or dead.  A
+hole is passed when it is certainly older than any writer may hold a number.
+
+Pure bookkeeping: it reads no database, and only the clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from wildduck.limits import MODSEQ_HOLE_SECONDS
+from wildduck.mailstore.backend import milliseconds
+from wildduck.mailstore.journal import UNUSED
+from wildduck.mailstore.values import number
+
+#: Times written by other machines are believed with this much slack, in seconds.
+CLOCK_SLACK = MODSEQ_HOLE_SECONDS
+
+#: Journal commands after which no row of their UID will appear any more.
+_GONE = frozenset({"EXPUNGE", UNUSED})
+
+
+class LowWater:
+    """
+    The mark of one mailbox.
+
+    Use: L{begin} once with the mailbox document.  Then, for each look at the
+    mailbox: remember L{modseq} as the place to read from, L{counted} with the
+    mailbox document I{before} rows and journal entries are read, L{saw} with
+    everything that was read from that place on, inclusively.
+
+    @ivar modseq: every change up to it has been seen.  HIGHESTMODSEQ.
+    @ivar uid: every message below it has been seen or never comes.  UIDNEXT.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self.modseq = 0
+        self.uid = 1
+        self._modseqs: set[int] = set()
+        self._uids: set[int] = set()
+        #: (highest MODSEQ, next UID, when first noticed), ascending.
+        self._noticed: deque[tuple[int, int, float]] = deque()
+        self._looked = 0.0
+        self._foreign = False
+
+    def begin(self, document: Mapping[str, Any]) -> None:
+        """
+        Start from the mark in the mailbox document.
+
+        Where WildDuck has taken numbers since, or there is no mark yet, the
+        journal of the last seconds is all that tells of writers still at work:
+        the first L{saw} believes what is older to be complete.
+
+        @param document: C{modifyIndex}, C{uidNext} and C{native} of the mailbox.
+        """
+        modify_index, uid_next = _counters(document)
+        native = document.get("native") or {}
+        if has_mark(document):
+            self.modseq = min(modify_index, number(native["modseq"]))
+            self.uid = min(uid_next, max(1, number(native["uid"])))
+        untouched = (self.modseq, self.uid) == (modify_index, uid_next)
+        self._foreign = not (untouched or _is_ours(document))
+        self._noticed.append((modify_index, uid_next, self._clock.seconds()))
+        self.counted(document)
+
+    def counted(self, document: Mapping[str, Any]) -> None:
+        """Take note of the writers' counters as they are now."""
+        modify_index, uid_next = _counters(document)
+        self._looked = self._clock.seconds()
+        last = self._noticed[-1] if self._noticed else (self.modseq, self.uid, 0.0)
+        if modify_index > last[0] or uid_next > last[1]:
+            self._noticed.append((modify_index, uid_next, self._looked))
+        if _is_ours(document) and self._is_old(document["native"].get("time")):
+            self._noticed.clear()
+            self._pass(modify_index, uid_next)
+
+    def saw(self, rows: Iterable[tuple[int, int]], journal: Sequence[Mapping[str, Any]]) -> None:
+        """
+        Account for what was read.
+
+        @param rows: MODSEQ and UID of message rows.
+        @param journal: C{command}, C{modseq}, C{uid} and C{created} of entries.
+        """
+        for modseq, uid in rows:
+            if modseq > self.modseq:
+                self._modseqs.add(modseq)
+            if uid >= self.uid:
+                self._uids.add(uid)
+        if self._foreign:
+            self._believe(journal)
+        for entry in journal:
+            modseq, uid = number(entry.get("modseq")), number(entry.get("uid"))
+            if modseq > self.modseq:
+                self._modseqs.add(modseq)
+            if uid >= self.uid and entry.get("command") in _GONE:
+                self._uids.add(uid)
+            if self._is_old(entry.get("created")):
+                # Whatever was taken before this is older still.
+                self._pass(modseq, uid)
+        self._advance()
+
+    def _believe(self, journal: Sequence[Mapping[str, Any]]) -> None:
+        """Take everything for complete that is older than the journal's young entries."""
+        self._foreign = False
+        modseq, uid, _ = self._noticed[0] if self._noticed else (self.modseq, self.uid, 0.0)
+        for entry in journal:
+            if not self._is_old(entry.get("created")):
+                modseq = min(modseq, number(entry.get("modseq")) - 1)
+                if entry.get("command") == "EXISTS":
+                    uid = min(uid, number(entry.get("uid")))
+        self._pass(modseq, uid)
+
+    def settled(self, document: Mapping[str, Any]) -> bool:
+        """
+        Whether another look at a mailbox with these counters can show nothing new.
+
+        A change under the newest MODSEQ may still be arriving in batches, so
+        that one must have been there for a while.
+        """
+        if self._noticed:
+            return False
+        modify_index, uid_next = _counters(document)
+        return self.modseq >= modify_index and self.uid >= uid_next
+
+    def _is_old(self, time: Any) -> bool:
+        """Whether a time that another machine wrote is older than any hole may be."""
+        if time is None:
+            return False
+        age = self._clock.seconds() - milliseconds(time) / 1000
+        return age > MODSEQ_HOLE_SECONDS + CLOCK_SLACK
+
+    def _pass(self, modseq: int, uid: int) -> None:
+        self.modseq = max(self.modseq, modseq)
+        self.uid = max(self.uid, uid)
+
+    def _advance(self) -> None:
+        overdue = self._looked - MODSEQ_HOLE_SECONDS
+        while self._noticed and self._noticed[0][2] <= overdue:
+            modseq, uid, _ = self._noticed.popleft()
+            self._pass(modseq, uid)
+        while self.modseq + 1 in self._modseqs:
+            self.modseq += 1
+        while self.uid in self._uids:
+            self.uid += 1
+        self._modseqs = {modseq for modseq in self._modseqs if modseq > self.modseq}
+        self._uids = {uid for uid in self._uids if uid >= self.uid}
+
+
+def _counters(document: Mapping[str, Any]) -> tuple[int, int]:
+    """The writers' counters: highest MODSEQ, next UID."""
+    return number(document.get("modifyIndex")), max(1, number(document.get("uidNext")))
+
+
+def _is_ours(document: Mapping[str, Any]) -> bool:
+    """Whether the last numbers were taken by us, and with them a note of when."""
+    native = document.get("native") or {}
+    return (native.get("index"), native.get("next")) == _counters(document)
+
+
+def has_mark(document: Mapping[str, Any]) -> bool:
+    """Whether a mailbox document has a mark of ours to start from."""
+    native = document.get("native")
+    return isinstance(native, Mapping) and "modseq" in native and "uid" in native

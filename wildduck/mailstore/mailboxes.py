@@ -1,0 +1,284 @@
+"""
+The mailboxes of an account: found, made, counted, deleted.
+
+uidvalidity comes from a counter of ours per account (store.md §8), so that
+CREATE, DELETE, CREATE in one second gives two different ones.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from bson import ObjectId
+
+from wildduck.errors import CannotDo, DuplicateKey, LimitReached, MailboxExists, MailboxNotFound
+from wildduck.limits import MAILBOX_DEPTH, MAILBOX_SEGMENT, MAILBOXES
+from wildduck.mailstore import counters, retention
+from wildduck.mailstore.allocation import raise_mark
+from wildduck.mailstore.backend import Backend, javascript, milliseconds
+from wildduck.mailstore.concurrently import gather
+from wildduck.mailstore.folder_names import SPECIAL_USES, folder_name
+from wildduck.mailstore.journal import mailbox_entry
+from wildduck.mailstore.low_water import LowWater
+from wildduck.mailstore.values import MAILBOX_FIELDS, Mailbox, Status, number
+
+INBOX = "INBOX"
+
+#: Our collection of uidvalidity counters: C{_id} is the account, C{last} the highest given out.
+UID_VALIDITY = "uidvalidity"
+
+#: (Within L{Mailboxes} the word C{list} is its method.)
+_Documents = list[dict[str, Any]]
+
+
+def normal_path(path: str) -> str:
+    """
+    A mailbox name as it is stored: no slash at its ends, INBOX in capitals.
+
+    Only the first level is INBOX without regard to case (RFC 3501 §5.1).
+    """
+    path = path.strip("/")
+    first, slash, rest = path.partition("/")
+    if first.upper() == INBOX:
+        first = INBOX
+    return first + slash + rest
+
+
+def check_path(path: str) -> None:
+    """
+    @param path: as L{normal_path} gives it.
+    @raise CannotDo: no mailbox can have this name.
+    """
+    segments = path.split("/")
+    if not path or "" in segments:
+        raise CannotDo("A mailbox name has an empty level")
+    if len(segments) > MAILBOX_DEPTH or any(len(segment) > MAILBOX_SEGMENT for segment in segments):
+        raise CannotDo("A mailbox name is too long")
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in path):
+        raise CannotDo("A mailbox name has a control character")
+
+
+class Mailboxes:
+    """The mailboxes of all accounts, as one worker sees them."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def list(self, user: ObjectId) -> list[Mailbox]:
+        """All mailboxes of an account, hidden ones included, by path."""
+        documents: list[dict[str, Any]] = await self._backend.main.find(
+            "mailboxes", {"user": user}, projection=MAILBOX_FIELDS, limit=10 * MAILBOXES
+        )
+        found = [Mailbox.from_document(document) for document in documents]
+        return sorted(found, key=lambda mailbox: mailbox.path)
+
+    async def get(self, user: ObjectId, path: str) -> Mailbox:
+        """
+        @param path: INBOX in any case.
+        @raise MailboxNotFound: there is none of that name.
+        """
+        return await self._one({"user": user, "path": normal_path(path)})
+
+    async def get_by_id(self, user: ObjectId, mailbox: ObjectId) -> Mailbox:
+        """@raise MailboxNotFound: the account has no such mailbox."""
+        return await self._one({"_id": mailbox, "user": user})
+
+    async def get_special(self, user: ObjectId, special_use: str) -> Mailbox:
+        """
+        @param special_use: C{"\\Junk"} and so on.
+        @raise MailboxNotFound: the account has none for this use.
+        """
+        return await self._one({"user": user, "specialUse": special_use})
+
+    async def _one(self, filter: dict[str, Any]) -> Mailbox:
+        document = await self._backend.main.find_one("mailboxes", filter, projection=MAILBOX_FIELDS)
+        if document is None:
+            raise MailboxNotFound()
+        return Mailbox.from_document(document)
+
+    # --- making -----------------------------------------------------------------
+
+    async def next_uid_validity(self, user: ObjectId) -> int:
+        """A uidvalidity that this account never had: max(now, last + 1) (store.md §8)."""
+        now = int(self._backend.clock.seconds())
+        last = {"$add": [{"$ifNull": ["$last", 0]}, 1]}
+        document = await self._backend.main.find_one_and_update(
+            UID_VALIDITY,
+            {"_id": user},
+            [{"$set": {"last": {"$max": [now, last]}}}],
+            upsert=True,
+            return_after=True,
+        )
+        return number(document["last"]) if document else now
+
+    async def create(
+        self, user: ObjectId, path: str, special_use: str | None = None, *, user_retention: int = 0
+    ) -> Mailbox:
+        """
+        Make a mailbox.
+
+        @param user_retention: the account's retention in milliseconds, 0 for ever.
+        @raise CannotDo: the name is not possible.
+        @raise MailboxExists: the name is taken.
+        @raise LimitReached: the account has L{MAILBOXES} already.
+        """
+        path = normal_path(path)
+        check_path(path)
+        main = self._backend.main
+        if await main.count("mailboxes", {"user": user}, slow=False) >= MAILBOXES:
+            raise LimitReached("Too many mailboxes")
+        validity = await self.next_uid_validity(user)
+        document = _document(user, path, special_use or "", validity, user_retention)
+        try:
+            await main.insert_one("mailboxes", document)
+        except DuplicateKey:
+            raise MailboxExists() from None
+        mailbox = Mailbox.from_document(document)
+        entry = mailbox_entry("CREATE", user, mailbox.id, path, 1, self._backend.now())
+        await main.insert_one("journal", entry, durable=True)
+        self._backend.background(self._backend.changed(user))
+        return mailbox
+
+    async def create_defaults(self, user: ObjectId, language: str = "", user_retention: int = 0) -> None:
+        """
+        Make INBOX and the special-use mailboxes of a new account; repeatable.
+
+        @param language: picks their names (spec/behaviour.md §1.6).
+        @param user_retention: milliseconds, 0 for ever.
+        """
+        present = await self.list(user)
+        wanted = [(INBOX, "")] + [(folder_name(use, language), use) for use in SPECIAL_USES]
+        missing = [
+            (path, use)
+            for path, use in wanted
+            if not any(mailbox.path == path or (use and mailbox.special_use == use) for mailbox in present)
+        ]
+        if not missing:
+            return
+        validity = await self.next_uid_validity(user)
+        for position, (path, use) in enumerate(missing):
+            document = _document(user, path, use, validity, user_retention)
+            last = position == len(missing) - 1
+            try:
+                await self._backend.main.insert_one("mailboxes", document, durable=last)
+            except DuplicateKey:
+                # Another worker makes the same account's mailboxes.
+                continue
+
+    # --- counting ----------------------------------------------------------------
+
+    async def status(self, mailbox: Mailbox, *, size: bool = False) -> Status:
+        """
+        Count the messages of a mailbox.
+
+        UIDNEXT, HIGHESTMODSEQ and the counts are those of the low-water mark
+        (store.md §2): a message is counted when a SELECT would show it.
+
+        @param size: also sum the lengths, which looks at every message.
+        @raise MailboxNotFound: it has been deleted meanwhile.
+        """
+        main = self._backend.main
+        document = await main.find_one("mailboxes", {"_id": mailbox.id}, projection=MAILBOX_FIELDS)
+        if document is None:
+            raise MailboxNotFound()
+        mark = await self._low_water(mailbox.id, document)
+        seen = {"mailbox": mailbox.id, "uid": {"$lt": mark.uid}}
+        messages, unseen, total = await gather(
+            main.count("messages", seen),
+            main.count("messages", {**seen, "unseen": True}),
+            self._size(seen if size else None),
+        )
+        return Status(
+            messages=messages,
+            unseen=unseen,
+            uid_next=mark.uid,
+            uid_validity=number(document.get("uidValidity")),
+            highest_modseq=max(1, mark.modseq),
+            size=total,
+        )
+
+    async def _low_water(self, mailbox: ObjectId, document: dict[str, Any]) -> LowWater:
+        """What a reader may believe of a mailbox that is not open here."""
+        mark = LowWater(self._backend.clock)
+        mark.begin(document)
+        start = (mark.modseq, mark.uid)
+        since = {"mailbox": mailbox, "modseq": {"$gte": mark.modseq}}
+        rows, journal = await gather(
+            self._all("messages", since, {"_id": False, "modseq": True, "uid": True}),
+            self._all("journal", since, {"command": True, "modseq": True, "uid": True, "created": True}),
+        )
+        mark.saw([(number(row["modseq"]), number(row["uid"])) for row in rows], journal)
+        if (mark.modseq, mark.uid) != start:
+            self._backend.background(raise_mark(self._backend, mailbox, mark.modseq, mark.uid))
+        return mark
+
+    async def _all(self, collection: str, filter: dict[str, Any], projection: dict[str, Any]) -> _Documents:
+        batches = self._backend.main.batches(collection, filter, projection=projection, slow=False)
+        return [row async for batch in batches for row in batch]
+
+    async def _size(self, filter: dict[str, Any] | None) -> int | None:
+        if filter is None:
+            return None
+        native = "$mimeTree.native"
+        valid = {"$and": [{"$eq": [f"{native}.size", "$size"]}, {"$eq": [f"{native}.magic", "$magic"]}]}
+        ours = {"$ifNull": [f"{native}.sent", {"$ifNull": [f"{native}.length", "$size"]}]}
+        pipeline = [
+            {"$match": filter},
+            {"$group": {"_id": None, "size": {"$sum": {"$cond": [valid, ours, "$size"]}}}},
+        ]
+        total = 0
+        async for batch in self._backend.main.aggregate("messages", pipeline):
+            total = sum(number(row["size"]) for row in batch)
+        return total
+
+    # --- deleting ----------------------------------------------------------------
+
+    async def delete(self, user: ObjectId, mailbox: Mailbox) -> None:
+        """
+        Delete a mailbox; its messages have then expired and the collector takes
+        them (spec/schema.md §7 'Deleted mailbox').
+
+        @raise CannotDo: INBOX, a special-use or a hidden mailbox.
+        @raise MailboxNotFound: it is gone already.
+        """
+        if mailbox.path == INBOX or mailbox.special_use or mailbox.hidden:
+            raise CannotDo("This mailbox can not be deleted")
+        main = self._backend.main
+        # The mailbox first: from here no writer gets a UID in it any more.
+        if not await main.delete_one("mailboxes", {"_id": mailbox.id, "user": user}):
+            raise MailboxNotFound()
+        await expire(self._backend, mailbox.id)
+        entry = mailbox_entry("DELETE", user, mailbox.id, None, mailbox.modify_index, self._backend.now())
+        await main.insert_one("journal", entry, durable=True)
+        self._backend.background(counters.forget(self._backend.redis, mailbox.id))
+        self._backend.background(self._backend.changed(user))
+
+
+async def expire(backend: Backend, mailbox: ObjectId) -> None:
+    """Let all messages of a mailbox that is no more be collected; repeatable."""
+    date = milliseconds(backend.now()) - retention.DELETED_MAILBOX
+    await backend.main.update_many(
+        "messages", {"mailbox": mailbox}, {"$set": {"exp": True, "rdate": javascript(date)}}, slow=True
+    )
+
+
+def _document(
+    user: ObjectId, path: str, special_use: str, uid_validity: int, user_retention: int
+) -> dict[str, Any]:
+    """A new mailbox document, in WildDuck's field order."""
+    kept = retention.default_retention(special_use, user_retention)
+    return {
+        "_id": ObjectId(),
+        "path": path,
+        "specialUse": special_use or None,
+        "uidValidity": uid_validity,
+        "uidNext": 1,
+        "modifyIndex": 1,
+        "subscribed": True,
+        "flags": [],
+        "user": user,
+        "retention": javascript(kept),
+        # Nothing can be missing in a mailbox that nobody has written to.
+        "native": {"modseq": 1, "uid": 1},
+    }

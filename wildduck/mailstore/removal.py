@@ -1,0 +1,189 @@
+"""
+Taking messages out of mailboxes: EXPUNGE, expiry.
+
+Order: a copy in C{archived} where one is kept, the message, the journal entry;
+then what the message held is given back.  A crash leaves at worst a second copy
+in C{archived}, or reservations and references that nothing holds; each of them
+the verifier finds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from bson import ObjectId
+from twisted.logger import Logger
+
+from wildduck.errors import MailboxNotFound
+from wildduck.limits import BATCH_ROWS
+from wildduck.mailstore import counters
+from wildduck.mailstore.allocation import allocate, give_up
+from wildduck.mailstore.attachments import Attachments
+from wildduck.mailstore.backend import Backend, javascript, milliseconds
+from wildduck.mailstore.concurrently import for_each
+from wildduck.mailstore.flag_table import DRAFT
+from wildduck.mailstore.journal import expunge_entry
+from wildduck.mailstore.quota import Quota
+from wildduck.mailstore.values import Mailbox, number
+
+#: What L{Removal.remove} needs of a message document.
+REMOVAL_FIELDS = dict.fromkeys(
+    (
+        "_id",
+        "user",
+        "mailbox",
+        "uid",
+        "thread",
+        "flags",
+        "unseen",
+        "size",
+        "magic",
+        "copied",
+        "userDeleted",
+        "mimeTree.attachmentMap",
+    ),
+    True,
+)
+
+_DAY = 86_400_000
+_DURABLE = {"w": "majority", "j": True}
+
+#: Messages whose attachments are released at the same time.
+WORKERS = 4
+
+
+class Removal:
+    """Removes messages; one for each worker.  The caller holds the mailbox's lock."""
+
+    _log = Logger()
+
+    def __init__(self, backend: Backend, attachments: Attachments, quota: Quota) -> None:
+        self._backend = backend
+        self._attachments = attachments
+        self._quota = quota
+
+    def is_archived(self, row: dict[str, Any]) -> bool:
+        """Whether a message that is removed is kept in C{archived} (spec/schema.md §7)."""
+        return (
+            self._backend.settings.storage.archive
+            and DRAFT not in (row.get("flags") or ())
+            and not row.get("copied")
+            and not row.get("userDeleted")
+        )
+
+    async def remove(
+        self, mailbox: Mailbox | None, rows: list[dict[str, Any]], session: str | None
+    ) -> list[int]:
+        """
+        Remove messages of one mailbox.
+
+        @param mailbox: C{None} when it has been deleted: nobody is told.
+        @param rows: at most L{BATCH_ROWS}, with L{REMOVAL_FIELDS}, in the order in
+            which the clients are to be told.
+        @param session: id of the session that does it and needs no telling.
+        @return: UIDs of those that are gone.
+        """
+        assert len(rows) <= BATCH_ROWS
+        if not rows:
+            return []
+        archived = await self._archive([row for row in rows if self.is_archived(row)])
+        rows = [row for row in rows if not self.is_archived(row) or row["_id"] in archived]
+        deleted = await self._delete(rows)
+        if mailbox is not None:
+            await self._journal(mailbox, rows, session)
+        if deleted == len(rows):
+            await self._give_back(rows, archived)
+        else:
+            # Somebody else removed some at the same time, we can't tell which,
+            # or the command was repeated: giving back twice would harm more.
+            self._log.warn("{rows} messages to remove, {deleted} removed", rows=len(rows), deleted=deleted)
+        if mailbox is not None:
+            self._backend.background(self._tell(mailbox, rows))
+        return [number(row["uid"]) for row in rows]
+
+    async def _archive(self, rows: list[dict[str, Any]]) -> set[ObjectId]:
+        """
+        Copy messages to C{archived}, within the server.
+
+        @return: ids of those that are there now.
+        """
+        if not rows:
+            return set()
+        now = self._backend.now()
+        until = milliseconds(now) + int(self._backend.settings.storage.archive_days * _DAY)
+        mark = {"archived": now, "exp": True, "rdate": javascript(until)}
+        ids = [row["_id"] for row in rows]
+        uids = [row["uid"] for row in rows]
+        await self._backend.main.command(
+            {
+                "aggregate": "messages",
+                "pipeline": [
+                    {"$match": {"mailbox": rows[0]["mailbox"], "uid": {"$in": uids}, "_id": {"$in": ids}}},
+                    {"$set": mark},
+                    # A copy that is there already is one that a crash left.
+                    {"$merge": {"into": "archived", "whenMatched": "replace", "whenNotMatched": "insert"}},
+                ],
+                "cursor": {},
+                "writeConcern": _DURABLE,
+            },
+            slow=True,
+        )
+        found = await self._backend.main.find(
+            "archived", {"_id": {"$in": ids}}, projection={"_id": True}, limit=len(ids)
+        )
+        return {row["_id"] for row in found}
+
+    async def _delete(self, rows: list[dict[str, Any]]) -> int:
+        if not rows:
+            return 0
+        return await self._backend.main.delete_many(
+            "messages",
+            {
+                "mailbox": rows[0]["mailbox"],
+                "uid": {"$in": [row["uid"] for row in rows]},
+                "_id": {"$in": [row["_id"] for row in rows]},
+            },
+            durable=True,
+        )
+
+    async def _journal(self, mailbox: Mailbox, rows: list[dict[str, Any]], session: str | None) -> None:
+        """A MODSEQ for each, so that WildDuck's readers lose none that comes in a second batch."""
+        if not rows:
+            return
+        while True:
+            try:
+                allocation = await allocate(self._backend, mailbox, modseqs=len(rows))
+            except MailboxNotFound:
+                return
+            if not allocation.overdue(self._backend.clock.seconds()):
+                break
+            await give_up(self._backend, allocation)
+        now = self._backend.now()
+        entries = [
+            expunge_entry(row, allocation.modseq + place, session, now) for place, row in enumerate(rows)
+        ]
+        await self._backend.main.insert_many("journal", entries, durable=True)
+
+    async def _give_back(self, rows: list[dict[str, Any]], archived: set[ObjectId]) -> None:
+        sizes: dict[ObjectId, int] = defaultdict(int)
+        for row in rows:
+            sizes[row["user"]] += number(row.get("size"))
+        for user, size in sizes.items():
+            await self._quota.release(user, size)
+        await self.release_attachments([row for row in rows if row["_id"] not in archived])
+
+    async def release_attachments(self, rows: list[dict[str, Any]]) -> None:
+        """The documents of these messages are gone: their attachments have a user less."""
+
+        async def one(row: dict[str, Any]) -> None:
+            references = (row.get("mimeTree") or {}).get("attachmentMap") or {}
+            if references:
+                await self._attachments.release(references, number(row.get("magic")))
+
+        await for_each(rows, one, WORKERS)
+
+    async def _tell(self, mailbox: Mailbox, rows: list[dict[str, Any]]) -> None:
+        await self._backend.changed(mailbox.user)
+        unseen = sum(bool(row.get("unseen")) for row in rows)
+        await counters.adjust(self._backend.redis, mailbox.id, -len(rows), -unseen)

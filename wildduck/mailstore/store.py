@@ -1,0 +1,273 @@
+"""
+The mail store as the faces see it: one object for each worker.
+
+Mailboxes, messages, flags, and their bytes.  How each of these stays right when
+writers race, crash or share the database with WildDuck is told in store.md; the
+modules of this package have a rule of it each.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
+
+from bson import ObjectId
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from wildduck.config import Settings
+from wildduck.database import Databases, Redis
+from wildduck.events import Notifier
+from wildduck.interfaces import IAccountMail, IMailAccount
+from wildduck.limits import BATCH_ROWS
+from wildduck.mailstore import deletion, prepared
+from wildduck.mailstore.append import Appender, internal_date as as_internal_date
+from wildduck.mailstore.attachments import Attachments
+from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.collector import Collector
+from wildduck.mailstore.content import Content
+from wildduck.mailstore.documents import Origin
+from wildduck.mailstore.expunge import expunge
+from wildduck.mailstore.flag_table import canonical
+from wildduck.mailstore.flags import FlagStore
+from wildduck.mailstore.index import MailboxIndex
+from wildduck.mailstore.mailboxes import Mailboxes
+from wildduck.mailstore.prepared import Prepared
+from wildduck.mailstore.quota import Quota
+from wildduck.mailstore.removal import Removal
+from wildduck.mailstore.values import Appended, Mailbox, Stored
+from wildduck.mailstore.verifier import Verifier
+from wildduck.mailstore.view import View
+from wildduck.mime.message import Message
+from wildduck.threads import BoundedPool
+
+#: Documents of one batch of L{MailStore.rows} when whole trees are read.
+_BODY_ROWS = 50
+
+
+@implementer(IAccountMail)
+class MailStore:
+    """
+    Everything that is kept of mail.
+
+    @ivar mailboxes: L{Mailboxes}: list, get, get_special, create, delete, status.
+    @ivar quota: L{Quota}: reserve, release, recount.
+    @ivar verifier: L{Verifier}: verify.
+    """
+
+    def __init__(
+        self,
+        databases: Databases,
+        redis: Redis,
+        notifier: Notifier,
+        settings: Settings,
+        reactor: IReactorTime,
+        mime_pool: BoundedPool,
+    ) -> None:
+        """
+        @param reactor: tells the time and makes delayed calls; tests give a
+            L{task.Clock <twisted.internet.task.Clock>}.
+        @param mime_pool: threads for long messages.
+        """
+        self._backend = Backend(databases, redis, notifier, settings, reactor, mime_pool)
+        self._attachments = Attachments(self._backend)
+        self.quota = Quota(self._backend)
+        self.mailboxes = Mailboxes(self._backend)
+        self._appender = Appender(self._backend, self._attachments, self.quota)
+        self._flags = FlagStore(self._backend)
+        self._removal = Removal(self._backend, self._attachments, self.quota)
+        self.verifier = Verifier(self._backend, self._attachments, self.quota)
+
+    async def settle(self) -> None:
+        """Wait for what still runs behind answers that were given, at shutdown."""
+        await self._backend.settle()
+
+    # --- storing --------------------------------------------------------------------
+
+    async def prepare(self, message: Message) -> Prepared:
+        """
+        Analyse a message, once for all that is done with it.
+
+        For each further recipient call it with C{message.with_prefix(…)} of the
+        same content: what depends on the content alone is found once.
+
+        @raise Overloaded: too many big messages wait already.
+        """
+        return await prepared.prepare(self._backend, message)
+
+    async def add(
+        self,
+        account: IMailAccount,
+        mailbox: Mailbox,
+        message: Message,
+        *,
+        flags: Iterable[str] = (),
+        internal_date: datetime.datetime | None = None,
+        meta: Mapping[str, Any],
+        session: str | bytes = "",
+        prepared: Prepared | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Appended:
+        """
+        Store a message for good (store.md §1): when this returns, 250 may be said.
+
+        @param message: stays the caller's to close.
+        @param flags: without C{\\Recent}; system flags in any case.
+        @param internal_date: now, if not given.
+        @param meta: WildDuck's C{meta} (spec/schema.md): source, from, to, origin,
+            transtype, time...
+        @param session: id of the session that does it; it needs no telling.
+        @param prepared: of this very message, if it was analysed already.
+        @param extra: further WildDuck fields: filters, forwardTargets, outbound,
+            verificationResults.
+        @raise OverQuota: it does not fit into the account's storage.
+        @raise MailboxNotFound: the mailbox has been deleted meanwhile.
+        @raise LimitReached: a keyword is too long.
+        @raise Unavailable: it could not be stored, or whether it is can't be told.
+        """
+        if prepared is None or prepared.message is not message:
+            prepared = await self.prepare(message)
+        origin = Origin(canonical(flags), as_internal_date(internal_date, self._backend), meta, extra or {})
+        return await self._appender.add(mailbox, prepared, origin, _session(session))
+
+    # --- looking ----------------------------------------------------------------------
+
+    async def open(self, user: ObjectId, path: str) -> View:
+        """
+        Open a mailbox for a session.
+
+        @raise MailboxNotFound: there is none of that name.
+        """
+        return await self.open_mailbox(await self.mailboxes.get(user, path))
+
+    async def open_mailbox(self, mailbox: Mailbox) -> View:
+        """As L{open}, for a mailbox that was found already."""
+        index = MailboxIndex(self._backend, mailbox)
+        await index.load()
+        return View(self._backend, index)
+
+    def rows(
+        self, mailbox: Mailbox, uids: Sequence[int], projection: Mapping[str, Any], *, batch_size: int = 0
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """
+        Message documents, ascending by UID; those that are gone are left out.
+
+        @param uids: ascending.
+        @param projection: C{uid} is always there.
+        @param batch_size: documents of one batch; the default goes by the projection.
+        """
+        size = batch_size or (_BODY_ROWS if "mimeTree" in projection else BATCH_ROWS)
+        return self._rows(mailbox, uids, {**projection, "uid": True}, size)
+
+    async def _rows(
+        self, mailbox: Mailbox, uids: Sequence[int], projection: Mapping[str, Any], size: int
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        for start in range(0, len(uids), BATCH_ROWS):
+            some = list(uids[start : start + BATCH_ROWS])
+            filter = {"mailbox": mailbox.id, "uid": {"$in": some}}
+            if some[-1] - some[0] == len(some) - 1:
+                # Without a gap, which is usual: a range is cheaper than a list.
+                filter["uid"] = {"$gte": some[0], "$lte": some[-1]}
+            batches = self._backend.main.batches(
+                "messages", filter, projection=projection, sort=[("uid", 1)], batch_size=size, slow=False
+            )
+            async for batch in batches:
+                yield batch
+
+    async def content(self, document: Mapping[str, Any], *, exact: bool = False) -> Content:
+        """
+        The bytes of a message.
+
+        @param document: with L{CONTENT_FIELDS <wildduck.mailstore.content.CONTENT_FIELDS>}.
+        @param exact: with its NULs, as it came in, instead of as it is sent.
+        @raise ContentUnreadable: what makes the message exact is missing.
+        """
+        return await Content.of(self._backend.gridfs, document, exact=exact)
+
+    # --- changing ---------------------------------------------------------------------
+
+    async def store_flags(
+        self,
+        mailbox: View | Mailbox,
+        uids: Sequence[int],
+        mode: str,
+        flags: Iterable[str],
+        *,
+        unchanged_since: int | None = None,
+        session: str | bytes = "",
+    ) -> Stored:
+        """
+        Change the flags of messages (store.md §3).
+
+        Given a view, that view knows the result at once and will not report it
+        as news.
+
+        @param mode: C{"+"}, C{"-"} or C{"="}.
+        @param unchanged_since: change only messages with a MODSEQ up to this one.
+        @raise LimitReached: a keyword is too long.
+        @raise Unavailable: some messages may have been changed.
+        """
+        view = mailbox if isinstance(mailbox, View) else None
+        done = await self._flags.store(
+            mailbox.mailbox if isinstance(mailbox, View) else mailbox,
+            uids,
+            mode,
+            flags,
+            unchanged_since=unchanged_since,
+            session=_session(session),
+        )
+        if view is not None:
+            view.index.apply(done.changed, view)
+        return done
+
+    async def expunge(
+        self, mailbox: View | Mailbox, uids: Sequence[int] | None = None, session: str | bytes = ""
+    ) -> list[int]:
+        """
+        Remove messages that have C{\\Deleted}; their attachments and quota go or
+        they go to the archive (spec/schema.md §7).
+
+        A view learns of it by its next refresh.
+
+        @param uids: of these messages only (UID EXPUNGE); C{None}: of all that
+            the view knows, or that are there.
+        @return: UIDs that are gone now, ascending.
+        @raise InUse: another session moves or removes messages for too long.
+        """
+        target = mailbox.mailbox if isinstance(mailbox, View) else mailbox
+        if uids is None:
+            uids = mailbox.deleted() if isinstance(mailbox, View) else await self._deleted(target)
+        return await expunge(self._backend, self._removal, target, uids, _session(session))
+
+    async def _deleted(self, mailbox: Mailbox) -> list[int]:
+        uids: list[int] = []
+        filter = {"mailbox": mailbox.id, "flags": "\\Deleted"}
+        async for batch in self._backend.main.batches(
+            "messages", filter, projection={"_id": False, "uid": True}, sort=[("uid", 1)]
+        ):
+            uids.extend(row["uid"] for row in batch)
+        return uids
+
+    # --- accounts come and go -----------------------------------------------------------
+
+    async def create_defaults(self, user: Any, language: str = "", retention: int = 0) -> None:
+        """See L{IAccountMail.create_defaults}."""
+        await self.mailboxes.create_defaults(user, language, retention)
+
+    async def delete_user_data(self, user: Any) -> None:
+        """See L{IAccountMail.delete_user_data}."""
+        await deletion.delete_user_data(self._backend, user)
+
+    # --- keeping it clean -----------------------------------------------------------------
+
+    def collector(self) -> Collector:
+        """@return: a new service; one for each server process."""
+        return Collector(self._backend, self.mailboxes, self._attachments, self._removal)
+
+
+def _session(session: str | bytes) -> str | None:
+    """A session's id as journal entries hold it."""
+    if isinstance(session, bytes):
+        session = session.decode("ascii", "replace")
+    return session or None

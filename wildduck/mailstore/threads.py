@@ -1,0 +1,60 @@
+"""
+Conversations: which messages belong together (spec/schema.md §4).
+
+A row of C{threads} holds hashes of Message-IDs and a normalised subject.  A
+message joins the row that shares one of its hashes and its subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bson import ObjectId
+
+from wildduck.mailstore.backend import Backend
+
+#: Hashes kept in one row, the newest: a conversation without end must not grow
+#: its row without end.
+THREAD_IDS = 1000
+
+
+async def find_thread(backend: Backend, user: ObjectId, ids: Sequence[str], subject: str) -> ObjectId:
+    """
+    The thread of a message, made when there is none.
+
+    @param ids: hashes of its own Message-ID and of those it refers to.
+    @param subject: normalised.
+    """
+    if not ids:
+        # Nothing could ever join it: no row.
+        return ObjectId()
+    known = {"$cond": [{"$isArray": "$ids"}, "$ids", []]}
+    new: list[Any] = [{"$literal": value} for value in ids]
+    row = await backend.main.find_one_and_update(
+        "threads",
+        {"user": user, "ids": {"$in": list(ids)}, "subject": subject},
+        [
+            {
+                "$set": {
+                    "ids": {
+                        "$slice": [
+                            {"$concatArrays": [known, {"$setDifference": [new, known]}]},
+                            -THREAD_IDS,
+                        ]
+                    },
+                    # A literal: a subject may begin with "$" (spec/differences.md C3).
+                    "subject": {"$literal": subject},
+                    "user": user,
+                    "updated": backend.now(),
+                }
+            }
+        ],
+        projection={"_id": True},
+        upsert=True,
+        return_after=True,
+    )
+    if row is None:
+        return ObjectId()
+    thread: ObjectId = row["_id"]
+    return thread

@@ -1,0 +1,180 @@
+"""
+The sending half of a connection: bounded, and aware of a peer that does not read.
+
+The transport joins the writes of one reactor iteration and tells, through the
+push producer interface, when it holds more than it wants.  From then on bytes
+wait here, and whoever produces many of them waits in L{Outlet.drained}.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+import termios
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from zope.interface import implementer
+
+from wildduck import limits
+
+#: Bytes given to the transport at once; it asks for a pause above 64 KiB.
+_BLOCK = 64 * limits.KIB
+
+
+@implementer(IPushProducer)
+class Outlet:
+    """
+    Writes to a transport, as its registered producer.
+
+    @ivar waiting: bytes held back because the transport holds enough.
+    """
+
+    def __init__(self, transport: Any, clock: IReactorTime, stalled: Callable[[], None]) -> None:
+        """@param stalled: called when the peer has taken nothing for L{limits.WRITE_STALL_SECONDS}."""
+        self._transport = transport
+        self._clock = clock
+        self._stalled = stalled
+        self._queue: deque[bytes] = deque()
+        self._paused = False
+        self._closed = False
+        self._waiters: list[Deferred[None]] = []
+        self._timer: IDelayedCall | None = None
+        self._unsent = 0
+        self.waiting = 0
+        transport.registerProducer(self, True)
+
+    @property
+    def busy(self) -> bool:
+        """The transport still has to send what it holds."""
+        return self._paused
+
+    def send(self, data: bytes) -> None:
+        """Write, or keep until the transport takes more; nothing after L{finish} or L{close}."""
+        if self._closed or not data:
+            return
+        if self._paused:
+            self._queue.append(data)
+            self.waiting += len(data)
+        else:
+            self._transport.write(data)
+
+    async def drained(self) -> None:
+        """
+        Wait until less than L{limits.WRITE_BUFFER} bytes are held back.
+
+        @raise ConnectionLost: the connection is over.
+        """
+        if self._closed:
+            raise ConnectionLost()
+        if self.waiting < limits.WRITE_BUFFER:
+            return
+        waiter: Deferred[None] = Deferred()
+        self._waiters.append(waiter)
+        await waiter
+
+    def restart(self, switch: Callable[[], None]) -> None:
+        """Hand everything to the transport, then call what puts another layer (TLS) on it."""
+        self._transport.unregisterProducer()
+        self._flush()
+        self._resume()
+        switch()
+        self._transport.registerProducer(self, True)
+
+    def finish(self) -> None:
+        """Hand everything to the transport and take no more: the connection is about to be closed."""
+        if not self._closed:
+            self._transport.unregisterProducer()
+            self._flush()
+            self.close()
+
+    def close(self) -> None:
+        """The connection is over: forget what waits and tell who waits."""
+        self._closed = True
+        self._queue.clear()
+        self.waiting = 0
+        self._stop_timer()
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.errback(ConnectionLost())
+
+    def progressed(self) -> bool:
+        """Whether the peer has taken bytes out of the kernel's send queue since this was last asked."""
+        before, self._unsent = self._unsent, _send_queue(self._transport)
+        return self._unsent < before
+
+    def pauseProducing(self) -> None:
+        """The transport holds enough (L{IPushProducer})."""
+        if not self._paused and not self._closed:
+            self._paused = True
+            self._unsent = _send_queue(self._transport)
+            self._start_timer()
+
+    def resumeProducing(self) -> None:
+        """The transport has sent what it held (L{IPushProducer})."""
+        if self._paused and not self._closed:
+            self._resume()
+
+    def stopProducing(self) -> None:
+        """The transport is closed (L{IPushProducer}); C{connectionLost} follows, which calls L{close}."""
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._stop_timer()
+        while self._queue and not self._paused:
+            self._transport.write(self._next_block())
+        if self.waiting < limits.WRITE_BUFFER:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                waiter.callback(None)
+
+    def _next_block(self) -> bytes:
+        """About L{_BLOCK} bytes from the queue: small pieces joined, a large one as it is."""
+        pieces = [self._queue.popleft()]
+        size = len(pieces[0])
+        while self._queue and size + len(self._queue[0]) <= _BLOCK:
+            pieces.append(self._queue.popleft())
+            size += len(pieces[-1])
+        self.waiting -= size
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _flush(self) -> None:
+        while self._queue:
+            self._transport.write(self._next_block())
+
+    def _start_timer(self) -> None:
+        self._timer = self._clock.callLater(limits.WRITE_STALL_SECONDS, self._stall)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _stall(self) -> None:
+        self._timer = None
+        if self.progressed():
+            self._start_timer()  # slow, but alive
+        else:
+            self._stalled()
+
+
+def _send_queue(transport: Any) -> int:
+    """
+    Bytes in the kernel's send queue, not yet acknowledged by the peer.
+
+    The transport reports only an empty buffer; a slow peer takes minutes for
+    that and must be told from one that takes nothing.
+
+    @return: 0 where the transport has no socket.
+    """
+    socket = getattr(transport, "socket", None)
+    if socket is None:
+        return 0
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+    except (OSError, ValueError):
+        return 0

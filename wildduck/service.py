@@ -1,0 +1,238 @@
+"""
+The front door: C{twistd wildduck}.
+
+L{makeService} runs before twistd becomes a daemon and drops privileges: it
+looks (settings, certificate, ports, data folder, programs, whether configured
+databases answer) and starts nothing; what it finds wrong is one line on stderr
+and exit status 1.  The service then starts the private databases, connects,
+makes the indexes and listens, and takes all of it down in the opposite order.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python import usage
+from twisted.python.failure import Failure
+
+import wildduck
+from wildduck import config
+from wildduck.composition import Backend, Faces, with_databases
+from wildduck.config import Settings
+from wildduck.database import bootstrap
+from wildduck.errors import ConfigurationError, DomainError
+from wildduck.listeners import BoundSockets
+from wildduck.log_level import limit_log
+from wildduck.private.databases import PrivateDatabases
+from wildduck.private.folder import DataFolder
+from wildduck.private.process import ChildFailed
+from wildduck.tls import ServerTls, ensure_self_signed
+
+#: How long a configured database may take to answer at start-up.
+REACH_SECONDS = 10.0
+
+
+class Options(usage.Options):
+    """Options of C{twistd wildduck}; the C{wildduck} command has the same."""
+
+    optParameters = [
+        ["config", "c", None, "Settings, a TOML file (etc/wildduck.toml shows every key)."],
+        ["data", "d", None, f"Data folder (default: ./{config.DEFAULT_DATA})."],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["sets"] = []
+
+    def opt_set(self, item: str) -> None:
+        """Override one setting, as SECTION.KEY=VALUE; may be given more than once."""
+        self["sets"].append(item)
+
+    def opt_version(self) -> None:
+        """Print the version and exit."""
+        print(f"wildduck {wildduck.__version__}")  # noqa: T201
+        sys.exit(0)
+
+
+def makeService(options: Options) -> WildduckService:
+    """
+    Look at everything that start-up needs.
+
+    @raise SystemExit: with the one line that says what is wrong.
+    """
+    try:
+        return look(config.load(options["config"], options["data"], options["sets"]))
+    except ConfigurationError as error:
+        raise SystemExit(f"wildduck: {error}") from None
+
+
+def look(settings: Settings) -> WildduckService:
+    """
+    The service for these settings, after a look at what it will need.
+
+    @raise ConfigurationError: with one line.
+    """
+    folder = DataFolder(settings.data)
+    folder.lock()
+    try:
+        private = None
+        if settings.private:
+            private = PrivateDatabases(folder)
+            private.look()
+        else:
+            _reach(settings)
+        tls = _tls(settings, folder)
+        listeners = config.listeners(settings)
+        served = {name: where for name, where in listeners.items() if not name.startswith("pop3")}
+        sockets = BoundSockets.bind(served)
+    except ConfigurationError:
+        folder.unlock()
+        raise
+    return WildduckService(settings, folder, private, sockets, tls)
+
+
+def _reach(settings: Settings) -> None:
+    """Whether the configured databases answer."""
+    problem = bootstrap.unreachable(settings.mongo.uri, REACH_SECONDS)
+    if problem:
+        raise ConfigurationError(f"mongo.uri: {problem}")
+
+
+def _tls(settings: Settings, folder: DataFolder) -> ServerTls:
+    cert, key = settings.tls.cert, settings.tls.key
+    if not cert:
+        try:
+            cert, key = ensure_self_signed(folder.make("tls"), settings.hostname)
+        except OSError as error:
+            raise ConfigurationError(f"data folder {folder.path}: {error.strerror}") from None
+    # A daemon changes its working folder, and reads them again on SIGHUP.
+    return ServerTls(os.path.abspath(cert), os.path.abspath(key), settings.tls.min_version)
+
+
+class WildduckService(Service):
+    """
+    One server: databases, domain, faces.
+
+    @ivar ports: port numbers by listener name, known before the start.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: DataFolder,
+        private: PrivateDatabases | None,
+        sockets: BoundSockets,
+        tls: ServerTls,
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._private = private
+        self._sockets = sockets
+        self._tls = tls
+        self._backend: Backend | None = None
+        self._faces: Faces | None = None
+        self._starting: Deferred[None] | None = None
+        self.ports = sockets.ports
+
+    def startService(self) -> None:
+        """Begin the start; it goes on in the reactor."""
+        from twisted.internet import reactor
+
+        super().startService()
+        limit_log(self._settings.log.level)
+        self._reactor: Any = reactor
+        self._old_hangup = signal.signal(signal.SIGHUP, self._on_hangup)
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addErrback(self._start_failed)
+
+    def stopService(self) -> Deferred[None]:
+        """Drain and take everything down; the databases last."""
+        super().stopService()
+        if self._starting is not None:
+            self._starting.cancel()
+        signal.signal(signal.SIGHUP, self._old_hangup)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self) -> None:
+        settings = self._settings
+        if self._private is not None:
+            await self._private.start(self._reactor)
+            settings = with_databases(settings, self._private.mongo_uri, self._private.redis_uri)
+        self._folder.make("spool")
+        os.makedirs(settings.spool, 0o700, exist_ok=True)
+        self._backend = Backend(settings, self._reactor)
+        await self._backend.open(ensure_indexes=True)
+        self._faces = Faces(settings, self._backend, self._tls, self._reactor)
+        self._faces.listen(self._sockets)
+        self._folder.write_run(self._run(settings))
+        where = ", ".join(f"{name} {port}" for name, port in self.ports.items())
+        self._log.info("serving: {where}", where=where)
+        if settings.pop3.port or settings.pop3.tls_port:
+            self._log.info("POP3 is not served by this version; the pop3 settings are checked only")
+
+    def _run(self, settings: Settings) -> dict[str, Any]:
+        """Content of C{run.json}."""
+        mongo = {"uri": settings.mongo.uri} | {
+            name: uri for name in ("users", "gridfs", "sender") if (uri := getattr(settings.mongo, name))
+        }
+        addresses = {
+            name: where[0] for name, where in config.listeners(settings).items() if name in self.ports
+        }
+        return {
+            "pid": os.getpid(),
+            "version": wildduck.__version__,
+            "ports": self.ports,
+            "hosts": addresses,
+            "mongo": mongo,
+            "redis": {"uri": settings.redis.uri},
+            "databases": self._private.pids if self._private else {},
+        }
+
+    def _start_failed(self, failure: Failure) -> None:
+        """A start that makeService could not foresee to fail."""
+        self._starting = None
+        if failure.check(CancelledError):
+            return
+        if failure.check(ConfigurationError, ChildFailed, DomainError):
+            line = failure.getErrorMessage()
+        else:
+            self._log.failure("start-up failed", failure)
+            line = f"start-up failed with {failure.type.__name__}, the log has details"
+        self._log.critical("{line}", line=line)
+        print(f"wildduck: {line}", file=sys.stderr, flush=True)  # noqa: T201
+        # twistd exits with 0 after reactor.stop(), whatever was the reason for it.
+        atexit.register(os._exit, 1)
+        atexit.register(sys.stdout.flush)
+        self._reactor.stop()
+
+    async def _stop(self) -> None:
+        self._sockets.close()
+        if self._faces is not None:
+            await self._faces.drain()
+        if self._backend is not None:
+            await self._backend.close()
+        if self._private is not None:
+            await self._private.stop()
+        self._folder.remove_run()
+        self._folder.unlock()
+
+    def _on_hangup(self, _number: int, _frame: Any) -> None:
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        """SIGHUP: read the certificate again."""
+        try:
+            self._tls.reload()
+        except ConfigurationError as error:
+            self._log.error("the old certificate stays in use: {error}", error=error)
+        else:
+            self._log.info("certificate read again: {path}", path=self._tls.cert_path)
