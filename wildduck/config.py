@@ -297,7 +297,7 @@ def _read(path: str) -> dict[str, dict[str, Any]]:
     """The sections of a file, their names known, their contents not yet looked at."""
     try:
         with open(path, "rb") as file:
-            document = tomllib.load(file)
+            document: dict[str, dict[str, Any]] = tomllib.load(file)
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -201,6 +201,8 @@ PIPELINE_BYTES = 16 * MIB
 RECONNECT_SECONDS = 2.0
 #: Pause between two attempts to connect.
 RECONNECT_PAUSE_SECONDS = 0.3
+#: The same after the server has refused our name and password.
+REFUSED_PAUSE_SECONDS = 10.0
 #: Sign of life asked of each MongoDB server, and time it has for the answer.
 MONGO_PING_SECONDS = 2.0
 #: First contact with each database at start-up.

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 import wildduck
 from wildduck import config
-from wildduck.composition import Backend, Faces, with_databases
+from wildduck.composition import Domain, Faces, with_databases
 from wildduck.config import Settings
 from wildduck.database import bootstrap
 from wildduck.errors import ConfigurationError, DomainError
@@ -138,7 +138,7 @@ class WildduckService(Service):
         self._private = private
         self._sockets = sockets
         self._tls = tls
-        self._backend: Backend | None = None
+        self._domain: Domain | None = None
         self._faces: Faces | None = None
         self._starting: Deferred[None] | None = None
         self.ports = sockets.ports
@@ -169,9 +169,9 @@ class WildduckService(Service):
             settings = with_databases(settings, self._private.mongo_uri, self._private.redis_uri)
         self._folder.make("spool")
         os.makedirs(settings.spool, 0o700, exist_ok=True)
-        self._backend = Backend(settings, self._reactor)
-        await self._backend.open(ensure_indexes=True)
-        self._faces = Faces(settings, self._backend, self._tls, self._reactor)
+        self._domain = Domain(settings, self._reactor)
+        await self._domain.open(ensure_indexes=True)
+        self._faces = Faces(settings, self._domain, self._tls, self._reactor)
         self._faces.listen(self._sockets)
         self._folder.write_run(self._run(settings))
         where = ", ".join(f"{name} {port}" for name, port in self.ports.items())
@@ -206,7 +206,7 @@ class WildduckService(Service):
             line = failure.getErrorMessage()
         else:
             self._log.failure("start-up failed", failure)
-            line = f"start-up failed with {failure.type.__name__}, the log has details"
+            line = f"start-up failed with {type(failure.value).__name__}, the log has details"
         self._log.critical("{line}", line=line)
         print(f"wildduck: {line}", file=sys.stderr, flush=True)  # noqa: T201
         # twistd exits with 0 after reactor.stop(), whatever was the reason for it.
@@ -218,8 +218,8 @@ class WildduckService(Service):
         self._sockets.close()
         if self._faces is not None:
             await self._faces.drain()
-        if self._backend is not None:
-            await self._backend.close()
+        if self._domain is not None:
+            await self._domain.close()
         if self._private is not None:
             await self._private.stop()
         self._folder.remove_run()

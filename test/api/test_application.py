@@ -5,11 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
+from twisted.python import log
 from twisted.trial.unittest import TestCase
 
 from test.support.databases import blocking_database
@@ -65,7 +66,7 @@ def listen(test: TestCase, application: Application) -> Caller:
     """Serve an application until the test ends."""
     from twisted.internet import reactor
 
-    port = reactor.listenTCP(0, application.site(), interface="127.0.0.1")  # type: ignore[attr-defined]
+    port: Any = reactor.listenTCP(0, cast(Any, application.site()), interface="127.0.0.1")
     test.addCleanup(port.stopListening)
     test.addCleanup(application.drained)
     return Caller(port.getHost().port)
@@ -182,6 +183,19 @@ class ConventionTests(TestCase):
         self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:80])
         self.assertEqual(self.seen, [])
 
+    async def test_log(self) -> None:
+        """What stands in a query, a token for one, does not get into the log."""
+        lines: list[str] = []
+
+        def note(event: Any) -> None:
+            lines.append(str(log.textFromEventDict(event)))
+
+        log.addObserver(note)
+        self.addCleanup(log.removeObserver, note)
+        await self.caller.call("GET", "/things/7?name=a&accessToken=topsecret")
+        self.assertTrue(any("'/things/7' 403" in line for line in lines), lines)
+        self.assertNotIn("topsecret", "".join(lines))
+
     async def test_hang_up(self) -> None:
         """A handler whose client hangs up goes on to its end."""
         self.answer = Deferred()
@@ -195,7 +209,12 @@ class ConventionTests(TestCase):
 
         await deferToThread(hang_up)
         finished: Deferred[None] = Deferred()
-        self.answer.addCallback(lambda result: (finished.callback(None), result)[1])
+
+        def went_on(result: Any) -> Any:
+            finished.callback(None)
+            return result
+
+        self.answer.addCallback(went_on)
         await self.caller.call("GET", "/nothing")
         self.answer.callback({"success": True})
         await finished

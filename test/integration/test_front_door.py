@@ -22,8 +22,8 @@ def _message(number: int, attachment: bytes) -> bytes:
     return (
         b"From: sender@example.net\r\nSubject: number %d\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
         b"--b\r\nContent-Type: text/plain\r\n\r\nText %d.\r\n"
-        b"--b\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n%b--b--\r\n"
-        % (number, number, encoded)
+        b"--b\r\nContent-Type: application/pdf; name=a.pdf\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n%b--b--\r\n" % (number, number, encoded)
     )
 
 

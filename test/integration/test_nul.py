@@ -14,7 +14,7 @@ from wildduck.mailstore.content import CONTENT_FIELDS
 from wildduck.mailstore.store import MailStore
 
 _BINARY = bytes(range(256)) * 5
-_LARGE = b"\0\1\2\r\n" * 200_000
+_LARGE = b"\0\1\2\r\n" * 60_000
 
 
 def _multipart(*parts: bytes, preamble: bytes = b"", epilogue: bytes = b"") -> bytes:
@@ -88,11 +88,10 @@ class NulTests(ServerTestCase):
         sent = row["BODY[]"]
         self.assertNotIn(b"\0", sent, name)
         self.assertEqual(row["RFC822.SIZE"], len(sent), name)
-        # What was sent has the same parts as what was stored, and is one message: its sections are its slices.
+        # What was sent is one message: its sections are its slices.
         for section, body in sections(sent).items():
-            self.assertEqual(
-                client.fetch(uid, f"(BODY.PEEK[{section}])")[f"BODY[{section}]"], body, (name, section)
-            )
+            fetched = client.fetch(uid, f"(BODY.PEEK[{section}])")[f"BODY[{section}]"]
+            self.assertEqual(fetched, body, (name, section))
         self._compare(message, split(message), sent, split(sent), name)
 
     def _compare(self, stored: bytes, ours: Entity, sent: bytes, theirs: Entity, name: str) -> None:

@@ -1,9 +1,9 @@
 """
 C{python -m test.interop [CASE…]}: other people's programs against the server.
 
-It installs what it lacks (Debian packages, when root), starts a server with
-private databases in a temporary folder, and says of each case whether it holds,
-fails or is skipped, and why.  Exit status 1: something failed.
+It installs what it lacks (Debian packages when root, npm and PyPI packages into
+C{.interop/}), starts a server with private databases in a temporary folder, and says
+of each case whether it holds, fails or is skipped, and why.  Exit status 1: something failed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from test.interop import clients, comparison
+from test.interop import clients, comparison, libraries
 from test.interop.case import Case, Failed, Setting, Skipped
 from test.interop.programs import Missing
 from test.support.server_process import ServerProcess, automatic_ports
@@ -26,6 +26,8 @@ CASES = (
     Case("imaplib", clients.imaplib_reads),
     Case("openssl", clients.openssl_implicit),
     Case("openssl-starttls", clients.openssl_starttls),
+    Case("imapclient", libraries.imapclient),
+    Case("imapflow", libraries.imapflow),
     Case("dovecot", comparison.dovecot_structures),
 )
 

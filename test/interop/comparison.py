@@ -24,10 +24,7 @@ def dovecot_structures(setting: Setting) -> str:
     setting.account("structures")
     with setting.server.imap("structures") as client:
         ours = answers(client, corpus)
-    # Its UNIX sockets want a short path.
-    with tempfile.TemporaryDirectory(prefix="dovecot-") as place, dovecot.Dovecot(place) as peer:
-        with peer.client("structures") as client:
-            theirs = answers(client, corpus)
+    theirs = _dovecots(corpus)
     problems = []
     for sample, our, their in zip(corpus, ours, theirs, strict=True):
         problems += [f"{sample.name}: {problem}" for problem in compare(sample.name, our, their)]
@@ -38,6 +35,16 @@ def dovecot_structures(setting: Setting) -> str:
         f"{len(corpus)} messages as Dovecot {version} has them, "
         f"but for {len({row.message for row in ROWS})} where the RFCs are on our side"
     )
+
+
+def _dovecots(corpus: list[Sample]) -> list[dict[str, Any]]:
+    # Its UNIX sockets want a short path.
+    with (
+        tempfile.TemporaryDirectory(prefix="dovecot-") as place,
+        dovecot.Dovecot(place) as peer,
+        peer.client("structures") as client,
+    ):
+        return answers(client, corpus)
 
 
 def answers(client: Imap, corpus: list[Sample]) -> list[dict[str, Any]]:

@@ -41,8 +41,8 @@ def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, tuple
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _fields(part: list[Any], number: str) -> Iterator[tuple[str, Any]]:
-    label = f"{number} " if number else "message "
+def _fields(part: list[Any], number: str, label: str = "") -> Iterator[tuple[str, Any]]:
+    label = label or (f"{number} " if number else "message ")
     if isinstance(part[0], list):
         count = next((at for at, item in enumerate(part) if not isinstance(item, list)), len(part))
         yield label + "parts", count
@@ -57,9 +57,11 @@ def _fields(part: list[Any], number: str) -> Iterator[tuple[str, Any]]:
     if kind == (b"message", b"rfc822"):
         yield from envelope_fields(more[0], label + "envelope ").items()
         inner_number = number or "1"
-        # The parts of a multipart within have the message's number before theirs.
-        multipart = isinstance(more[1][0], list)
-        yield from _fields(more[1], inner_number if multipart else f"{inner_number}.1")
+        if isinstance(more[1][0], list):
+            # The parts of a multipart within have the message's number before theirs, itself has none.
+            yield from _fields(more[1], inner_number, f"{inner_number} inner ")
+        else:
+            yield from _fields(more[1], f"{inner_number}.1")
         yield label + "lines", more[2]
         more = more[3:]
     elif kind[0] == b"text":

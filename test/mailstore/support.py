@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Coroutine
 from typing import Any
 
 from bson import ObjectId
@@ -130,6 +131,10 @@ class StoreCase(unittest.TestCase):
         data = await content.read()
         self.assertEqual(content.length, len(data))
         return data
+
+    async def fails(self, kind: type[Exception], work: Coroutine[Any, Any, Any]) -> Any:
+        """@return: the exception, which must be of this kind."""
+        return await self.assertFailure(Deferred.fromCoroutine(work), kind)
 
     def storage_used(self, account: Account | None = None) -> int:
         """C{storageUsed} of an account."""

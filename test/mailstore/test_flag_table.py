@@ -7,6 +7,9 @@ from twisted.trial import unittest
 
 from wildduck.mailstore.flag_table import SYSTEM_FLAGS, FlagTable, canonical, keywords
 
+#: More than there are bits.
+NAMES = [f"k{n}" for n in range(90)]
+
 
 class CanonicalTests(unittest.SynchronousTestCase):
     """Flags as they are stored."""
@@ -27,7 +30,7 @@ class CanonicalTests(unittest.SynchronousTestCase):
 class FlagTableTests(unittest.SynchronousTestCase):
     """Bits and their names."""
 
-    @given(strategies.lists(strategies.lists(strategies.sampled_from([f"k{n}" for n in range(90)]), unique=True)))
+    @given(strategies.lists(strategies.lists(strategies.sampled_from(NAMES), unique=True)))
     def test_gives_back_what_was_packed(self, messages: list[list[str]]) -> None:
         """Also with more than 64 names in one mailbox nothing is lost."""
         table = FlagTable()

@@ -229,6 +229,21 @@ class SlowReaderTests(SynchronousTestCase):
         self.failureResultOf(Deferred.fromCoroutine(self.connection.drained()), ConnectionLost)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_commands_of_a_peer_that_does_not_read(self) -> None:
+        """No answers are made for a client that leaves the former ones unread; later it goes on."""
+        line = b"y" * 1000 + b"\r\n"
+        sent = 0
+        while self.transport.producerState == "producing":
+            self.connection.dataReceived(line * 50)
+            sent += 50
+        self.assertLess(self.connection.unsent, limits.WRITE_BUFFER + 51 * len(line))
+        self.assertLess(sent * len(line), 1_000_000)
+        got = b""
+        for _ in range(20):
+            got += self.transport.taken()
+        self.assertEqual(got, line * sent)
+        self.assertEqual(self.transport.producerState, "producing")
+
     def test_lose_sends_what_waits(self) -> None:
         """Closing hands everything over first."""
         self.connection.send(b"x" * 100 * limits.KIB)

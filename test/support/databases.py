@@ -159,7 +159,7 @@ def _main() -> None:
 
     class UntilEnd(Protocol):
         def connectionLost(self, reason: Any = None) -> None:
-            reactor.stop()  # type: ignore[attr-defined]
+            reactor.stop()
 
     async def start() -> None:
         databases.look()
@@ -172,7 +172,7 @@ def _main() -> None:
         nonlocal status
         print(f"test databases: {failure.getErrorMessage()}", file=sys.stderr)
         status = 1
-        reactor.stop()  # type: ignore[attr-defined]
+        reactor.stop()
 
     def begin() -> None:
         stdio.StandardIO(UntilEnd())
@@ -181,10 +181,10 @@ def _main() -> None:
     def end() -> Deferred[None]:
         return Deferred.fromCoroutine(databases.stop())
 
-    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
-    reactor.addSystemEventTrigger("before", "shutdown", end)  # type: ignore[attr-defined]
-    reactor.callLater(24 * 3600, reactor.stop)  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.callWhenRunning(begin)
+    reactor.addSystemEventTrigger("before", "shutdown", end)
+    reactor.callLater(24 * 3600, reactor.stop)
+    reactor.run()
     shutil.rmtree(path, ignore_errors=True)
     sys.exit(status)
 

@@ -10,6 +10,8 @@ from twisted.trial import unittest
 from test.support.databases import fresh_settings
 from wildduck.config import Settings
 from wildduck.database import Databases, Redis
+from wildduck.events import Notifier
+from wildduck.mailstore import MailStore
 from wildduck.threads import BoundedPool
 
 
@@ -40,3 +42,14 @@ def pool(test: unittest.TestCase, name: str = "test") -> BoundedPool:
 
 def _closer(close: Any) -> Any:
     return lambda: Deferred.fromCoroutine(close())
+
+
+async def mail_store(
+    test: unittest.TestCase, settings: Settings, databases: Databases, redis: Redis
+) -> MailStore:
+    """A mail store; what runs behind its answers is waited for when the test ends."""
+    from twisted.internet import reactor
+
+    store = MailStore(databases, redis, Notifier(redis), settings, reactor, pool(test, "mime"))
+    test.addCleanup(_closer(store.settle))
+    return store

@@ -88,15 +88,17 @@ class ServerProcess:
             self.run: dict[str, Any] = json.load(file)
         self.ports = self.run["ports"]
 
-    def stop(self) -> int:
-        """SIGTERM, and wait; its exit status."""
+    def stop(self) -> None:
+        """SIGTERM, and wait for an orderly end."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         try:
-            return self._ended(_STOP_SECONDS)
+            status = self._ended(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError("the server did not end after SIGTERM:\n" + self.log()) from None
+        # twistd ends itself by the signal in the end, when everything is down.
+        assert status in (0, -signal.SIGTERM) and self._down(), f"ended with {status}:\n{self.log()}"
 
     def kill(self) -> None:
         """SIGKILL, and wait."""
@@ -204,6 +206,10 @@ class ServerProcess:
             cwd=os.path.dirname(self.data),
             timeout=300,
         )
+
+    def _down(self) -> bool:
+        """Whether the last lines tell of an orderly end."""
+        return any("Server Shut Down" in line for line in self._lines[-5:])
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None

@@ -110,7 +110,9 @@ def _entity(reader: _Reader, around: list[bytes], digest: bool) -> Entity:
     else:
         while reader.at < len(reader.lines) and not _is_boundary(reader.text(reader.at), around):
             reader.at += 1
-    entity.end = max(entity.body, _end(reader))
+    # The break of an empty line that ends a header is the header's, even before a boundary.
+    inner = [*(entity.parts or ()), *([entity.message] if entity.message else ())]
+    entity.end = max(entity.body, _end(reader), *(part.end for part in inner[-1:]))
     return entity
 
 

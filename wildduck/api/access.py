@@ -35,7 +35,7 @@ def check(request: IRequest, token: str) -> None:
             raise InvalidToken()
     elif given is not None:
         raise InvalidToken()
-    elif not _is_loopback(request.getClientAddress().host):  # type: ignore[attr-defined]
+    elif not _is_loopback(request.getClientAddress().host):
         raise InvalidToken("Without api.token only this machine may call the API")
     elif request.getHeader(b"origin") is not None or not _is_local_name(request.getHeader(b"host")):
         raise InvalidToken("Without api.token no web page may call the API")
@@ -43,12 +43,12 @@ def check(request: IRequest, token: str) -> None:
 
 def _given(request: IRequest) -> bytes | None:
     """The token as sent: query, then header, then bearer (first found wins)."""
-    query = request.args.get(b"accessToken")  # type: ignore[attr-defined]
+    query = request.args.get(b"accessToken")
     if query:
         return bytes(query[0])
     header = request.getHeader(b"x-access-token")
     if header is not None:
-        return header
+        return bytes(header)
     scheme, _, bearer = (request.getHeader(b"authorization") or b"").partition(b" ")
     return bearer.strip() if scheme.lower() == b"bearer" else None
 

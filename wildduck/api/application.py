@@ -56,7 +56,7 @@ class Application:
 
     def site(self) -> Site:
         """The factory to listen with."""
-        site = Site(self.klein.resource(), requestFactory=BoundedRequest)
+        site = Site(self.klein.resource(), requestFactory=BoundedRequest, logFormatter=_log_line)
         site.displayTracebacks = False
         return site
 
@@ -100,7 +100,8 @@ class Application:
             _write(request, status, answer)
 
     def _routing_error(self, request: IRequest, failure: Failure) -> bytes:
-        error: HTTPException = failure.value
+        error = failure.value
+        assert isinstance(error, HTTPException)
         if isinstance(error, MethodNotAllowed):
             request.setHeader(b"allow", ", ".join(error.valid_methods or ()).encode())
             return _encode(request, 405, {"error": "The method is not allowed", "code": "MethodNotAllowed"})
@@ -116,6 +117,13 @@ def error_answer(error: DomainError) -> tuple[int, dict[str, Any]]:
     if isinstance(error, BadInput):
         answer["details"] = error.fields
     return status, answer
+
+
+def _log_line(_timestamp: str, request: Any) -> str:
+    """The access log's line: without the query, which can hold a token or a password."""
+    path = request.uri.partition(b"?")[0][:500].decode("ascii", "backslashreplace")
+    method = request.method[:20].decode("ascii", "backslashreplace")
+    return f"{request.getClientAddress().host} {method!r} {path!r} {request.code} {request.sentLength}"
 
 
 def _pass_on(result: Any, wait: Deferred[None]) -> Any:

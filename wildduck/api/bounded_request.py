@@ -50,5 +50,6 @@ class BoundedRequest(Request):
     def _refuse(self) -> None:
         if not self._refused:
             self._refused = True
-            self.channel.transport.write(_RESPONSE)
-            self.channel.transport.loseConnection()
+            transport: Any = self.channel.transport
+            transport.write(_RESPONSE)
+            transport.loseConnection()

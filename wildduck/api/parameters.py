@@ -21,7 +21,7 @@ MOST_FIELDS = 1000
 
 def merged(request: IRequest, path: dict[str, Any] | None = None) -> dict[str, Any]:
     """@raise BadInput: a body that is not what its Content-Type says."""
-    _, _, query = request.uri.partition(b"?")  # type: ignore[attr-defined]
+    _, _, query = request.uri.partition(b"?")
     result: dict[str, Any] = dict(path or {})
     for source in (_pairs(query), _body(request)):
         for name, value in source.items():
@@ -51,7 +51,7 @@ def _pairs(encoded: bytes) -> dict[str, Any]:
 
 
 def _body(request: IRequest) -> dict[str, Any]:
-    content = request.content.read() if request.content is not None else b""  # type: ignore[attr-defined]
+    content = request.content.read() if request.content is not None else b""
     if not content.strip():
         return {}
     header = request.getHeader(b"content-type") or b"application/json"

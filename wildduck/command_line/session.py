@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import click
@@ -10,12 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from wildduck.command_line.running import with_running_databases
-from wildduck.composition import Backend
+from wildduck.composition import Domain
 from wildduck.config import Settings
 from wildduck.errors import ConfigurationError, DomainError
 
 
-def run(settings: Settings, work: Callable[[Backend], Awaitable[Any]]) -> Any:
+def run(settings: Settings, work: Callable[[Domain], Awaitable[Any]]) -> Any:
     """
     Connect, do the work, disconnect.
 
@@ -25,12 +25,12 @@ def run(settings: Settings, work: Callable[[Backend], Awaitable[Any]]) -> Any:
     settings = with_running_databases(settings)
 
     async def connected(reactor: Any) -> Any:
-        backend = Backend(settings, reactor)
+        domain = Domain(settings, reactor)
         try:
-            await backend.open(ensure_indexes=False)
-            return await work(backend)
+            await domain.open(ensure_indexes=False)
+            return await work(domain)
         finally:
-            await backend.close()
+            await domain.close()
 
     result = _in_reactor(connected)
     if isinstance(result, Failure):
@@ -40,21 +40,21 @@ def run(settings: Settings, work: Callable[[Backend], Awaitable[Any]]) -> Any:
     return result
 
 
-def _in_reactor(work: Callable[[Any], Awaitable[Any]]) -> Any:
+def _in_reactor(work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
     """Run the reactor for one coroutine; its result, or the L{Failure} that it ended with."""
     from twisted.internet import reactor
 
     outcome: list[Any] = []
 
     def begin() -> None:
-        Deferred.fromCoroutine(work(reactor)).addBoth(end)  # type: ignore[arg-type]
+        Deferred.fromCoroutine(work(reactor)).addBoth(end)
 
     def end(result: Any) -> None:
         outcome.append(result)
-        reactor.stop()  # type: ignore[attr-defined]
+        reactor.stop()
 
-    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.callWhenRunning(begin)
+    reactor.run()
     if not outcome:
         raise click.Abort()
     return outcome[0]

@@ -11,7 +11,7 @@ from wildduck.accounts import Account, Address
 from wildduck.command_line.options import settings, settings_options
 from wildduck.command_line.session import run
 from wildduck.command_line.units import SizeType
-from wildduck.composition import Backend
+from wildduck.composition import Domain
 
 #: Accounts asked for at a time by C{list}.
 _PAGE = 1000
@@ -35,8 +35,8 @@ def create(name: str, password_stdin: bool, addresses: Sequence[str], quota: int
     """Make an account with its mailboxes."""
     password = _password()
 
-    async def work(backend: Backend) -> Account:
-        return await backend.accounts.create(name, password, addresses=addresses, quota=quota)
+    async def work(domain: Domain) -> Account:
+        return await domain.accounts.create(name, password, addresses=addresses, quota=quota)
 
     account = run(settings(), work)
     click.echo(f"created {account.username} ({account.id})")
@@ -49,14 +49,14 @@ def create(name: str, password_stdin: bool, addresses: Sequence[str], quota: int
 def list_users() -> None:
     """Print the accounts: name, main address, bytes used, bytes allowed."""
 
-    async def work(backend: Backend) -> None:
+    async def work(domain: Domain) -> None:
         after = ""
-        while accounts := await backend.accounts.usernames(after, _PAGE):
-            for account in accounts:
+        while page := await domain.accounts.directory.page(after, _PAGE):
+            for _, account in page:
                 click.echo(
                     f"{account.username}\t{account.address}\t{account.storage_used}\t{account.quota}{_state(account)}"
                 )
-            after = accounts[-1].name_view
+            after = page[-1][0]
 
     run(settings(), work)
 
@@ -67,9 +67,9 @@ def list_users() -> None:
 def show(name: str) -> None:
     """Print one account; NAME is its sign-in name or one of its addresses."""
 
-    async def work(backend: Backend) -> tuple[Account, list[Address]]:
-        account = await backend.accounts.get(name)
-        return account, await backend.accounts.addresses(account)
+    async def work(domain: Domain) -> tuple[Account, list[Address]]:
+        account = await domain.accounts.get(name)
+        return account, await domain.accounts.addresses(account)
 
     account, addresses = run(settings(), work)
     click.echo(f"id:        {account.id}")
@@ -88,9 +88,9 @@ def password(name: str, password_stdin: bool) -> None:
     """Replace the password of an account."""
     new = _password()
 
-    async def work(backend: Backend) -> Account:
-        account = await backend.accounts.get(name)
-        await backend.accounts.set_password(account, new)
+    async def work(domain: Domain) -> Account:
+        account = await domain.accounts.get(name)
+        await domain.accounts.set_password(account, new)
         return account
 
     click.echo(f"new password for {run(settings(), work).username}")
@@ -102,9 +102,9 @@ def password(name: str, password_stdin: bool) -> None:
 def delete(name: str) -> None:
     """Delete an account; its messages go after 14 days."""
 
-    async def work(backend: Backend) -> Account:
-        account = await backend.accounts.get(name)
-        await backend.accounts.delete(account)
+    async def work(domain: Domain) -> Account:
+        account = await domain.accounts.get(name)
+        await domain.accounts.delete(account)
         return account
 
     click.echo(f"deleted {run(settings(), work).username}")

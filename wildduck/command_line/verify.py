@@ -9,7 +9,8 @@ import click
 from wildduck.command_line.options import settings, settings_options
 from wildduck.command_line.session import run
 from wildduck.command_line.units import AgeType
-from wildduck.composition import Backend
+from wildduck.composition import Domain
+from wildduck.mailstore.values import Finding
 
 
 @click.command()
@@ -21,18 +22,18 @@ from wildduck.composition import Backend
     show_default=True,
     help="Leave alone what is younger, for it may be under way.",
 )
+@click.option("--contents", is_flag=True, help="Also read every attachment and compare its digest.")
 @settings_options
-def verify(repair: bool, min_age: int) -> None:
+def verify(repair: bool, min_age: int, contents: bool) -> None:
     """Compare what is stored with what it should be; exit status 1 when something is left to mend."""
 
-    async def work(backend: Backend) -> int:
-        findings = await backend.verifier.verify(repair=repair, min_age=min_age)
-        for finding in findings:
-            click.echo(str(finding))
-        return len(findings)
+    async def work(domain: Domain) -> list[Finding]:
+        return await domain.store.verifier.verify(repair=repair, min_age=min_age, contents=contents)
 
-    count = run(settings(), work)
-    what = "nothing found" if not count else f"{count} {'repaired' if repair else 'found'}"
-    click.echo(what)
-    if count and not repair:
+    findings: list[Finding] = run(settings(), work)
+    for finding in findings:
+        click.echo(str(finding))
+    if not findings:
+        click.echo("nothing found")
+    if any(not finding.repaired for finding in findings):
         sys.exit(1)

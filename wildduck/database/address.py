@@ -21,7 +21,14 @@ from pymongo.uri_parser import parse_uri
 from wildduck.database.secure import Secure
 from wildduck.errors import ConfigurationError
 
-_ALREADY_SO: dict[str, Any] = {"retrywrites": True, "retryreads": True, "w": "majority", "journal": True}
+_ALREADY_SO: dict[str, Any] = {
+    "retrywrites": True,
+    "retryreads": True,
+    "w": "majority",
+    "journal": True,
+    # tlsInsecure sets it too.
+    "tlsdisableocspendpointcheck": True,
+}
 _TLS = {
     "tls": "",
     "tlscafile": "authorities",
@@ -84,7 +91,7 @@ def parse(uri: str, key: str = "mongo.uri") -> Address:
     """
     try:
         parsed = parse_uri(uri, warn=False)
-    except (PyMongoError, ValueError) as error:
+    except (PyMongoError, ValueError, OSError) as error:
         # InvalidURI's texts name the fault and never the password.
         raise ConfigurationError(f"{key}: not a usable MongoDB URI ({_first_line(error)})") from None
     options = {name.lower(): value for name, value in parsed["options"].items()}

@@ -77,8 +77,10 @@ def _raise_compatibility(client: MongoClient[dict[str, Any]]) -> None:
     wanted = f"{version[0]}.{version[1]}"
     if stored.get("version") == wanted:
         return
-    confirm = {"confirm": True} if version[0] >= 7 else {}
-    client.admin.command("setFeatureCompatibilityVersion", wanted, **confirm)
+    command: dict[str, Any] = {"setFeatureCompatibilityVersion": wanted}
+    if version[0] >= 7:
+        command["confirm"] = True
+    client.admin.command(command)
 
 
 def unreachable(uri: str, seconds: float) -> str:

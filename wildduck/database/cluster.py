@@ -77,6 +77,8 @@ class Cluster:
         self.durable = Pool(address, limits.DURABLE_CONNECTIONS, limits.DURABLE_PIPELINE, clock)
         self.slow = Pool(address, slow, limits.SLOW_PIPELINE, clock)
         self._pools = (self.quick, self.durable, self.slow)
+        for pool in self._pools:
+            pool.siblings = self._pools
 
     # --- life --------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from collections import deque
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -64,7 +64,7 @@ class Pool:
     """
     @ivar address: where the connections lead.
     @ivar clock: the reactor.
-    @ivar generation: counts lost connections.
+    @ivar siblings: all pools of the same deployment, this one included.
     """
 
     log = Logger()
@@ -78,6 +78,7 @@ class Pool:
         self.clock = clock
         self._size = size
         self._depth = depth
+        self.siblings: tuple[Pool, ...] = (self,)
         self._live: list[Wire] = []
         self._open: set[Wire] = set()
         self._queue: deque[_Queued] = deque()
@@ -136,6 +137,8 @@ class Pool:
         self._closing = True
         while self._queue:
             self._queue.popleft().fail()
+        if self._txmongo is None:
+            return succeed(None)
         self._closed = Deferred()
         self._txmongo.disconnect()
         for wire in list(self._open):
@@ -165,9 +168,17 @@ class Pool:
         """Send nothing more on this connection."""
         if wire in self._live:
             self._live.remove(wire)
-            if not self._live:
+            if not self._live and not self._closing:
                 self._down_since = self.clock.seconds()
                 self.log.info("no connection to MongoDB {address}", address=self.label)
+
+    def stepped_down(self, wire: Wire) -> None:
+        """Its server is no longer the primary: every connection there is of no use, in other pools too."""
+        for pool in self.siblings:
+            for other in list(pool._live):
+                if other.process == wire.process:
+                    other.retire()
+        wire.retire()
 
     def connection_lost(self, wire: Wire) -> None:
         """The transport is gone; its factory connects again."""
@@ -177,10 +188,12 @@ class Pool:
         else:
             self._watch(wire.factory)
 
-    def refused(self) -> None:
-        """The server does not accept our name and password."""
-        self.log.error("MongoDB {address} refuses the name or password", address=self.label)
+    def refused(self, wire: Wire) -> None:
+        """The server does not accept our name and password; they may be changed there."""
+        if not self._refused:
+            self.log.error("MongoDB {address} refuses the name or password", address=self.label)
         self._refused = True
+        wire.factory.maxDelay = limits.REFUSED_PAUSE_SECONDS
         self._fire_ready()
 
     def _watch(self, factory: Any) -> None:
@@ -193,6 +206,7 @@ class Pool:
         if not self._live:
             self.log.info("connected to MongoDB {address}", address=self.label)
         self._refused = False
+        factory.maxDelay = limits.RECONNECT_PAUSE_SECONDS
         self._live.append(wire)
         self._fire_ready()
         self.freed()

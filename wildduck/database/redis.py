@@ -42,6 +42,7 @@ class Redis:
         self._factory = ConnectionFactory(CommandConnection, self, address)
         self._connection: Any = None
         self._was_refused = False
+        self._closing = False
         self._ready: Deferred[None] = Deferred()
         self._waiting = 0
         self._digests: dict[str, str] = {}
@@ -84,6 +85,7 @@ class Redis:
 
     async def close(self) -> None:
         """Close the connections; what waits for an answer fails."""
+        self._closing = True
         if self._pinging.running:
             self._pinging.stop()
         connection = self._connection
@@ -107,11 +109,13 @@ class Redis:
         """A connection, opened or not, is gone."""
         if connection is self._connection:
             self._connection = None
-            self.log.info("no connection to Redis {address}", address=self._address.label)
+            if not self._closing:
+                self.log.info("no connection to Redis {address}", address=self._address.label)
 
     def refused(self) -> None:
         """The server does not accept our name and password."""
-        self.log.error("Redis {address} refuses the name or password", address=self._address.label)
+        if not self._was_refused:
+            self.log.error("Redis {address} refuses the name or password", address=self._address.label)
         self._was_refused = True
         self._fire_ready()
 

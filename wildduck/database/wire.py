@@ -92,6 +92,7 @@ class Wire(MongoProtocol):
         self.process: Any = None
         self.election: Any = None
         self.refused = False
+        self._retired = False
         self._waiting: dict[int, _Waiting] = {}
         self._next_id = _FIRST_ID
         self._bytes_out = 0
@@ -126,7 +127,8 @@ class Wire(MongoProtocol):
         self.log.info(
             "connection to MongoDB {address} failed: {kind}", address=self.pool.label, kind=_kind(reason)
         )
-        self.transport.loseConnection()
+        # Not loseConnection, which waits for a peer that may be silent.
+        self.transport.abortConnection()
 
     def init_from_hello_response(self, config: dict[str, Any]) -> None:
         super().init_from_hello_response(config)
@@ -146,7 +148,7 @@ class Wire(MongoProtocol):
 
     def _not_let_in(self, failure: Failure) -> Failure:
         self.refused = True
-        self.pool.refused()
+        self.pool.refused(self)
         self.transport.loseConnection()
         return failure
 
@@ -195,10 +197,18 @@ class Wire(MongoProtocol):
             waiting.deferred.errback(Failure())
             return
         if is_not_primary(reply):
+            self.pool.stepped_down(self)
+        elif self._retired and not self._waiting:
             self.transport.loseConnection()
-            self.pool.unusable(self)
         self.pool.freed()
         waiting.deferred.callback(Answer(self, reply))
+
+    def retire(self) -> None:
+        """Its server is no longer the primary: be closed once the commands on their way are answered."""
+        self._retired = True
+        self.pool.unusable(self)
+        if not self._waiting:
+            self.transport.loseConnection()
 
     # --- sending -----------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from wildduck.errors import (
     OverQuota,
     Unavailable,
 )
-from wildduck.mailstore import MailStore
+from wildduck.mailstore.store import MailStore
 from wildduck.mailstore.values import Mailbox
 from wildduck.mime.message import Message
 
@@ -97,7 +97,6 @@ class Delivery:
             message,
             internal_date=envelope.arrived,
             meta=_meta(destination, message, envelope),
-            session=None,
             prepared=prepared,
         )
         self._log.info(

@@ -39,4 +39,7 @@ async def side_by_side(
 
 
 async def _next(stream: AsyncIterator[Document]) -> Document | None:
-    return await anext(stream, None)
+    try:
+        return await stream.__anext__()
+    except StopAsyncIteration:
+        return None

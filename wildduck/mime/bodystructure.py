@@ -8,11 +8,11 @@ Both walk the structure with a stack of their own, never by recursion.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from wildduck.mime import base64lines, envelope, headers, parameters, words
+from wildduck.mime import envelope, headers, parameters, words
 from wildduck.mime.part import ContentType, Part
 from wildduck.mime.wire import NIL, nstring, parenthesized, string, strings
 
@@ -26,6 +26,7 @@ class Node:
     What a body structure says of one part.
 
     @ivar lines: its header's raw fields.
+    @ivar raw_type: the Content-Type that C{content_type} was read from.
     @ivar content_type: as the structure was read.
     @ivar octets: bytes of the body as it is sent.
     @ivar line_count: line feeds of the body as it is sent.
@@ -33,18 +34,16 @@ class Node:
         says (a NUL part in base64).
     @ivar children: parts of a multipart.
     @ivar message: what a message/rfc822 holds.
-    @ivar as_written: C{content_type} is what its header says; otherwise the
-        header's Content-Type is not shown.
     """
 
     lines: list[bytes] = field(default_factory=list)
+    raw_type: bytes | None = None
     content_type: ContentType = field(default_factory=ContentType)
     octets: int = 0
     line_count: int = 0
     encoding: bytes | None = None
     children: list[Node] = field(default_factory=list)
     message: Node | None = None
-    as_written: bool = True
 
     @property
     def is_multipart(self) -> bool:
@@ -61,48 +60,46 @@ class Node:
         """
         self.content_type = content_type
         if opaque:
-            self.content_type, self.as_written = ContentType("application", "octet-stream"), False
+            self.content_type, self.raw_type = ContentType("application", "octet-stream"), None
         elif self.is_multipart and not split:
             # Without its boundary the field is invalid: RFC 2045 §5.2.
-            self.content_type, self.as_written = ContentType(), False
+            self.content_type, self.raw_type = ContentType(), None
+
+    def take_form(self, form: Form) -> None:
+        self.octets, self.line_count = form.octets, form.lines
+        self.encoding = b"base64" if form.as_base64 else None
+
+
+class Form(Protocol):
+    """How a part's body is sent."""
+
+    @property
+    def octets(self) -> int:
+        """Its bytes."""
+
+    @property
+    def lines(self) -> int:
+        """Its line feeds."""
+
+    @property
+    def as_base64(self) -> bool:
+        """It is sent in base64, whatever its header says (design.md §4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """
-    How a part's body is sent.
-
-    @ivar octets: its bytes.
-    @ivar lines: its line feeds.
-    @ivar as_base64: it is sent in base64, whatever its header says.
-    """
+    """A L{Form}."""
 
     octets: int
     lines: int
     as_base64: bool = False
 
 
-def sent_form(part: Part) -> Sent:
-    """
-    How the body of a scanned part is sent (design.md §4): as it is, or a leaf
-    with NUL as base64.
-
-    A message/rfc822 is counted as if nothing in it were sent otherwise.
-    """
-    if part.has_nul and part.is_leaf and part.encoding in _IDENTITY_ENCODINGS and not part.opaque:
-        octets = base64lines.encoded_length(part.size, base64lines.LINE_LENGTH)
-        return Sent(octets, base64lines.encoded_line_feeds(part.size), True)
-    return Sent(part.size, part.lines)
-
-
-_IDENTITY_ENCODINGS = ("7bit", "8bit", "binary")
-
-
 def wire(
     root: Part,
     header_of: Callable[[Part], list[bytes]],
     extended: bool,
-    sent: Callable[[Part], Sent] = sent_form,
+    sent: Callable[[Part], Form | None] = lambda part: None,
 ) -> bytes:
     """
     BODYSTRUCTURE, or BODY.
@@ -110,23 +107,22 @@ def wire(
     @param root: the scanned structure of the message.
     @param header_of: gives the raw fields of a part's own header.
     @param extended: with extension data, that is BODYSTRUCTURE.
-    @param sent: how the body of a part is sent.
+    @param sent: how the body of a part is sent, C{None}: as it is.
     """
     return encode(_node_of_part(root, header_of, sent), extended)
 
 
 def _node_of_part(
-    root: Part, header_of: Callable[[Part], list[bytes]], sent: Callable[[Part], Sent]
+    root: Part, header_of: Callable[[Part], list[bytes]], sent: Callable[[Part], Form | None]
 ) -> Node:
     top = Node()
     stack = [(root, top)]
     while stack:
         part, node = stack.pop()
-        form = sent(part)
         node.lines = header_of(part)
+        node.raw_type = headers.first(node.lines, b"content-type")
         node.take_type(part.content_type, part.boundary is not None, part.opaque)
-        node.octets, node.line_count = form.octets, form.lines
-        node.encoding = b"base64" if form.as_base64 else None
+        node.take_form(sent(part) or Sent(part.size, part.lines))
         if part.message is not None:
             node.message = Node()
             stack.append((part.message, node.message))
@@ -137,42 +133,55 @@ def _node_of_part(
 
 
 def from_tree(
-    mime_tree: dict[str, Any], extended: bool, sent: Callable[[dict[str, Any]], Sent | None] | None = None
+    mime_tree: dict[str, Any],
+    extended: bool,
+    sent: Callable[[dict[str, Any]], Form | None] = lambda node: None,
 ) -> bytes:
     """
     L{wire} for a stored tree, as WildDuck writes it.
 
     @param mime_tree: a document's mimeTree.
-    @param sent: how the body of a node is sent; C{None} from it, or in its
-        place: as the node's C{size} and C{lineCount} say.
+    @param sent: how the body of a node is sent, C{None}: as the node's
+        C{size} and C{lineCount} say.
     """
-    return encode(_node_of_tree(mime_tree, sent or (lambda _: None)), extended)
+    return encode(_node_of_tree(mime_tree, sent), extended)
 
 
-def _node_of_tree(root: dict[str, Any], sent: Callable[[dict[str, Any]], Sent | None]) -> Node:
+def _node_of_tree(root: dict[str, Any], sent: Callable[[dict[str, Any]], Form | None]) -> Node:
     top = Node()
     stack = [(root, top, False)]
     while stack:
         tree, node, in_digest = stack.pop()
-        form = sent(tree) or Sent(_number(tree.get("size")), _number(tree.get("lineCount")))
         node.lines = headers.lines_of(tree)
-        content_type = headers.content_type(headers.last(node.lines, b"content-type"), in_digest)
+        node.raw_type = _raw_type(tree, node.lines)
+        content_type = headers.content_type(node.raw_type, in_digest)
         node.take_type(content_type, isinstance(tree.get("boundary"), str), False)
-        node.octets, node.line_count = form.octets, form.lines
-        node.encoding = b"base64" if form.as_base64 else None
+        node.take_form(sent(tree) or Sent(_number(tree.get("size")), _number(tree.get("lineCount"))))
         message, children = tree.get("message"), tree.get("childNodes")
         if isinstance(message, dict):
             # WildDuck took it as one, whatever the header says.
             node.content_type = ContentType("message", "rfc822", node.content_type.parameters)
             node.message = Node()
             stack.append((message, node.message, False))
-        elif node.content_type.value == "message/rfc822":
+        elif node.raw_type is None and node.is_message:
+            # WildDuck does not know the default of a multipart/digest.
             node.content_type = ContentType()
         for child in children if isinstance(children, list) else ():
             if isinstance(child, dict):
                 node.children.append(Node())
                 stack.append((child, node.children[-1], node.content_type.subtype == "digest"))
     return top
+
+
+def _raw_type(tree: dict[str, Any], lines: Sequence[bytes]) -> bytes | None:
+    """Of several Content-Type fields the one that the tree was built by, else the last."""
+    found = headers.all_of(lines, b"content-type")
+    kind = _header(tree, "content-type")
+    value = str(kind.get("value", "")).lower() if isinstance(kind, dict) else ""
+    for raw in found if len(found) > 1 else ():
+        if parameters.parse(raw).value.lower() == value:
+            return raw
+    return found[-1] if found else None
 
 
 def _number(value: object) -> int:
@@ -207,10 +216,9 @@ def encode(root: Node, extended: bool) -> bytes:
 
 def _multipart(node: Node, extended: bool) -> Iterator[bytes]:
     """RFC 3501 §9 body-type-mpart after its bodies."""
-    raw = headers.first(node.lines, b"content-type")
-    yield string(_media_type(node, raw)[1])
+    yield string(_media_type(node)[1])
     if extended:
-        yield _parameters(raw)
+        yield _parameters(node.raw_type)
         yield _disposition(node)
         yield _language(node)
         yield nstring(_value(node, b"content-location"))
@@ -218,9 +226,8 @@ def _multipart(node: Node, extended: bool) -> Iterator[bytes]:
 
 def _basic(node: Node) -> Iterator[bytes]:
     """RFC 3501 §9 media type and body-fields."""
-    raw = headers.first(node.lines, b"content-type") if node.as_written else None
-    yield from map(string, _media_type(node, raw))
-    yield _parameters(raw, default_charset=node.content_type.type == "text")
+    yield from map(string, _media_type(node))
+    yield _parameters(node.raw_type, default_charset=node.content_type.type == "text")
     yield nstring(_value(node, b"content-id"))
     yield nstring(_value(node, b"content-description"))
     yield string(node.encoding or _encoding(node))
@@ -236,11 +243,11 @@ def _extension(node: Node, extended: bool) -> bytes:
     return b" " + b" ".join((md5, _disposition(node), _language(node), location))
 
 
-def _media_type(node: Node, raw: bytes | None) -> tuple[bytes, bytes]:
+def _media_type(node: Node) -> tuple[bytes, bytes]:
     """Type and subtype, written as the header has them where it has them."""
     kind = node.content_type
-    if raw is not None and not node.is_message:
-        written = headers.media_type(parameters.parse(raw).value)
+    if node.raw_type is not None and not node.is_message:
+        written = headers.media_type(parameters.parse(node.raw_type).value)
         if written is not None and f"{written[0]}/{written[1]}".lower() == kind.value:
             return written[0].encode("latin-1"), written[1].encode("latin-1")
     return kind.type.encode("utf-8", "replace"), kind.subtype.encode("utf-8", "replace")
@@ -300,15 +307,17 @@ def stored(tree: dict[str, Any]) -> list[Any]:
         children = node.get("childNodes")
         message = node.get("message")
         if node.get("multipart"):
+            # RFC 3501 wants a body in a multipart, be there one or not.
             bodies: list[Any] = [[] for _ in children] if children else [_stored_leaf({})]
             target += bodies + _stored_multipart(node)
-            stack += zip(children or (), bodies)
+            stack += [(child, bodies[index]) for index, child in enumerate(children or ())]
         elif isinstance(message, dict):
             target += _stored_basic(node)
-            inner: list[Any] = []
-            target += [envelope.stored(message.get("parsedHeader", {})), inner, _number(node.get("lineCount"))]
+            body: list[Any] = []
+            header = message.get("parsedHeader", {})
+            target += [envelope.stored(header), body, _number(node.get("lineCount"))]
             target += _stored_extension(node)
-            stack.append((message, inner))
+            stack.append((message, body))
         else:
             target += _stored_leaf(node)
     return result
@@ -374,4 +383,5 @@ def _stored_parameters(value: dict[str, Any]) -> list[str | bytes] | None:
 
 
 def _header(node: dict[str, Any], name: str) -> Any:
-    return node.get("parsedHeader", {}).get(name)
+    parsed = node.get("parsedHeader")
+    return parsed.get(name) if isinstance(parsed, dict) else None

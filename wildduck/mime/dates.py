@@ -12,17 +12,16 @@ from wildduck.mime.parameters import without_comments
 #: No date is longer; what follows is not looked at.
 _LENGTH = 512
 
-_MONTHS = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
-}
+_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
+_MONTHS = {name: number for number, name in enumerate(_NAMES.split(), start=1)}
 
 #: RFC 5322 §4.3.  Single letters were defined wrongly in RFC 822 and mean
 #: nothing, as any unknown name does.
 _ZONES = {"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
 
 _DATE = re.compile(
-    r"(?:[A-Za-z]{2,9}\.?[ ,]+)?(?P<day>\d{1,2})[ .-]+(?P<month>[A-Za-z]{3})[A-Za-z]{0,6}[ .,-]+(?P<year>\d{2,5})"
+    r"(?:[A-Za-z]{2,9}\.?[ ,]+)?"
+    r"(?P<day>\d{1,2})[ .-]+(?P<month>[A-Za-z]{3})[A-Za-z]{0,6}[ .,-]+(?P<year>\d{2,5})"
     r"[ ,]+(?P<hour>\d{1,2})[ ]?:[ ]?(?P<minute>\d{1,2})(?:[ ]?:[ ]?(?P<second>\d{1,2})(?:[.]\d{1,9})?)?"
     r"(?:[ ]?(?P<zone>[+-]\d{4}|[A-Za-z]{1,5}(?P<offset>[+-]\d{4})?))?"
 )
@@ -51,9 +50,8 @@ def parse(value: str) -> datetime | None:
     year = _full_year(match["year"])
     second = min(int(match["second"] or 0), 59 if match["second"] == "60" else 99)
     try:
-        moment = datetime(
-            year, month, int(match["day"]), int(match["hour"]), int(match["minute"]), second, tzinfo=timezone.utc
-        )
+        day, hour, minute = (int(match[name]) for name in ("day", "hour", "minute"))
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
         return moment - _offset(match["offset"] or match["zone"] or "")
     except (ValueError, OverflowError):
         return None

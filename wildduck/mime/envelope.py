@@ -49,7 +49,7 @@ def wire(lines: Sequence[bytes]) -> bytes:
     fields = _fields(lines)
     left = limits.ADDRESSES
     lists: dict[bytes, bytes] = {}
-    for name in (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"):
+    for name in _LISTS:
         lists[name], left = _address_list(fields.get(name, ()), left)
     for name in (b"sender", b"reply-to"):
         if lists[name] == NIL:
@@ -58,16 +58,15 @@ def wire(lines: Sequence[bytes]) -> bytes:
         (
             _last(fields, b"date"),
             _subject(fields),
-            *(lists[name] for name in (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")),
+            *(lists[name] for name in _LISTS),
             _last(fields, b"in-reply-to"),
             _last(fields, b"message-id"),
         )
     )
 
 
-_NAMES = frozenset(
-    (b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to", b"message-id")
-)
+_LISTS = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
+_NAMES = frozenset((b"date", b"subject", b"in-reply-to", b"message-id", *_LISTS))
 _LONGEST_NAME = 64
 
 

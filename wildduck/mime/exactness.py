@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from wildduck.mime import base64lines, layout, rebuild
+from wildduck.mime.bodystructure import Sent
 from wildduck.mime.layout import Place
 from wildduck.mime.message import Message
 from wildduck.mime.part import Part
@@ -26,21 +26,6 @@ _ENCODING_FIELD = re.compile(
     rb"(?<=\n)[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Tt][Rr][Aa][Nn][Ss][Ff][Ee][Rr]-[Ee][Nn][Cc][Oo][Dd][Ii][Nn][Gg]"
     rb"[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|$)"
 )
-
-
-@dataclass(frozen=True)
-class Form:
-    """
-    How a part is sent.
-
-    @ivar octets: bytes of its body.
-    @ivar lines: line feeds of its body.
-    @ivar as_base64: it is a leaf that is sent in base64 because of its NULs.
-    """
-
-    octets: int
-    lines: int
-    as_base64: bool = False
 
 
 def is_exact(message: Message, root: dict[str, Any]) -> tuple[int, bool]:
@@ -69,7 +54,7 @@ def is_exact(message: Message, root: dict[str, Any]) -> tuple[int, bool]:
 def _same_places(message: Message, root: Node) -> bool:
     return all(
         (node.header_start, node.body_start, node.body_end) == place
-        for node, place in zip(root.walk(), _places(message))
+        for node, place in zip(root.walk(), _places(message), strict=True)
     )
 
 
@@ -89,9 +74,7 @@ def _read(message: Message, start: int, end: int) -> bytes:
 
 def has_nul(message: Message) -> bool:
     """Whether there is a NUL anywhere in the message."""
-    return b"\0" in message.prefix or any(
-        part.has_nul or part.header_has_nul for part in message.root.walk()
-    )
+    return b"\0" in message.prefix or any(part.has_nul or part.header_has_nul for part in message.root.walk())
 
 
 def skeleton(message: Message) -> bytes:
@@ -124,7 +107,7 @@ def places(message: Message) -> list[Place]:
     lost, or it is a composite kept as one piece.
     """
     found = []
-    for part, (header_start, body_start, body_end) in zip(message.root.walk(), _places(message)):
+    for part, (header_start, body_start, body_end) in zip(message.root.walk(), _places(message), strict=True):
         place = Place(header_start, body_start, body_end)
         if part.has_nul and _may_be_encoded(part) and body_start - header_start <= _CHANGED_HEADER:
             cuts = _cuts(message, part, body_start - header_start)
@@ -160,24 +143,24 @@ def _cuts(message: Message, part: Part, length: int) -> tuple[tuple[int, int], .
     return cuts or ((before, before),)
 
 
-def forms(message: Message, found: list[Place]) -> dict[int, Form]:
+def forms(message: Message, found: list[Place]) -> dict[int, Sent]:
     """
     How each part is sent that is sent in another form, or holds such a one.
 
     @param found: as of L{places}.
     @return: by C{id} of the part.
     """
-    changed: dict[int, Form] = {}
+    changed: dict[int, Sent] = {}
     # (how many octets, how many lines more) by the order of the parts.
     differences: list[tuple[int, int]] = []
     parts = list(message.root.walk())
-    for part, place in zip(parts, found):
+    for part, place in zip(parts, found, strict=True):
         if not place.as_base64:
             differences.append((0, 0))
             continue
         octets = base64lines.encoded_length(part.size, base64lines.LINE_LENGTH)
         lines = base64lines.encoded_line_feeds(part.size)
-        changed[id(part)] = Form(octets, lines, True)
+        changed[id(part)] = Sent(octets, lines, True)
         header_octets, header_lines = _header_difference(message, part, place)
         differences.append((octets - part.size + header_octets, lines - part.lines + header_lines))
     if changed:
@@ -194,22 +177,22 @@ def _header_difference(message: Message, part: Part, place: Place) -> tuple[int,
     return octets, lines
 
 
-def _add_around(parts: list[Part], differences: list[tuple[int, int]], changed: dict[int, Form]) -> None:
+def _add_around(parts: list[Part], differences: list[tuple[int, int]], changed: dict[int, Sent]) -> None:
     """Inner messages and multiparts change with what they hold."""
     # From the last part to the first: what is within a part comes before it.
     inner: dict[int, tuple[int, int]] = {}
-    for part, (octets, lines) in zip(reversed(parts), reversed(differences)):
+    for part, (octets, lines) in zip(reversed(parts), reversed(differences), strict=True):
         within = list(part.children)
         if part.message is not None:
             within.append(part.message)
         within_octets = sum(inner[id(child)][0] for child in within)
         within_lines = sum(inner[id(child)][1] for child in within)
         if within and (within_octets or within_lines):
-            changed[id(part)] = Form(part.size + within_octets, part.lines + within_lines)
+            changed[id(part)] = Sent(part.size + within_octets, part.lines + within_lines)
         inner[id(part)] = octets + within_octets, lines + within_lines
 
 
-def sent_length(message: Message, changed: dict[int, Form], found: list[Place]) -> int:
+def sent_length(message: Message, changed: dict[int, Sent], found: list[Place]) -> int:
     """
     Bytes of the message as it is sent.
 

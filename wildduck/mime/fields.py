@@ -45,14 +45,21 @@ class FieldBudget:
         """
         kept = []
         for field in fields:
-            if len(field) + _FIELD_COST > self.left:
+            if _cost(field) > self.left:
                 self.complete = False
                 if self.left < 2 * _WORTH_KEEPING:
                     continue
-                field = _cut(field, self.left // 2 - _FIELD_COST)
-            self.left -= len(field) + _FIELD_COST
+                field = _cut(field, self.left // (2 if field.isascii() else 4) - _FIELD_COST)
+            self.left -= _cost(field)
             kept.append(field)
         return kept
+
+
+def _cost(field: bytes) -> int:
+    """Its bytes in the tree, where a character above 127 has two."""
+    if field.isascii():
+        return len(field) + _FIELD_COST
+    return len(field.decode("latin-1").encode("utf-8")) + _FIELD_COST
 
 
 def _cut(field: bytes, length: int) -> bytes:

@@ -268,13 +268,13 @@ class _Lines:
 
 # --- HTML to text ---
 
+_BLOCKS = """
+    address article aside body caption center dd details div dl dt fieldset figcaption figure footer form
+    header legend main nav section summary table tr
+"""
 #: Line breaks before and after an element: 2 leave an empty line.
 _BREAKS = {
-    **dict.fromkeys(
-        "address article aside body center dd details div dl dt fieldset figcaption figure footer form header "
-        "legend main nav section summary table tr caption".split(),
-        (1, 1),
-    ),
+    **dict.fromkeys(_BLOCKS.split(), (1, 1)),
     **dict.fromkeys(("p", "h4", "h5", "h6", "pre", "hr", "blockquote"), (2, 2)),
     **dict.fromkeys(("h1", "h2", "h3"), (3, 2)),
     **dict.fromkeys(("ul", "ol"), (1, 2)),
@@ -393,7 +393,7 @@ class _Converter:
     def _image(self, attributes: Mapping[str, str]) -> None:
         source = attributes.get("src", "")
         shown = [attributes.get("alt", "")]
-        if source and not source[:5].lower() == "data:":
+        if source and source[:5].lower() != "data:":
             shown.append(f"[{source[:_WORD_LENGTH]}]")
         self._lines.flow(" ".join(filter(None, shown)))
 

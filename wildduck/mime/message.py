@@ -194,7 +194,7 @@ class Intake:
     def _spool(self) -> None:
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)
+                self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
             left = memoryview(b"".join(self._gathered))
             while left:
                 left = left[self._file.write(left) :]

@@ -350,7 +350,7 @@ def _laid_out(
     every = list(root.walk())
     if len(every) != len(places):
         return None
-    for node, place in zip(every, places):
+    for node, place in zip(every, places, strict=True):
         node.header_start, node.body_start, node.body_end = (
             place.header_start,
             place.body_start,

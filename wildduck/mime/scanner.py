@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os.path
 import re
 
 from wildduck import limits
@@ -44,6 +43,8 @@ _FIELD_KEPT = 64 * limits.KIB
 _BOUNDARY_LINE = limits.BOUNDARY_BYTES + 256
 #: So many lines may look like boundaries before it pays to compile what they are.
 _FALSE_CANDIDATES = 200
+#: Bytes of a boundary that are searched for at once.
+_COMMON = 64
 #: Surplus CRs in the break of an empty line; bounded to stay linear.
 _EMPTY_LINE = 1 + 4 + 1
 
@@ -457,8 +458,11 @@ class Scanner:
 
     def _find_needle(self) -> None:
         """What every boundary line begins with, with the line break before it."""
-        lines = list(self._delimiters)
-        self._needle = b"\n" + os.path.commonprefix(lines) if lines else b""
+        first, last = min(self._delimiters, default=b""), max(self._delimiters, default=b"")
+        common = 0
+        while common < min(len(first), _COMMON) and first[common] == last[common]:
+            common += 1
+        self._needle = b"\n" + first[:common]
         self._false_candidates = 0
         self._patterns = None
 

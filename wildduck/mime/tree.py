@@ -27,6 +27,9 @@ from wildduck.mime.part import Part
 
 #: Types that stay in the tree, if they are not attachments.
 _INLINE_TYPES = frozenset(("text/plain", "text/html", "text/rfc822-headers", "message/delivery-status"))
+#: What each part takes from the room for header fields: the document holds its
+#: node, its body structure and its row of the attachments besides.
+_PART_COST = 90
 #: Copies of what is within inner messages, as a multiple of the message.
 _INNER_COPIES = 3
 
@@ -72,11 +75,9 @@ class Tree:
     complete: bool = True
 
 
-def build(message: Message, header_budget: int = limits.HEADER_BYTES) -> Tree:
-    """
-    @param header_budget: bytes of all header fields to keep, see L{fields.FieldBudget}.
-    """
-    return _Builder(message, header_budget).build()
+def build(message: Message) -> Tree:
+    """The stored form of any message; well below L{limits.DOCUMENT_BYTES} whatever it holds."""
+    return _Builder(message).build()
 
 
 @dataclass(slots=True)
@@ -95,9 +96,10 @@ class _Context:
 
 
 class _Builder:
-    def __init__(self, message: Message, header_budget: int) -> None:
+    def __init__(self, message: Message) -> None:
+        parts = sum(1 for _ in message.root.walk())
         self._message = message
-        self._fields = fields.FieldBudget(header_budget)
+        self._fields = fields.FieldBudget(limits.HEADER_BYTES - _PART_COST * parts)
         self._inline_left = limits.INLINE_TEXT_BYTES
         self._copies_left = _INNER_COPIES * message.length
         self._tree = Tree({})
@@ -227,13 +229,15 @@ def _describe(node: dict[str, Any], part: Part, lines: list[bytes]) -> None:
     """The header as lines and as parsed fields."""
     node["header"] = headers.stored_lines(b"\r\n".join(lines))
     parsed = node["parsedHeader"] = headers.parsed_header(lines)
-    # Of repeated fields the first decided the structure, so it is what readers must see.
+    # What decided the structure is what readers must see, also when of repeated
+    # fields the first counted or the field was left out.
     kinds = headers.all_of(lines, b"content-type")
     if len(kinds) > 1:
         parsed["content-type"] = parameters.stored(kinds[0])
-    elif not kinds and part.content_type.value == "message/rfc822":
-        parsed["content-type"] = parameters.stored(b"message/rfc822")
-    if len(headers.all_of(lines, b"content-transfer-encoding")) > 1:
+    elif not kinds and part.content_type.value != "text/plain":
+        parsed["content-type"] = parameters.stored(part.content_type.value.encode("utf-8", "replace"))
+    encodings = headers.all_of(lines, b"content-transfer-encoding")
+    if len(encodings) > 1 or (not encodings and part.encoding != "7bit"):
         parsed["content-transfer-encoding"] = part.encoding
 
 
@@ -244,4 +248,3 @@ def _stays(node: dict[str, Any], part: Part) -> bool:
     disposition = node["parsedHeader"].get("content-disposition")
     kind = disposition.get("type") if isinstance(disposition, dict) else ""
     return part.content_type.value in _INLINE_TYPES and kind in ("", "inline")
-

@@ -13,6 +13,7 @@ import base64
 import os
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHandshakeListener,
@@ -66,6 +67,7 @@ class Connection(Protocol):
         self._handshake_done = False
         self._delivering = False
         self._reading_stopped = False
+        self._choked = False  # the client does not read what we send
         self._proxy: ProxyHeader | None = None
         self._entered = self._claimed = False
         self._outlet: Outlet | None = None
@@ -84,8 +86,9 @@ class Connection(Protocol):
         C{self.framer} has new bytes.
 
         Consume until the framer has no whole line more, or C{self.paused} is
-        set, or not C{self.is_open}.  Never called again while it runs, and never
-        while paused; after L{resume} it is called when bytes are left.
+        set, or not C{self.is_open}.  Never called again while it runs, nor while
+        paused, nor while the client leaves L{limits.WRITE_BUFFER} bytes of
+        answers unread; afterwards it is called when bytes are left.
         """
 
     def timed_out(self) -> None:
@@ -174,11 +177,7 @@ class Connection(Protocol):
             return
         self.paused = False
         self._active_at = self.clock.seconds()
-        if self._reading_stopped:
-            self._reading_stopped = False
-            self.transport.resumeProducing()
-        if self.framer.buffered:
-            self._deliver()
+        self._go_on()
 
     def set_timeout(self, seconds: float | None) -> None:
         """
@@ -263,9 +262,9 @@ class Connection(Protocol):
             self._proxy_received(data)
             return
         self.framer.feed(data)
-        if not self.paused:
-            self._deliver()
-        if self.paused and self.framer.buffered >= limits.READ_AHEAD and not self._reading_stopped:
+        self._deliver()
+        waits = self.paused or self._choked
+        if waits and self.framer.buffered >= limits.READ_AHEAD and not self._reading_stopped:
             self._reading_stopped = True
             self.transport.pauseProducing()
 
@@ -336,8 +335,13 @@ class Connection(Protocol):
             self.lose()
 
     def _deliver(self) -> None:
-        """Call L{received}, never from within itself."""
-        if self._delivering or not self.is_open:
+        """Call L{received}, never from within it, unless a handler or the client must be waited for."""
+        if self._delivering or self.paused or self._choked or not self.is_open:
+            return
+        if self.unsent >= limits.WRITE_BUFFER:
+            # Who does not read the answers gets no more of them made.
+            self._choked = True
+            Deferred.fromCoroutine(self.drained()).addCallbacks(self._unchoke, lambda _: None)
             return
         self._delivering = True
         try:
@@ -347,6 +351,20 @@ class Connection(Protocol):
             self.abort()
         finally:
             self._delivering = False
+
+    def _unchoke(self, _: None) -> None:
+        self._choked = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Read and deliver again, if nothing else stands in the way."""
+        if self._ended or self.paused or self._choked:
+            return
+        if self._reading_stopped:
+            self._reading_stopped = False
+            self.transport.resumeProducing()
+        if self.framer.buffered:
+            self._deliver()
 
     def _end(self) -> None:
         self._ended = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -86,12 +87,12 @@ class PrivateDatabases:
             Deferred.fromCoroutine(self._start_mongod(reactor, self._mongod)),
             Deferred.fromCoroutine(self._start_redis(reactor, self._redis)),
         ]
-        results = await DeferredList(starts, consumeErrors=True)
+        results: Any = await DeferredList(starts, consumeErrors=True)
         for success, result in results:
             if not success:
                 await self.stop()
                 result.raiseException()
-        ports = [result for _, result in results]
+        ports = [port for _, port in results]
         self._record = Record(
             mongod=self._mongod.version, redis=self._redis.version, mongod_port=ports[0], redis_port=ports[1]
         )
@@ -168,7 +169,7 @@ class PrivateDatabases:
         for attempt in range(PORT_ATTEMPTS):
             port = port if port and _is_free(port) else _free_port()
             argv = [*launcher(), *command(port)]
-            child = Child(reactor, name, argv, log, self._lock, lambda port=port: ready(port))
+            child = Child(reactor, name, argv, log, self._lock, partial(ready, port))
             self._children.append(child)
             try:
                 await child.start()

@@ -49,12 +49,11 @@ async def redis_answers(reactor: Any, host: str, port: int) -> bool:
     """Whether a redis-server listens there and has loaded its data."""
     endpoint = TCP4ClientEndpoint(reactor, host, port, timeout=PROBE_SECONDS)
     try:
-        protocol = await endpoint.connect(_PingFactory())
+        protocol: Any = await endpoint.connect(_PingFactory())
     except ConnectError:
         return False
-    assert protocol.transport is not None
     deadline = reactor.callLater(PROBE_SECONDS, protocol.transport.abortConnection)
-    answer = await protocol.answer
+    answer: bytes = await protocol.answer
     if deadline.active():
         deadline.cancel()
     protocol.transport.loseConnection()

@@ -195,7 +195,7 @@ class Child:
             self._watch()
             await self._await_ready()
         except ChildFailed as error:
-            # When it ended, _watch has scheduled the next attempt; when it hangs, it is left to be ready later.
+            # When it ended, _watch has scheduled the next attempt; when it hangs, it may be ready later.
             if not self._stopping:
                 self._log.error("{error}", error=error)
         else:

@@ -63,7 +63,8 @@ class ServerTls:
             context = options.getContext()
             context.check_privatekey()
         except SSL.Error:
-            raise ConfigurationError(f"tls.key: {self.key_path} does not belong to {self.cert_path}") from None
+            problem = f"tls.key: {self.key_path} does not belong to {self.cert_path}"
+            raise ConfigurationError(problem) from None
         # A client may not make the server repeat the costly part of TLS 1.2 at will.
         context.set_options(SSL.OP_NO_RENEGOTIATION)
         return context

@@ -66,7 +66,8 @@ async def append(session: Session, command: Append) -> Done:
     uploads = session.take_uploads()
     try:
         appended = [
-            await _store(session, upload, given) for upload, given in zip(uploads, command.messages)
+            await _store(session, upload, given)
+            for upload, given in zip(uploads, command.messages, strict=True)
         ]
     except MailboxNotFound as error:
         raise TryCreate(str(error)) from None

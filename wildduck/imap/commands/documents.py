@@ -12,7 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wildduck.mime import envelope, headers, layout, native, rope
+from wildduck.mime import (
+    bodystructure,
+    envelope as mime_envelope,
+    headers,
+    layout,
+    native,
+    rope,
+)
 
 #: Tells whether our additions count, and gives the size.
 SIZE_FIELDS = (
@@ -43,11 +50,7 @@ def ready_fields(name: str) -> tuple[str, ...]:
 
 def projection(fields: set[str]) -> dict[str, bool]:
     """A field of which a parent is there as well is left out, as MongoDB demands."""
-    return {
-        name: True
-        for name in fields
-        if not any(name.startswith(other + ".") for other in fields)
-    }
+    return {name: True for name in fields if not any(name.startswith(other + ".") for other in fields)}
 
 
 def root_header(document: Mapping[str, Any]) -> bytes | None:
@@ -91,13 +94,28 @@ def _laid_out_header(additions: Mapping[str, Any]) -> bytes | None:
     return skeleton[places[0].header_start : places[0].body_start].replace(b"\0", rope.NUL_SENT_AS)
 
 
-def ready_envelope(document: Mapping[str, Any]) -> bytes | None:
+def envelope(document: Mapping[str, Any]) -> bytes | None:
     """
-    @param document: with C{ready_fields("envelope")}, or with L{HEADER_FIELDS}.
+    @param document: with C{ready_fields("envelope")}, L{HEADER_FIELDS} or L{ALL_FIELDS}.
     @return: C{None} when that is not enough.
     """
     found = native.ready(document, "envelope")
     if found is not None:
         return found
     header = root_header(document)
-    return None if header is None else envelope.wire(headers.split_header(header))
+    return None if header is None else envelope_of_header(header)
+
+
+def envelope_of_header(header: bytes) -> bytes:
+    return mime_envelope.wire(headers.split_header(header))
+
+
+def structure(document: Mapping[str, Any], extended: bool) -> bytes:
+    """
+    BODY or BODYSTRUCTURE from the tree.
+
+    @param document: with L{ALL_FIELDS}.
+    @param extended: with extension data, that is BODYSTRUCTURE.
+    """
+    tree = document.get("mimeTree")
+    return bodystructure.from_tree(tree if isinstance(tree, dict) else {}, extended)

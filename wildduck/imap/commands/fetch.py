@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from twisted.logger import Logger
@@ -130,7 +129,11 @@ class _Fetch:
         values: list[tuple[bytes, Value]] = []
         try:
             for item in self._wanted:
-                value = self._from_view(uid, item) if source is None or item.from_view else await source.value(item)
+                value = (
+                    self._from_view(uid, item)
+                    if source is None or item.from_view
+                    else await source.value(item)
+                )
                 if value is None:
                     return False
                 if isinstance(value, Streamed):
@@ -151,3 +154,42 @@ class _Fetch:
         await self._send(self._view.seq(uid), values)
         self.told += 1
         return True
+
+    def _from_view(self, uid: int, item: Wanted) -> bytes:
+        return b"%d" % uid if item.name == "UID" else compose_flags(self._view.flags(uid))
+
+    async def _send(self, seq: int, values: list[tuple[bytes, Value]]) -> None:
+        self._gather(fetch_start(seq))
+        for number, (label, value) in enumerate(values):
+            self._gather(b" " + label + b" " if number else label + b" ")
+            if isinstance(value, bytes):
+                self._gather(value)
+            else:
+                await self._stream(value)
+        self._gather(FETCH_END)
+        if self._gathered_size >= _GATHERED:
+            self.flush()
+            await self._session.line.drained()
+
+    async def _stream(self, value: Streamed) -> None:
+        """From the announcement on nothing but the literal's bytes may follow."""
+        self._gather(value.announcement)
+        session = self._session
+        session.literal_open = True
+        self.flush()
+        blocks = value.content.blocks(value.start, value.end)
+        async with aclosing(cast("AsyncGenerator[bytes, None]", blocks)) as closing:
+            async for block in closing:
+                session.line.send(block)
+                await session.line.drained()
+        session.literal_open = False
+
+    def _gather(self, data: bytes) -> None:
+        self._gathered.append(data)
+        self._gathered_size += len(data)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        self._session.line.send(b"".join(self._gathered))
+        self._gathered.clear()
+        self._gathered_size = 0

@@ -30,8 +30,11 @@ _VALUES: dict[str, tuple[tuple[str, ...], Callable[[Document], bytes | None]]] =
     "INTERNALDATE": (("idate",), lambda document: compose_date_time(document["idate"])),
     "RFC822.SIZE": (documents.SIZE_FIELDS, lambda document: b"%d" % native.sent_length(document)),
     "ENVELOPE": (documents.ready_fields("envelope"), documents.envelope),
-    "BODY": (documents.ready_fields("body"), documents.body),
-    "BODYSTRUCTURE": (documents.ready_fields("bodystructure"), documents.bodystructure),
+    "BODY": (documents.ready_fields("body"), lambda document: native.ready(document, "body")),
+    "BODYSTRUCTURE": (
+        documents.ready_fields("bodystructure"),
+        lambda document: native.ready(document, "bodystructure"),
+    ),
 }
 _EMPTY = b'""'
 
@@ -120,7 +123,7 @@ class Source:
             return await self._section(item.section, item.of_root_header)
         found = _VALUES[item.name][1](self.document)
         if found is None and self._whole:
-            return await self._from_content(item.name)
+            return await self._from_whole(item.name)
         return found
 
     async def content(self) -> Content:
@@ -128,9 +131,10 @@ class Source:
             self._content = await self._store.content(self.document)
         return self._content
 
-    async def _from_content(self, name: str) -> bytes:
-        """ENVELOPE of a message whose header is kept in a blob."""
-        assert name == "ENVELOPE", name
+    async def _from_whole(self, name: str) -> bytes:
+        """What is not ready, and what no header at hand gives."""
+        if name != "ENVELOPE":
+            return documents.structure(self.document, name == "BODYSTRUCTURE")
         content = await self.content()
         place = content.rope.section((), "HEADER")
         return documents.envelope_of_header(await content.read(*(place or (0, 0))))

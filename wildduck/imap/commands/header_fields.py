@@ -21,9 +21,8 @@ def select(header: bytes, names: Iterable[bytes], without: bool) -> bytes:
     chosen = []
     for match in _FIELD.finditer(header):
         field = match.group()
-        if not field.strip(b"\r\n"):
-            chosen.append(field)
-        elif (_name(field) in wanted) is not without:
+        is_end = not field.strip(b"\r\n")
+        if is_end or (_name(field) in wanted) is not without:
             chosen.append(field)
     return b"".join(chosen)
 

@@ -67,7 +67,9 @@ _ROWS = (
     Row("STORE", ONLY_SELECTED, messages.store, writes=True, uses_sequence_numbers=True, reports=True),
     Row("UID STORE", ONLY_SELECTED, messages.store, writes=True, reports=True, may_report_expunge=True),
     Row("EXPUNGE", ONLY_SELECTED, messages.expunge, writes=True, reports=True, may_report_expunge=True),
-    Row("UID EXPUNGE", ONLY_SELECTED, messages.uid_expunge, writes=True, reports=True, may_report_expunge=True),
+    Row(
+        "UID EXPUNGE", ONLY_SELECTED, messages.uid_expunge, writes=True, reports=True, may_report_expunge=True
+    ),
 )
 
 TABLE = {row.name: row for row in _ROWS}

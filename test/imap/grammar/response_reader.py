@@ -1,0 +1,200 @@
+"""
+Reads responses back into the values that made them, as a client would: for round trips.
+
+Written from RFC 3501 §9 apart from the server's own grammar; it accepts only
+what a server may send and raises ValueError at anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from wildduck.imap.grammar.responses import (
+    CapabilityData,
+    Condition,
+    Continuation,
+    ExistsData,
+    ExpungeData,
+    FetchData,
+    FlagsData,
+    IdData,
+    ListData,
+    RecentData,
+    StatusData,
+)
+from wildduck.imap.grammar.utf7 import decode
+
+_TOKEN = re.compile(
+    rb'[ ()]|"(?:[^"\\\r\n\x00\x80-\xff]|\\["\\])*"|~?\{[0-9]+\}\r\n|[^ ()"{\x00-\x1f\x7f-\xff]+'
+)
+_CONDITION = re.compile(rb"([^ ]+) (OK|NO|BAD|BYE|PREAUTH) (?:\[([^\]\r\n]+)\] )?([\x20-\x7e]+)\r\n")
+_NUMBERED = re.compile(rb"\* ([0-9]+) (EXISTS|RECENT|EXPUNGE)\r\n")
+_FETCH = re.compile(rb"\* ([1-9][0-9]*) FETCH \(")
+
+
+def read(data: bytes) -> Any:
+    """@raise ValueError: this is no single response."""
+    if data.startswith(b"+ "):
+        return Continuation(_line(data[2:]))
+    condition = _CONDITION.fullmatch(data)
+    if condition is not None and b"\x00" not in data:
+        tag, status, code, text = condition.groups()
+        return Condition(status.decode(), text.decode(), code, None if tag == b"*" else tag)
+    numbered = _NUMBERED.fullmatch(data)
+    if numbered is not None:
+        kinds = {b"EXISTS": ExistsData, b"RECENT": RecentData, b"EXPUNGE": ExpungeData}
+        return kinds[numbered.group(2)](int(numbered.group(1)))
+    fetch = _FETCH.match(data)
+    if fetch is not None:
+        return FetchData(int(fetch.group(1)), _fetch_items(data[fetch.end() :]))
+    return _other(data)
+
+
+def _line(data: bytes) -> str:
+    if not data.endswith(b"\r\n") or re.search(rb"[^\x20-\x7e]", data[:-2]):
+        raise ValueError(data)
+    return data[:-2].decode()
+
+
+def _other(data: bytes) -> Any:
+    words = _Words(data)
+    words.expect(b"*", b" ")
+    kind = words.next()
+    if kind == b"CAPABILITY":
+        return CapabilityData(tuple(_line(data).split(" ")[2:]))
+    words.expect(b" ")
+    if kind == b"FLAGS":
+        return FlagsData(tuple(word.decode() for word in words.list()))
+    if kind == b"LIST":
+        attributes = tuple(word.decode() for word in words.list())
+        words.expect(b" ", b'"/"', b" ")
+        return ListData(attributes, decode(words.string()))
+    if kind == b"STATUS":
+        name = decode(words.string())
+        words.expect(b" ")
+        items = words.list()
+        pairs = zip(items[::2], items[1::2], strict=True)
+        return StatusData(name, tuple((item.decode(), int(number)) for item, number in pairs))
+    if kind == b"ID":
+        return IdData(_id(words))
+    raise ValueError(data)
+
+
+def _id(words: _Words) -> Any:
+    if words.peek() == b"NIL":
+        return None
+    words.expect(b"(")
+    pairs: list[tuple[str, str | None]] = []
+    while words.peek() != b")":
+        if pairs:
+            words.expect(b" ")
+        name = words.string()
+        words.expect(b" ")
+        value = words.nstring()
+        pairs.append((name.decode(), None if value is None else value.decode()))
+    return tuple(pairs)
+
+
+def _fetch_items(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Labels and raw values: a label may hold a list in brackets, a value a list or a string."""
+    items = []
+    position = 0
+    while True:
+        end = _end_of_label(data, position)
+        label = data[position:end]
+        if data[end : end + 1] != b" ":
+            raise ValueError(data)
+        start = end + 1
+        position = _end_of_value(data, start)
+        items.append((label, data[start:position]))
+        if data[position:] == b")\r\n":
+            return tuple(items)
+        if data[position : position + 1] != b" ":
+            raise ValueError(data)
+        position += 1
+
+
+def _end_of_label(data: bytes, position: int) -> int:
+    depth = 0
+    while position < len(data):
+        byte = data[position : position + 1]
+        if byte == b'"':
+            token = _TOKEN.match(data, position)
+            assert token is not None
+            position = token.end() - 1
+        depth += (byte == b"[") - (byte == b"]")
+        if byte == b" " and depth == 0:
+            return position
+        position += 1
+    raise ValueError(data)
+
+
+def _end_of_value(data: bytes, position: int) -> int:
+    depth = 0
+    while True:
+        token = _TOKEN.match(data, position)
+        if token is None:
+            raise ValueError(data[position:])
+        position = _after(data, token)
+        depth += (token.group() == b"(") - (token.group() == b")")
+        if depth == 0:
+            return position
+
+
+def _after(data: bytes, token: re.Match[bytes]) -> int:
+    """The end of a token, a literal's bytes included."""
+    size = re.fullmatch(rb"~?\{([0-9]+)\}\r\n", token.group())
+    end = token.end() + (int(size.group(1)) if size is not None else 0)
+    if end > len(data):
+        raise ValueError(data)
+    return end
+
+
+class _Words:
+    """Tokens of a response, one after the other; the last must be followed by CRLF."""
+
+    def __init__(self, data: bytes) -> None:
+        self._words: list[bytes] = []
+        position = 0
+        while data[position:] != b"\r\n":
+            token = _TOKEN.match(data, position)
+            if token is None:
+                raise ValueError(data[position:])
+            end = _after(data, token)
+            word = token.group()
+            self._words.append(b"{" + data[token.end() : end] if word.endswith(b"}\r\n") else word)
+            position = end
+
+    def peek(self) -> bytes:
+        return self._words[0]
+
+    def next(self) -> bytes:
+        return self._words.pop(0)
+
+    def expect(self, *words: bytes) -> None:
+        for word in words:
+            if self.next() != word:
+                raise ValueError(word)
+
+    def list(self) -> list[bytes]:
+        self.expect(b"(")
+        found = []
+        while (word := self.next()) != b")":
+            if word != b" ":
+                found.append(word)
+        return found
+
+    def nstring(self) -> bytes | None:
+        if self.peek() == b"NIL":
+            self.next()
+            return None
+        return self.string()
+
+    def string(self) -> bytes:
+        word = self.next()
+        if word.startswith(b"{"):
+            return word[1:]
+        if word.startswith(b'"'):
+            return re.sub(rb'\\(["\\])', rb"\1", word[1:-1])
+        return word

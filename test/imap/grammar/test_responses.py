@@ -1,0 +1,146 @@
+"""Tests of L{wildduck.imap.grammar.responses}."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from test.imap.grammar import strategies
+from test.imap.grammar.response_reader import read
+from wildduck.imap.grammar.dates import compose_date_time
+from wildduck.imap.grammar.fetch import Section
+from wildduck.imap.grammar.flags import compose_flags
+from wildduck.imap.grammar.responses import (
+    CapabilityData,
+    Condition,
+    Continuation,
+    ExistsData,
+    ExpungeData,
+    FetchData,
+    FlagsData,
+    IdData,
+    ListData,
+    RecentData,
+    StatusData,
+    append_uid_code,
+    capability_code,
+    number_code,
+    permanent_flags_code,
+)
+from wildduck.imap.grammar.strings import compose_nstring
+
+COMPOSED: list[tuple[Any, bytes]] = [
+    (Condition("OK", "done", tag=b"A1"), b"A1 OK done\r\n"),
+    (Condition("BYE", "bye"), b"* BYE bye\r\n"),
+    (Condition("NO", "no", b"ALREADYEXISTS", b"a"), b"a NO [ALREADYEXISTS] no\r\n"),
+    (Condition("OK", "x", number_code("UIDNEXT", 4392)), b"* OK [UIDNEXT 4392] x\r\n"),
+    (
+        Condition("OK", "x", permanent_flags_code(("\\Deleted", "\\*"))),
+        b"* OK [PERMANENTFLAGS (\\Deleted \\*)] x\r\n",
+    ),
+    (Condition("OK", "x", append_uid_code(38505, [3955]), b"a"), b"a OK [APPENDUID 38505 3955] x\r\n"),
+    (Condition("OK", "x", append_uid_code(1, [3, 5])), b"* OK [APPENDUID 1 3,5] x\r\n"),
+    (Condition("OK", "x", capability_code(("IMAP4rev1", "ID"))), b"* OK [CAPABILITY IMAP4rev1 ID] x\r\n"),
+    (Continuation(), b"+ \r\n"),
+    (Continuation("OK"), b"+ OK\r\n"),
+    (CapabilityData(("IMAP4rev1", "AUTH=PLAIN")), b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n"),
+    (FlagsData(("\\Answered", "$Forwarded")), b"* FLAGS (\\Answered $Forwarded)\r\n"),
+    (ListData(("\\Noselect",), ""), b'* LIST (\\Noselect) "/" ""\r\n'),
+    (
+        ListData(("\\HasChildren", "\\Sent"), "Sent Mail"),
+        b'* LIST (\\HasChildren \\Sent) "/" "Sent Mail"\r\n',
+    ),
+    (ListData((), "~peter/mail/台北"), b'* LIST () "/" "~peter/mail/&U,BTFw-"\r\n'),
+    (
+        StatusData("blurdybloop", (("MESSAGES", 231), ("UIDNEXT", 44292))),
+        b"* STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)\r\n",
+    ),
+    (ExistsData(23), b"* 23 EXISTS\r\n"),
+    (RecentData(0), b"* 0 RECENT\r\n"),
+    (ExpungeData(44), b"* 44 EXPUNGE\r\n"),
+    (IdData(None), b"* ID NIL\r\n"),
+    (IdData((("name", "Cyrus"), ("os", None))), b'* ID ("name" "Cyrus" "os" NIL)\r\n'),
+    (FetchData(12, ((b"FLAGS", b"(\\Seen)"), (b"UID", b"3"))), b"* 12 FETCH (FLAGS (\\Seen) UID 3)\r\n"),
+    (
+        FetchData(1, ((Section((), "HEADER.FIELDS", (b"a b", b"c"), True, (5, 9)).label(), b"NIL"),)),
+        b'* 1 FETCH (BODY[HEADER.FIELDS ("a b" c)]<5> NIL)\r\n',
+    ),
+]
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+line_texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1).filter(
+    lambda text: not text.startswith("[")
+)
+codes = st.none() | st.text("ABC0-9 ()\\", min_size=1, max_size=10).map(str.encode)
+numbers = st.integers(0, 2**63 - 1)
+flag_names = st.lists(strategies.keywords.map(lambda name: name), max_size=4).map(tuple)
+values = st.one_of(
+    numbers.map(lambda number: b"%d" % number),
+    st.none().map(compose_nstring),
+    st.binary(max_size=30).map(compose_nstring),
+    strategies.flags.map(compose_flags),
+    strategies.dates.map(compose_date_time),
+)
+labels = st.one_of(
+    strategies.attributes.map(lambda item: item.compose()),
+    strategies.plain_sections.map(Section.label),
+    strategies.field_sections.map(Section.label),
+)
+responses: st.SearchStrategy[Any] = st.one_of(
+    st.builds(
+        Condition, st.sampled_from(["OK", "NO", "BAD", "BYE"]), line_texts, codes, st.none() | strategies.tags
+    ),
+    st.builds(Continuation, st.text(st.characters(min_codepoint=32, max_codepoint=126))),
+    st.builds(CapabilityData, st.lists(st.text("ABC=+", min_size=1), min_size=1).map(tuple)),
+    st.builds(FlagsData, strategies.flags),
+    st.builds(ListData, st.lists(st.sampled_from(["\\Sent", "\\Noselect"])).map(tuple), names),
+    st.builds(
+        StatusData, names, st.lists(st.tuples(st.sampled_from(["MESSAGES", "UNSEEN"]), numbers)).map(tuple)
+    ),
+    st.builds(ExistsData, numbers),
+    st.builds(RecentData, numbers),
+    st.builds(ExpungeData, numbers),
+    st.builds(IdData, st.none() | strategies.id_fields),
+    st.builds(
+        FetchData,
+        st.integers(1, 2**32),
+        st.lists(st.tuples(labels, values), min_size=1, max_size=4).map(tuple),
+    ),
+)
+
+
+class ResponseTests(SynchronousTestCase):
+    def test_composed(self) -> None:
+        """Each response has the bytes that the RFCs give it."""
+        for response, data in COMPOSED:
+            self.assertEqual(response.compose(), data)
+            self.assertEqual(read(data), response)
+
+    def test_hostile_text(self) -> None:
+        """Text from outside can not end a line, begin another or pass for a response code."""
+        for text, data in [
+            ("a\r\n* BYE", b"a OK a??* BYE\r\n"),
+            ("[ALERT] x", b"a OK (ALERT] x\r\n"),
+            ("é\x00", b"a OK ??\r\n"),
+            ("", b"a OK -\r\n"),
+        ]:
+            self.assertEqual(Condition("OK", text, tag=b"a").compose(), data)
+        self.assertEqual(Continuation("a\r\nb").compose(), b"+ a??b\r\n")
+
+    def test_hostile_name(self) -> None:
+        """A mailbox name can hold anything and is one string of the response all the same."""
+        for name in ('a" "b', "a\r\n* BYE", "a\\", "\x00", "a" * 2000, "../..", "NIL"):
+            self.assertEqual(read(ListData((), name).compose()), ListData((), name))
+
+    def test_dates(self) -> None:
+        """INTERNALDATE has the fixed form."""
+        self.assertEqual(compose_date_time(datetime(1996, 7, 7, 2, 44, 25)), b'"07-Jul-1996 02:44:25 +0000"')
+
+    @settings(deadline=None, max_examples=500)
+    @given(responses)
+    def test_round_trip(self, response: Any) -> None:
+        """A client reads the value that was composed."""
+        self.assertEqual(read(response.compose()), response)

@@ -1,0 +1,55 @@
+"""Libraries of other languages' and Python's registries, installed into C{.interop/} and used from there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from test.interop.programs import Missing
+from test.support.server_process import ROOT
+
+_FOLDER = os.path.join(ROOT, ".interop")
+_INSTALL_SECONDS = 600
+
+
+def npm(package: str, version: str) -> tuple[str, str]:
+    """
+    The path of C{node} and a folder with C{node_modules} that has the package.
+
+    @raise Missing: one of them can't be had.
+    """
+    node, npm_program = shutil.which("node"), shutil.which("npm")
+    if not node or not npm_program:
+        raise Missing(f"{package}: neither node nor npm is installed from here, and they are not on PATH")
+    folder = os.path.join(_FOLDER, "npm")
+    if not os.path.isdir(os.path.join(folder, "node_modules", package)):
+        os.makedirs(folder, exist_ok=True)
+        options = ["--no-audit", "--no-fund", "--ignore-scripts"]
+        _install([npm_program, "install", "--prefix", folder, *options, f"{package}@{version}"], package)
+    return node, folder
+
+
+def pypi(package: str, version: str) -> str:
+    """
+    A folder to put on PYTHONPATH, with the package.
+
+    @raise Missing: it can't be had.
+    """
+    folder = os.path.join(_FOLDER, "pypi")
+    if not os.path.isdir(os.path.join(folder, package.lower())):
+        options = ["--quiet", "--disable-pip-version-check", "--target", folder]
+        _install([sys.executable, "-m", "pip", "install", *options, f"{package}=={version}"], package)
+    return folder
+
+
+def _install(command: Sequence[str], package: str) -> None:
+    print(f"installing {package}", flush=True)
+    done = subprocess.run(
+        list(command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_INSTALL_SECONDS
+    )
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or [f"status {done.returncode}"]
+        raise Missing(f"{package}: {lines[-1]}")

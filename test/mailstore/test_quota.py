@@ -1,0 +1,90 @@
+"""The account's storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+
+from test.mailstore.support import StoreCase
+from wildduck.errors import OverQuota, UserNotFound
+from wildduck.limits import MIB
+from wildduck.mailstore.concurrently import gather
+
+
+class QuotaTests(StoreCase):
+    """store.md §1: quota first, one conditional increment."""
+
+    sets = ("storage.default_quota=2 MiB",)
+
+    def reserve(self, user: ObjectId, size: int) -> Any:
+        return self.store.quota.reserve(user, size)
+
+    async def test_exactly_full(self) -> None:
+        """The last byte can be used, one more can not."""
+        account = await self.new_account(quota=1000)
+        await self.reserve(account.id, 1000)
+        await self.fails(OverQuota, self.reserve(account.id, 1))
+        self.assertEqual(1000, self.storage_used(account))
+
+    async def test_default_quota(self) -> None:
+        """An account without a quota of its own has the default one."""
+        account = await self.new_account(quota=0)
+        await self.reserve(account.id, 2 * MIB)
+        await self.fails(OverQuota, self.reserve(account.id, 1))
+
+    async def test_quota_that_changed_meanwhile(self) -> None:
+        """What counts is the account as it is stored, not as it was when it was read."""
+        account = await self.new_account(quota=10)
+        self.db.users.update_one({"_id": account.id}, {"$set": {"quota": 100}})
+        await self.reserve(account.id, 100)
+
+    async def test_unknown_account(self) -> None:
+        """Who is not there has no storage."""
+        await self.fails(UserNotFound, self.reserve(ObjectId(), 1))
+
+    async def test_race_at_the_brim(self) -> None:
+        """Of a hundred writers at once as many get through as fit, and the sum is exact."""
+        account = await self.new_account(quota=1049)
+
+        async def one() -> bool:
+            try:
+                await self.store.quota.reserve(account.id, 100)
+            except OverQuota:
+                return False
+            return True
+
+        outcome = await gather(*(one() for _ in range(100)))
+        self.assertEqual((10, 1000), (sum(outcome), self.storage_used(account)))
+
+    async def test_release_never_goes_below_zero(self) -> None:
+        """Giving back more than there is leaves nothing, not less."""
+        account = await self.new_account()
+        await self.reserve(account.id, 10)
+        await self.store.quota.release(account.id, 25)
+        self.assertEqual(0, self.storage_used(account))
+
+    async def test_negative_or_missing_number_is_zero(self) -> None:
+        """What WildDuck let drift below zero does not give extra room."""
+        account = await self.new_account(quota=100)
+        self.db.users.update_one({"_id": account.id}, {"$set": {"storageUsed": -50}})
+        await self.fails(OverQuota, self.reserve(account.id, 101))
+        await self.reserve(account.id, 100)
+        self.assertEqual(100, self.storage_used(account))
+
+    async def test_beyond_32_bits(self) -> None:
+        """Storage counts beyond four gigabytes, in WildDuck's doubles too."""
+        account = await self.new_account(quota=2**40)
+        self.db.users.update_one({"_id": account.id}, {"$set": {"storageUsed": float(2**35)}})
+        await self.reserve(account.id, 2**31)
+        self.assertEqual(2**35 + 2**31, self.storage_used(account))
+
+    async def test_recount(self) -> None:
+        """Counting anew sets the sum of the messages."""
+        account = await self.new_account()
+        self.db.messages.insert_many(
+            [{"user": account.id, "mailbox": 1, "uid": uid, "size": size} for uid, size in ((1, 5), (2, 7))]
+        )
+        self.db.users.update_one({"_id": account.id}, {"$set": {"storageUsed": 1000}})
+        self.assertEqual((1000, 12), await self.store.quota.recount(account.id))
+        self.assertEqual(12, self.storage_used(account))

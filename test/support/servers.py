@@ -1,0 +1,162 @@
+"""
+Database servers of one test case's own: a standalone mongod, one with sign-in
+or TLS, a redis-server that can be restarted.
+
+They block while they start (a quarter of a second) and die with trial.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from wildduck.database import bootstrap
+from wildduck.private.binaries import find_mongod, find_redis, launcher
+
+HOST = "127.0.0.1"
+_START_SECONDS = 30.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class _Server:
+    """
+    @ivar port: stays the same over restarts.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self.folder = tempfile.mkdtemp(prefix="wildduck-test-server-")
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def _command(self) -> list[str]:
+        raise AssertionError
+
+    def _answers(self) -> bool:
+        raise AssertionError
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self._process = subprocess.Popen(
+                [*launcher(), *self._command(), *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                with open(os.path.join(self.folder, "log")) as text:
+                    raise RuntimeError(f"server did not start: {text.read()[-2000:]}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """As C{kill -9}."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """End it and remove its folder."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Mongod(_Server):
+    """
+    A standalone mongod.
+
+    @ivar client_options: for pymongo, where it needs some.
+    """
+
+    def __init__(self, *options: str, **client_options: Any) -> None:
+        self.client_options = client_options
+        super().__init__(*options)
+
+    def _command(self) -> list[str]:
+        return [
+            find_mongod().path,
+            *("--dbpath", self.folder, "--bind_ip", HOST, "--port", str(self.port)),
+            *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        ]
+
+    def client(self) -> Any:
+        """A blocking client."""
+        return MongoClient(
+            HOST, self.port, directConnection=True, serverSelectionTimeoutMS=500, **self.client_options
+        )
+
+    def _answers(self) -> bool:
+        with self.client() as client:
+            try:
+                client.admin.command("ping")
+                return True
+            except PyMongoError:
+                return False
+
+
+class ReplicaSet(Mongod):
+    """A replica set of one mongod, for tests that disturb it."""
+
+    def __init__(self) -> None:
+        super().__init__("--replSet", bootstrap.REPLICA_SET)
+
+    def _answers(self) -> bool:
+        return bootstrap.settle(HOST, self.port)
+
+
+class RedisServer(_Server):
+    """A redis-server that keeps nothing; a UNIX socket lies in its folder."""
+
+    @property
+    def socket_path(self) -> str:
+        return os.path.join(self.folder, "socket")
+
+    def _command(self) -> list[str]:
+        return [
+            find_redis().path,
+            *("--bind", HOST, "--port", str(self.port), "--dir", self.folder),
+            *("--save", "", "--unixsocket", self.socket_path),
+        ]
+
+    def _answers(self) -> bool:
+        try:
+            redis.Redis(HOST, self.port).ping()
+            return True
+        except redis.AuthenticationError:
+            return True
+        except redis.RedisError:
+            return False
+
+
+_kept: dict[str, Any] = {}
+
+
+def shared(kind: str, make: Callable[[], Any]) -> Any:
+    """A server that all tests of the run share; it dies with trial."""
+    if kind not in _kept:
+        from twisted.internet import reactor
+
+        _kept[kind] = make()
+        reactor.addSystemEventTrigger("after", "shutdown", _kept[kind].close)  # type: ignore[attr-defined]
+    return _kept[kind]

@@ -1,0 +1,181 @@
+"""
+What is made of the settings, in which order, and how it comes down again.
+
+L{Domain} is everything up to floor 3, which the C{wildduck} command uses too;
+L{Faces} are the listeners on top of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from wildduck import limits
+from wildduck.accounts import Accounts
+from wildduck.api import make_application
+from wildduck.config import Settings
+from wildduck.database import Databases, Redis
+from wildduck.delivery import Delivery
+from wildduck.events import Notifier
+from wildduck.imap.factory import ImapFactory, SignedIn
+from wildduck.listeners import BoundSockets
+from wildduck.lmtp.factory import LmtpFactory
+from wildduck.mailstore.collector import Collector
+from wildduck.mailstore.store import MailStore
+from wildduck.network.factory import ConnectionFactory
+from wildduck.network.registry import Registry
+from wildduck.threads import BoundedPool
+from wildduck.tls import ServerTls
+
+
+def with_databases(settings: Settings, mongo_uri: str, redis_uri: str, **handles: str) -> Settings:
+    """The settings with the addresses of databases that are running."""
+    return replace(
+        settings,
+        mongo=replace(settings.mongo, uri=mongo_uri, **handles),
+        redis=replace(settings.redis, uri=redis_uri),
+    )
+
+
+class Domain:
+    """
+    Databases, accounts and mail, connected.
+
+    @ivar databases: and what follows: valid between L{open} and L{close}.
+    """
+
+    databases: Databases
+    redis: Redis
+    notifier: Notifier
+    store: MailStore
+    accounts: Accounts
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        """@param settings: with C{mongo.uri} and C{redis.uri}."""
+        self._settings = settings
+        self._reactor = reactor
+        self._closers: list[Any] = []
+
+    async def open(self, *, ensure_indexes: bool) -> None:
+        """
+        Connect and check.
+
+        @param ensure_indexes: the server does; a command trusts that it did.
+        @raise ConfigurationError: with one line; L{close} is to be called nonetheless.
+        """
+        settings, reactor = self._settings, self._reactor
+        self.databases = await Databases.connect(settings.mongo, reactor)
+        self._closers.append(self.databases.close)
+        self.redis = await Redis.connect(settings.redis.uri, reactor)
+        self._closers.append(self.redis.close)
+        if ensure_indexes:
+            await self.databases.ensure_indexes(mixed_cluster=settings.mongo.mixed_cluster)
+        self.notifier = Notifier(self.redis)
+        mime_pool = self._pool("mime", settings.limits.mime_threads, limits.MIME_QUEUE)
+        password_pool = self._pool("passwords", settings.limits.password_threads, limits.PASSWORD_QUEUE)
+        self.store = MailStore(self.databases, self.redis, self.notifier, settings, reactor, mime_pool)
+        self.accounts = Accounts(
+            self.databases,
+            self.redis,
+            self.store,
+            password_pool,
+            reactor,
+            default_quota=settings.storage.default_quota,
+        )
+        self._closers.append(self._stop_notifier)
+        self._closers.append(self.store.settle)
+
+    async def close(self) -> None:
+        """Disconnect, in the opposite order; harmless before L{open} and a second time."""
+        while self._closers:
+            await self._closers.pop()()
+
+    async def _stop_notifier(self) -> None:
+        self.notifier.stop()
+
+    def _pool(self, name: str, threads: int, queue: int) -> BoundedPool:
+        pool = BoundedPool(self._reactor, name, threads, queue)
+        pool.start()
+        self._closers.append(pool.stop)
+        return pool
+
+
+class Faces:
+    """The listeners of one server and its collector."""
+
+    _log = Logger()
+
+    def __init__(self, settings: Settings, domain: Domain, tls: ServerTls, reactor: Any) -> None:
+        self._reactor = reactor
+        self._ports: list[IListeningPort] = []
+        self._collector: Collector = domain.store.collector()
+        registry = Registry(settings.limits.connections, settings.limits.connections_per_ip)
+        signed_in = SignedIn(settings.imap.connections_per_user)
+
+        def imap(implicit_tls: bool) -> ImapFactory:
+            return ImapFactory(
+                domain.accounts,
+                domain.store,
+                settings,
+                tls,
+                reactor,
+                implicit_tls=implicit_tls,
+                registry=registry,
+                signed_in=signed_in,
+            )
+
+        delivery = Delivery(domain.accounts, domain.store)
+        self._mail: dict[str, ConnectionFactory] = {
+            "imap": imap(implicit_tls=False),
+            "imap_tls": imap(implicit_tls=True),
+            "lmtp": LmtpFactory(delivery, settings, tls, reactor, registry=registry),
+        }
+        self._api = make_application(
+            domain.accounts,
+            domain.store,
+            domain.databases,
+            domain.redis,
+            reactor,
+            token=settings.api.token,
+        )
+
+    def listen(self, sockets: BoundSockets) -> None:
+        """
+        Begin to serve on all bound sockets.
+
+        @raise ConfigurationError: a port was taken meanwhile.
+        """
+        factories: dict[str, Any] = {**self._mail, "api": self._api.site()}
+        for name in sockets.ports:
+            self._ports.append(sockets.listen(self._reactor, name, factories[name]))
+        self._collector.startService()
+
+    async def drain(self) -> None:
+        """
+        Accept nothing more, let what is under way end.
+
+        Returns after L{limits.DRAIN_SECONDS} at the latest, with what has not
+        ended by then cut off.
+        """
+        ports, self._ports = self._ports, []
+        await DeferredList([_fired(port.stopListening()) for port in ports])
+        waits = [factory.drain() for factory in self._mail.values()]
+        if self._collector.running:
+            waits.append(_fired(self._collector.stopService()))
+        waits.append(self._api.drained())
+        ended = DeferredList([wait.addTimeout(limits.DRAIN_SECONDS + 1, self._reactor) for wait in waits])
+        result: Any
+        for success, result in await ended:
+            if not success:
+                self._log.warn("cut off at shutdown: {reason}", reason=result)
+
+
+def _fired(result: Any) -> Deferred[Any]:
+    """A result that may be a Deferred, as a Deferred."""
+    if isinstance(result, Deferred):
+        return result
+    return succeed(result)
