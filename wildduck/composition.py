@@ -54,6 +54,8 @@ class Domain:
     store: MailStore
     accounts: Accounts
 
+    _log = Logger()
+
     def __init__(self, settings: Settings, reactor: Any) -> None:
         """@param settings: with C{mongo.uri} and C{redis.uri}."""
         self._settings = settings
@@ -92,7 +94,11 @@ class Domain:
     async def close(self) -> None:
         """Disconnect, in the opposite order; harmless before L{open} and a second time."""
         while self._closers:
-            await self._closers.pop()()
+            close = self._closers.pop()
+            try:
+                await close()
+            except Exception:
+                self._log.failure("a connection or pool did not end in order")
 
     async def _stop_notifier(self) -> None:
         self.notifier.stop()

@@ -199,6 +199,8 @@ PIPELINE_BYTES = 16 * MIB
 #: An operation waits this long for a lost connection to come back; when it has
 #: been gone for longer, operations fail at once.
 RECONNECT_SECONDS = 2.0
+#: Pause before an operation is repeated after its connection was lost.
+REPEAT_PAUSE_SECONDS = 0.05
 #: Pause between two attempts to connect.
 RECONNECT_PAUSE_SECONDS = 0.3
 #: The same after the server has refused our name and password.

@@ -17,7 +17,7 @@ import sys
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
@@ -36,7 +36,7 @@ from wildduck.private.process import ChildFailed
 from wildduck.tls import ServerTls, ensure_self_signed
 
 #: How long a configured database may take to answer at start-up.
-REACH_SECONDS = 10.0
+REACH_SECONDS = 5.0
 
 
 class Options(usage.Options):
@@ -100,9 +100,11 @@ def look(settings: Settings) -> WildduckService:
 
 def _reach(settings: Settings) -> None:
     """Whether the configured databases answer."""
-    problem = bootstrap.unreachable(settings.mongo.uri, REACH_SECONDS)
-    if problem:
-        raise ConfigurationError(f"mongo.uri: {problem}")
+    for handle in ("uri", "users", "gridfs", "sender"):
+        value = getattr(settings.mongo, handle)
+        if "/" in value or ":" in value:
+            bootstrap.check_mongodb(value, f"mongo.{handle}", REACH_SECONDS)
+    bootstrap.check_redis(settings.redis.uri, "redis.uri", REACH_SECONDS)
 
 
 def _tls(settings: Settings, folder: DataFolder) -> ServerTls:
@@ -144,23 +146,25 @@ class WildduckService(Service):
         self.ports = sockets.ports
 
     def startService(self) -> None:
-        """Begin the start; it goes on in the reactor."""
+        """Begin the start as soon as the reactor runs, with its signal handlers in place."""
         from twisted.internet import reactor
 
         super().startService()
         limit_log(self._settings.log.level)
         self._reactor: Any = reactor
         self._old_hangup = signal.signal(signal.SIGHUP, self._on_hangup)
-        self._starting = Deferred.fromCoroutine(self._start())
-        self._starting.addErrback(self._start_failed)
+        reactor.callWhenRunning(self._begin)
 
     def stopService(self) -> Deferred[None]:
         """Drain and take everything down; the databases last."""
         super().stopService()
-        if self._starting is not None:
-            self._starting.cancel()
         signal.signal(signal.SIGHUP, self._old_hangup)
         return Deferred.fromCoroutine(self._stop())
+
+    def _begin(self) -> None:
+        if self.running:
+            self._starting = Deferred.fromCoroutine(self._start())
+            self._starting.addErrback(self._start_failed)
 
     async def _start(self) -> None:
         settings = self._settings
@@ -200,7 +204,8 @@ class WildduckService(Service):
     def _start_failed(self, failure: Failure) -> None:
         """A start that makeService could not foresee to fail."""
         self._starting = None
-        if failure.check(CancelledError):
+        if not self.running:
+            # Cancelled; what it was doing may have made any error of that.
             return
         if failure.check(ConfigurationError, ChildFailed, DomainError):
             line = failure.getErrorMessage()
@@ -208,20 +213,30 @@ class WildduckService(Service):
             self._log.failure("start-up failed", failure)
             line = f"start-up failed with {type(failure.value).__name__}, the log has details"
         self._log.critical("{line}", line=line)
-        print(f"wildduck: {line}", file=sys.stderr, flush=True)  # noqa: T201
+        # sys.stderr is part of the log by now.
+        print(f"wildduck: {line}", file=sys.__stderr__, flush=True)  # noqa: T201
         # twistd exits with 0 after reactor.stop(), whatever was the reason for it.
         atexit.register(os._exit, 1)
         atexit.register(sys.stdout.flush)
         self._reactor.stop()
 
     async def _stop(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            await self._starting
         self._sockets.close()
-        if self._faces is not None:
-            await self._faces.drain()
-        if self._domain is not None:
-            await self._domain.close()
-        if self._private is not None:
-            await self._private.stop()
+        for part, end in (
+            ("listeners", self._faces and self._faces.drain),
+            ("connections", self._domain and self._domain.close),
+            ("databases", self._private and self._private.stop),
+        ):
+            if end is None:
+                continue
+            try:
+                await end()
+            except Exception:
+                # The others must come down nonetheless, the databases above all.
+                self._log.failure("{part} did not end in order", part=part)
         self._folder.remove_run()
         self._folder.unlock()
 

@@ -41,7 +41,7 @@ class ReplicaSetCase(unittest.TestCase):
 
     timeout = 60
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         self.settings = fresh_settings(self)
         self.databases = await Databases.connect(self.settings.mongo, reactor())
         self.addCleanup(self.databases.close)
@@ -53,7 +53,7 @@ class StandaloneCase(unittest.TestCase):
 
     timeout = 60
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         server = standalone()
         self.databases = await connect(self, f"mongodb://127.0.0.1:{server.port}/standalone")
         self.main: Database = self.databases.main
@@ -103,7 +103,7 @@ class RedisCase(unittest.TestCase):
 
     timeout = 60
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         self.settings = fresh_settings(self)
         self.redis = await self.another()
 

@@ -14,7 +14,7 @@ class ParseTests(unittest.SynchronousTestCase):
 
     def test_plain(self) -> None:
         """Hosts and a database are all that is needed."""
-        self.assertEqual(parse("mongodb://a:1,b/mail"), Address((("a", 1), ("b", 27017)), "mail", auth_source="mail"))
+        self.assertEqual(parse("mongodb://a:1,b/mail"), Address((("a", 1), ("b", 27017)), "mail"))
 
     def test_credentials(self) -> None:
         """Credentials are decoded, belong to the URI's database by default, and are not shown."""
@@ -26,7 +26,9 @@ class ParseTests(unittest.SynchronousTestCase):
     def test_for_txmongo(self) -> None:
         """txmongo gets a URI with which it does sign in (P7), and no option it breaks on (P6, P8)."""
         self.assertEqual(
-            parse("mongodb://u%2F:p@a,b:2/mail?authSource=admin&replicaSet=rs&tls=false&w=majority").for_txmongo(),
+            parse(
+                "mongodb://u%2F:p@a,b:2/mail?authSource=admin&replicaSet=rs&tls=false&w=majority"
+            ).for_txmongo(),
             "mongodb://u%2F:p@a:27017,b:2/mail?authSource=admin&replicaSet=rs",
         )
         self.assertEqual(parse("mongodb://[::1]/mail").for_txmongo(), "mongodb://[::1]:27017/mail")

@@ -144,7 +144,9 @@ class _Operations:
         await self._fill(10)
         self.assertEqual(await self.main.count("rows", {"n": {"$gte": 4}}), 6)
         pipeline = [{"$match": {"n": {"$gte": 4}}}, {"$project": {"_id": 0, "n": 1}}]
-        results = [row async for batch in self.main.aggregate("rows", pipeline, batch_size=2) for row in batch]
+        results = [
+            row async for batch in self.main.aggregate("rows", pipeline, batch_size=2) for row in batch
+        ]
         self.assertEqual(sorted(row["n"] for row in results), [4, 5, 6, 7, 8, 9])
 
     async def test_refused_command(self) -> None:
@@ -190,7 +192,9 @@ class ReplicaSetTests(_Operations, ReplicaSetCase):
         """Writes one after the other need one session, whether they succeed or not."""
         for _ in range(5):
             await self.main.update_one("rows", {"_id": 1}, {"$inc": {"n": 1}}, upsert=True)
-            await self._refused(self.main.update_one("rows", {"_id": 1}, {"$inc": {"_id": 1}}), DatabaseFailure)
+            await self._refused(
+                self.main.update_one("rows", {"_id": 1}, {"$inc": {"_id": 1}}), DatabaseFailure
+            )
         self.assertEqual(len(self.main._cluster.sessions._idle), 1)
 
 
@@ -205,7 +209,7 @@ class StandaloneTests(_Operations, StandaloneCase):
 class CursorTests(ReplicaSetCase):
     """Reading in batches."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
         await self.main.insert_many("rows", ({"_id": n, "x": "y" * 100} for n in range(2500)))
 

@@ -38,7 +38,7 @@ class _FaultCase(RelayedCase):
 class CutOnReplicaSetTests(_FaultCase):
     """The connection is lost after the server has done what it was asked, before it could say so."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         self.main = await self.through_relay()
         await self.direct.insert_one("rows", {"_id": 0, "n": 0})
 
@@ -126,8 +126,11 @@ class CutOnReplicaSetTests(_FaultCase):
 
     async def test_twice(self) -> None:
         """It is repeated once, not more."""
-        again = self.relay.cut_after(b"$inc")
-        again.addCallback(lambda _: self.relay.cut_after(b"$inc") and None)
+
+        def again(_: object) -> None:
+            self.relay.cut_after(b"$inc")
+
+        self.relay.cut_after(b"$inc").addCallback(again)
         await self._fails(self.main.update_one("rows", {"_id": 0}, {"$inc": {"n": 1}}), Interrupted)
         self.assertEqual((await self._number(), self.relay.cuts), (1, 2))
 
@@ -156,7 +159,7 @@ class CutOnReplicaSetTests(_FaultCase):
 class CutOnStandaloneTests(_FaultCase):
     """The same without retryable writes."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         self.main = await self.standalone_through_relay()
         await self.direct.insert_one("rows", {"_id": 0, "n": 0})
 
@@ -239,7 +242,9 @@ class SilenceTests(_FaultCase):
         """A slow command on its connection does not hold up the quick ones (P9)."""
         main = await self.through_relay()
         sleeping = Deferred.fromCoroutine(
-            main.count("rows", {"$where": "sleep(1000) || true"}) if await self._row(main) else main.count("rows", {})
+            main.count("rows", {"$where": "sleep(1000) || true"})
+            if await self._row(main)
+            else main.count("rows", {})
         )
         self.assertIsNotNone(await main.find_one("rows", {"_id": 0}))
         self.assertFalse(sleeping.called)
@@ -261,7 +266,7 @@ class SilenceTests(_FaultCase):
 class RestartTests(_FaultCase):
     """The server goes and comes back."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         self.server = Mongod()
         self.addCleanup(self.server.close)
         self.main = (await connect(self, f"mongodb://127.0.0.1:{self.server.port}/restart")).main

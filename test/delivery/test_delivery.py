@@ -99,6 +99,18 @@ class DeliverTests(DeliveryCase):
         rows = list(self.db["attachments.files"].find())
         self.assertEqual([row["metadata"]["c"] for row in rows], [3])
 
+    async def test_bytes_are_freed(self) -> None:
+        """When the caller closes the message nothing of it is kept, also after a refusal."""
+        await self.new_account("small", quota=100)
+        message = scan(MESSAGE)
+        destination = await self.delivery.recipient("user@example.com")
+        await self.delivery.deliver(destination, message, envelope())
+        small = await self.delivery.recipient("small@example.com")
+        refused = Deferred.fromCoroutine(self.delivery.deliver(small, message, envelope()))
+        await self.assertFailure(refused, OverQuota)
+        message.close()
+        self.assertRaises(ValueError, message._content.read, 0, 1)
+
     async def test_same_message_id(self) -> None:
         """A message like one that is there is stored, not dropped."""
         first = await self.deliver(MESSAGE)

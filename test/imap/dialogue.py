@@ -107,7 +107,7 @@ class Run:
                 await self._step(step, index)
             except (AssertionError, Lost) as error:
                 where = f"{self._dialogue.file}:{step.number}: {step.kind}: {step.text}"
-                raise AssertionError(f"{where}\n  {type(error).__name__}: {error}") from None
+                test.fail(f"{where}\n  {type(error).__name__}: {error}")
 
     async def _prepare(self, given: str) -> None:
         for pattern, method in self._GIVEN:

@@ -89,9 +89,10 @@ class MemoryClient:
             self._wake()
 
     def _wake(self) -> None:
+        # Later, as over a network: not while the server is about to write more.
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            waiting.callback(None)
+            self._reactor.callLater(0, waiting.callback, None)
 
     async def line(self) -> bytes:
         """The next line, without its CRLF."""
@@ -111,8 +112,10 @@ class MemoryClient:
     async def command(self, text: bytes, tag: bytes = b"t") -> bytes:
         """Everything that answers a command, its tagged response included."""
         self.send(tag + b" " + text + b"\r\n")
-        found = await self.until(tag + b" ")
-        return found + await self.until(b"\r\n")
+        lines = [await self.line()]
+        while not lines[-1].startswith(tag + b" "):
+            lines.append(await self.line())
+        return b"\r\n".join(lines) + b"\r\n"
 
     async def end(self) -> bytes:
         """What comes until the server closes."""

@@ -57,7 +57,7 @@ class FrontDoorTests(ServerTestCase):
         path = os.path.join(os.path.dirname(server.data), "mail.eml")
         with open(path, "wb") as file:
             file.write(b"Subject: from a file\n\nText.\n")
-        self._run(
+        self._command(
             server,
             "user",
             "create",
@@ -67,21 +67,21 @@ class FrontDoorTests(ServerTestCase):
             "bob@example.com",
             stdin=PASSWORD,
         )
-        self.assertIn("bob@example.com", self._run(server, "user", "list"))
-        self._run(server, "deliver", path, "--to", "bob@example.com")
+        self.assertIn("bob@example.com", self._command(server, "user", "list"))
+        self._command(server, "deliver", path, "--to", "bob@example.com")
         with server.imap("bob") as client:
             client.select()
             self.assertTrue(
                 client.fetch(1, "(BODY[])")["BODY[]"].endswith(b"Subject: from a file\r\n\r\nText.\r\n")
             )
-        self.assertEqual(self._run(server, "verify", "--min-age", "0"), "nothing found\n")
-        self._run(server, "user", "delete", "bob")
-        self.assertNotIn("bob@example.com", self._run(server, "user", "list"))
+        self.assertEqual(self._command(server, "verify", "--min-age", "0"), "nothing found\n")
+        self._command(server, "user", "delete", "bob")
+        self.assertNotIn("bob@example.com", self._command(server, "user", "list"))
         with server.lmtp() as lmtp:
             lmtp.command("MAIL FROM:<>")
             self.assertEqual(lmtp.command("RCPT TO:<bob@example.com>").code, 550)
 
-    def _run(self, server: ServerProcess, *arguments: str, stdin: str = "") -> str:
+    def _command(self, server: ServerProcess, *arguments: str, stdin: str = "") -> str:
         done = server.command(*arguments, stdin=stdin)
         self.assertEqual(done.returncode, 0, done)
         return done.stdout
@@ -99,18 +99,18 @@ class FrontDoorTests(ServerTestCase):
         (row,) = database["attachments.files"].find()
         self.assertEqual((row["length"], row["metadata"]["c"]), (len(attachment), _MESSAGES))
         self.assertEqual(database["attachments.chunks"].count_documents({}), 2)
-        self.assertEqual(self._run(server, "verify", "--min-age", "0"), "nothing found\n")
+        self.assertEqual(self._command(server, "verify", "--min-age", "0"), "nothing found\n")
         with server.imap("carol") as client:
             client.select()
             client.command("STORE 1:* +FLAGS.SILENT (\\Deleted)")
             client.command("EXPUNGE")
         self.assertEqual(database.archived.count_documents({}), _MESSAGES)
-        self.assertEqual(self._run(server, "verify", "--min-age", "0"), "nothing found\n")
+        self.assertEqual(self._command(server, "verify", "--min-age", "0"), "nothing found\n")
         for later in (_LATER, 2 * _LATER):  # first the archive, then what nobody refers to
             store = await store_beside(self, server, later)
             await store.collector().run_once()
         self.assertEqual(self._left(database), {})
-        self.assertEqual(self._run(server, "verify", "--min-age", "0"), "nothing found\n")
+        self.assertEqual(self._command(server, "verify", "--min-age", "0"), "nothing found\n")
         self.assertEqual(server.api("/user?username=carol")[1]["storageUsed"], 0)
 
     def _left(self, database: Any) -> dict[str, int]:

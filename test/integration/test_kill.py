@@ -9,7 +9,9 @@ import random
 import signal
 import threading
 from collections.abc import Callable
+from typing import Any
 
+from test.support.blocking_imap import CommandFailed
 from test.support.blocking_lmtp import Lmtp
 from test.support.server_process import ServerProcess, ServerTestCase
 
@@ -20,6 +22,8 @@ _KILLS = 3
 _BETWEEN = _DELIVERIES // (_KILLS + 1)
 #: A delivery that fails is sent again, as another message, after this many seconds.
 _PAUSE = 0.05
+#: Attempts to look into INBOX after a kill.
+_LOOKS = 600
 _ADDRESS = "kill@example.com"
 
 
@@ -136,13 +140,24 @@ class KillTests(ServerTestCase):
 
         @param seen: Message-ID by UID of the looks before, brought up to date.
         """
-        with server.imap("kill") as client:
-            client.select()
-            rows = client.command("UID FETCH 1:* (ENVELOPE)").rows().values() if client.exists else ()
+        rows = self._rows(server)
         now = {row["UID"]: row["ENVELOPE"][9] for row in rows}
         self.assertEqual(len(now), len(rows), "a UID is there twice")
         self.assertEqual({uid: now.get(uid) for uid in seen}, seen, "a UID changed its message")
         seen.update(now)
+
+    def _rows(self, server: ServerProcess) -> list[dict[str, Any]]:
+        """INBOX; while the databases come back the server may say that it has to wait."""
+        for _ in range(_LOOKS):
+            try:
+                with server.imap("kill") as client:
+                    client.select()
+                    answer = client.command("UID FETCH 1:* (ENVELOPE)") if client.exists else None
+                    return list(answer.rows().values()) if answer else []
+            except CommandFailed as error:
+                self.assertIn("[UNAVAILABLE]", str(error))
+                threading.Event().wait(_PAUSE)
+        self.fail("the databases do not come back")
 
     def _verify(self, server: ServerProcess) -> None:
         """The verifier mends what the crashes left, and is content then."""

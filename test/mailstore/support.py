@@ -71,7 +71,7 @@ class StoreCase(unittest.TestCase):
     #: Whether the store goes by L{clock} instead of the reactor.
     own_clock = False
 
-    def setUp(self) -> Deferred[None]:
+    def setUp(self) -> Any:
         self.settings = fresh_settings(self, *self.sets)
         self.db = blocking_database(self.settings)
         self.redis = blocking_redis(self.settings)

@@ -91,16 +91,10 @@ class KeepTests(StoreCase):
 
     async def test_twice_in_one_message(self) -> None:
         """Each key of attachmentMap counts, also of equal attachments."""
-        part = (
-            b"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-            + encoded(99)
-            + b"\r\n"
+        part = b"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n%b\r\n" % encoded(
+            99
         )
-        data = (
-            b'Content-Type: multipart/mixed; boundary="b"\r\nMIME-Version: 1.0\r\n\r\n'
-            + part * 3
-            + b"--b--\r\n"
-        )
+        data = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n%b--b--\r\n' % (part * 3)
         appended = await self.add(data)
         (row,) = self.attachment_rows()
         magic = self.db.messages.find_one()["magic"]
@@ -202,16 +196,15 @@ class KeepTests(StoreCase):
         data = with_attachment(1, encoded(1000))
         digest = hashlib.sha256(encoded(1000)).digest()
         store = self.store._attachments
-        expected = {"ATT00001": digest}
 
         async def add_and_go() -> None:
-            for _ in range(15):
+            for _ in range(6):
                 appended = await self.add(data)
                 document = self.db.messages.find_one_and_delete({"_id": appended.message_id})
                 await store.release(document["mimeTree"]["attachmentMap"], document["magic"])
 
         async def sweep() -> None:
-            for _ in range(60):
+            for _ in range(25):
                 await store.remove_orphan(digest, self.store._backend.now() + datetime.timedelta(days=1))
 
         kept = [await self.add(data)]
@@ -219,11 +212,9 @@ class KeepTests(StoreCase):
         kept.append(await self.add(data))
         for appended in kept:
             self.assertEqual(data, await self.read(appended))
-        self.db.messages.delete_many({"_id": kept[0].message_id})
-        await store.release(expected, self.db.messages.find_one()["magic"])
-        findings = [finding.kind for finding in await self.store.verifier.verify(min_age=0, contents=True)]
-        self.assertNotIn("missing-attachment", findings)
-        self.assertNotIn("missing-chunks", findings)
+        row = next(row for row in self.attachment_rows() if row["_id"] == digest)
+        magics = [document["magic"] for document in self.db.messages.find()]
+        self.assertEqual((2, sum(magics)), (row["metadata"]["c"], row["metadata"]["m"]))
 
     async def test_release_counts_each_key(self) -> None:
         """A release takes back what was counted, and never more than is there."""

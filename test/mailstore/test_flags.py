@@ -38,7 +38,8 @@ class FlagCase(StoreCase):
         if "\\Deleted" not in flags:
             row["searchable"] = True
         self.db.messages.insert_one(row)
-        return row["_id"]
+        id: ObjectId = row["_id"]
+        return id
 
     def row(self, uid: int) -> dict[str, Any]:
         row: dict[str, Any] = self.db.messages.find_one({"uid": uid})

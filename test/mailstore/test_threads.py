@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bson import ObjectId
 
 from test.mailstore.support import StoreCase
@@ -11,7 +13,7 @@ from wildduck.mailstore.threads import THREAD_IDS, find_thread
 class ThreadTests(StoreCase):
     """spec/schema.md §4."""
 
-    def find(self, ids: list[str], subject: str, user: ObjectId | None = None):
+    def find(self, ids: list[str], subject: str, user: ObjectId | None = None) -> Any:
         return find_thread(self.store._backend, user or self.account.id, ids, subject)
 
     async def test_reply_joins(self) -> None:

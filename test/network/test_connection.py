@@ -233,7 +233,7 @@ class SlowReaderTests(SynchronousTestCase):
         """No answers are made for a client that leaves the former ones unread; later it goes on."""
         line = b"y" * 1000 + b"\r\n"
         sent = 0
-        while self.transport.producerState == "producing":
+        while self.transport.producerState == "producing" and sent < 5000:
             self.connection.dataReceived(line * 50)
             sent += 50
         self.assertLess(self.connection.unsent, limits.WRITE_BUFFER + 51 * len(line))
@@ -507,6 +507,22 @@ class SocketTests(TestCase):
         await client.until_has(b"bye\r\n")
         await client.lost
 
+    async def test_half_closed(self) -> None:
+        """A client that closes its sending side gets the answers to all that it sent."""
+        factory, port = await self.start()
+        client = await connect(self, port)
+        await client.until_has(b"hello\r\n")
+        self.write(client, b"one\r\nHOLD\r\ntwo\r\npart")
+        client.transport.loseWriteConnection()  # type: ignore[union-attr]
+        await client.until_has(b"one\r\n")
+        for _ in range(5):
+            await turn()
+        self.assertTrue(factory.latest.is_open)
+        factory.latest.resume()
+        await client.lost
+        self.assertEqual(client.data, b"hello\r\none\r\ntwo\r\n")
+        await factory.drain()
+
     async def test_stream_to_a_slow_reader(self) -> None:
         """A long answer is produced at the pace of the reader, plain and over TLS, and arrives whole."""
         for tls in (False, True):
@@ -549,8 +565,8 @@ class SocketTests(TestCase):
         client = await connect(self, port)
         await client.until_has(b"hello\r\n")
         client.transport.pauseProducing()  # type: ignore[union-attr]
-        for _ in range(64):
-            factory.latest.send(bytes(limits.MIB))
+        factory.latest.send(bytes(64 * limits.MIB))
+        factory.latest.send(b"waits until all of that is taken")
         for _ in range(100):
             await turn()
         self.assertGreater(factory.latest.unsent, 0)

@@ -110,6 +110,8 @@ class _RelayFactory(Factory):
 class Incoming(Protocol):
     """The client's side of a connection."""
 
+    transport: Any
+
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
         self.server: Outgoing | None = None

@@ -139,12 +139,51 @@ class RedisServer(_Server):
             *("--save", "", "--unixsocket", self.socket_path),
         ]
 
+    def client(self, number: int = 0) -> Any:
+        """A blocking client."""
+        return redis.Redis(unix_socket_path=self.socket_path, db=number)
+
     def _answers(self) -> bool:
         try:
-            redis.Redis(HOST, self.port).ping()
+            self.client().ping()
             return True
         except redis.AuthenticationError:
             return True
+        except redis.RedisError:
+            return False
+
+
+class Sentinel(_Server):
+    """
+    A sentinel that is told where the master is; it finds out nothing by itself.
+    """
+
+    def __init__(self, service: str, master_port: int) -> None:
+        self._service = service
+        self._master_port = master_port
+        super().__init__()
+        self.point_to(master_port)
+
+    def _command(self) -> list[str]:
+        path = os.path.join(self.folder, "sentinel.conf")
+        with open(path, "w") as file:
+            file.write(f"port {self.port}\nbind {HOST}\ndir {self.folder}\n")
+        return [find_redis().path, path, "--sentinel"]
+
+    def _client(self) -> Any:
+        return redis.Redis(HOST, self.port)
+
+    def point_to(self, port: int) -> None:
+        """Make another server the master."""
+        client = self._client()
+        if port != self._master_port:
+            client.execute_command("SENTINEL", "REMOVE", self._service)
+        client.execute_command("SENTINEL", "MONITOR", self._service, HOST, port, 1)
+        self._master_port = port
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._client().ping())
         except redis.RedisError:
             return False
 
@@ -158,5 +197,5 @@ def shared(kind: str, make: Callable[[], Any]) -> Any:
         from twisted.internet import reactor
 
         _kept[kind] = make()
-        reactor.addSystemEventTrigger("after", "shutdown", _kept[kind].close)  # type: ignore[attr-defined]
+        reactor.addSystemEventTrigger("after", "shutdown", _kept[kind].close)
     return _kept[kind]

@@ -1,8 +1,8 @@
 """
 C{make run}: a server with private databases, an account to try it with, and how.
 
-The server is a child in the same terminal: Ctrl-C reaches both, and this waits
-until the server has drained.
+The server is a child in a session of its own: Ctrl-C reaches this program only,
+which asks the server to end and waits until it has drained.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ import time
 from typing import Any
 
 from wildduck.config import DEFAULT_DATA
+from wildduck.errors import ConfigurationError
+from wildduck.private.binaries import launcher
 
 NAME = "demo"
 ADDRESS = "demo@example.com"
 
 #: Start of server and databases, an unclean end of both before it included.
 _START_SECONDS = 120
+_TWISTD = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
 _MESSAGE = """From: Demonstration <demo@example.net>
 To: {address}
 Subject: It works
@@ -41,20 +44,25 @@ def main(arguments: list[str]) -> int:
     @param arguments: options for the server: C{--data}, C{--config}, C{--set}.
     @return: exit status.
     """
-    server = subprocess.Popen([*_twistd(), "-n", "--pidfile=", "wildduck", *arguments])
+    try:
+        prefix = launcher()
+    except ConfigurationError as error:
+        raise SystemExit(f"wildduck: {error}") from None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server = subprocess.Popen([*prefix, *_TWISTD, "-n", "--pidfile=", "wildduck", *arguments])
     try:
         run = _wait(server, os.path.join(_data(arguments), "run.json"))
         if run is not None:
             _show(run, _account(arguments), arguments)
         return server.wait()
-    except KeyboardInterrupt:
-        # The server has had its own SIGINT; a second one of ours would not hurry it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return server.wait()
-
-
-def _twistd() -> list[str]:
-    return [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+    except BaseException as error:
+        server.terminate()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        status = server.wait()
+        if isinstance(error, KeyboardInterrupt):
+            return status
+        raise
 
 
 def _data(arguments: list[str]) -> str:

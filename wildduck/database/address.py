@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlencode
 
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
@@ -74,10 +74,13 @@ class Address:
     def for_txmongo(self) -> str:
         """The URI that makes txmongo do the same: without a database or user it signs in nowhere (P7)."""
         user = f"{quote_plus(self.username)}:{quote_plus(self.password)}@" if self.username else ""
-        options = f"?authSource={quote_plus(self.auth_source)}" if self.username else "?"
+        options = {}
+        if self.username:
+            options["authSource"] = self.auth_source
         if self.replica_set:
-            options += f"&replicaSet={quote_plus(self.replica_set)}"
-        return f"mongodb://{user}{self.label}/{quote_plus(self.database)}{options}".rstrip("?")
+            options["replicaSet"] = self.replica_set
+        query = f"?{urlencode(options)}" if options else ""
+        return f"mongodb://{user}{self.label}/{quote_plus(self.database)}{query}"
 
 
 def parse(uri: str, key: str = "mongo.uri") -> Address:
@@ -108,7 +111,7 @@ def parse(uri: str, key: str = "mongo.uri") -> Address:
         database=parsed["database"],
         username=username,
         password=parsed["password"] or "",
-        auth_source=options.get("authsource") or parsed["database"],
+        auth_source=options.get("authsource") or (parsed["database"] if username else "admin"),
         replica_set=options.get("replicaset") or "",
         direct=bool(options.get("directconnection")),
         secure=_secure(options, key),

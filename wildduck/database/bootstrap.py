@@ -9,11 +9,15 @@ a thread.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.errors import ConfigurationError as UriError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
+
+from wildduck.database import address, redis_address
+from wildduck.errors import ConfigurationError
 
 #: Name of the replica set of a private mongod.
 REPLICA_SET = "wildduck"
@@ -32,7 +36,7 @@ def settle(host: str, port: int) -> bool:
 
     @return: whether the server is writable; if not, call again a moment later.
     """
-    address = f"{host}:{port}"
+    where = f"{host}:{port}"
     client: MongoClient[dict[str, Any]] = MongoClient(
         host,
         port,
@@ -43,15 +47,15 @@ def settle(host: str, port: int) -> bool:
     )
     with client:
         try:
-            return _step(client, address)
+            return _step(client, where)
         except PyMongoError:
             # Not listening yet, starting, or electing.
             return False
 
 
-def _step(client: MongoClient[dict[str, Any]], address: str) -> bool:
+def _step(client: MongoClient[dict[str, Any]], where: str) -> bool:
     hello = client.admin.command("hello")
-    if hello.get("isWritablePrimary") and hello.get("me") == address:
+    if hello.get("isWritablePrimary") and hello.get("me") == where:
         _raise_compatibility(client)
         return True
     try:
@@ -59,11 +63,11 @@ def _step(client: MongoClient[dict[str, Any]], address: str) -> bool:
     except OperationFailure as error:
         if error.code != 94:  # NotYetInitialized
             raise
-        members = [{"_id": 0, "host": address}]
+        members = [{"_id": 0, "host": where}]
         client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
         return False
-    if [member["host"] for member in config["members"]] != [address]:
-        config["members"] = [{"_id": 0, "host": address}]
+    if [member["host"] for member in config["members"]] != [where]:
+        config["members"] = [{"_id": 0, "host": where}]
         config["version"] += 1
         client.admin.command("replSetReconfig", config, force=True)
     return False
@@ -83,25 +87,49 @@ def _raise_compatibility(client: MongoClient[dict[str, Any]]) -> None:
     client.admin.command(command)
 
 
-def unreachable(uri: str, seconds: float) -> str:
+def check_mongodb(uri: str, key: str, seconds: float) -> None:
     """
-    Why a configured MongoDB can't be used; empty when it answers.
+    Whether a configured MongoDB can be used and has a primary.
 
-    @param uri: as configured; the answer never shows its password.
+    @param key: the setting that the URI comes from.
     @param seconds: how long to wait for it.
+    @raise ConfigurationError: with one line.
     """
+    where = f"{key}: MongoDB at {address.parse(uri, key).label}"
     milliseconds = int(seconds * 1000)
-    try:
-        client: MongoClient[dict[str, Any]] = MongoClient(
-            uri, serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds, appname="wildduck"
-        )
-    except (UriError, InvalidURI, ValueError) as error:
-        return f"not a usable URI ({type(error).__name__})"
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        uri, serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds, appname="wildduck"
+    )
     with client:
         try:
             client.admin.command("ping")
         except OperationFailure as error:
-            return f"refused with code {error.code}"
-        except PyMongoError as error:
-            return f"no answer within {seconds:g} seconds ({type(error).__name__})"
-    return ""
+            raise ConfigurationError(f"{where} refuses the name or password (code {error.code})") from None
+        except PyMongoError:
+            raise ConfigurationError(f"{where} does not answer within {seconds:g} seconds") from None
+
+
+def check_redis(uri: str, key: str, seconds: float) -> None:
+    """
+    Whether something listens where Redis (or one of its sentinels) is configured.
+
+    @raise ConfigurationError: with one line.
+    """
+    where = redis_address.parse(uri, key)
+    for target in where.hosts or (where.path,):
+        try:
+            _connect(target, seconds)
+            return
+        except OSError:
+            continue
+    raise ConfigurationError(f"{key}: Redis at {where.label} does not answer")
+
+
+def _connect(target: str | tuple[str, int], seconds: float) -> None:
+    """Connect to a UNIX socket or to host and port, and hang up."""
+    if not isinstance(target, str):
+        socket.create_connection(target, seconds).close()
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(seconds)
+        probe.connect(target)

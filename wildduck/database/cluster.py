@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from wildduck import limits
@@ -151,6 +151,7 @@ class Cluster:
         except Interrupted:
             if repeat is not Repeat.PLAIN:
                 raise
+            await self._pause()
             answer = await pool.submit(request, deadline, patient=True)
             check(answer.reply)
         return answer
@@ -212,10 +213,21 @@ class Cluster:
     async def _repeat_write(self, pool: Pool, request: Request, deadline: float, write: _Write) -> Answer:
         if write.group is not None:
             write.group.repeated = True
+        await self._pause()
         answer = await pool.submit(request, deadline, patient=True)
         if not (write.own_ids and already_inserted(answer.reply)):
             check(answer.reply)
         return answer
+
+    async def _pause(self) -> None:
+        """A dying server loses all its connections: let all be noticed, or the repeat goes to the next."""
+        paused: Deferred[None] = Deferred()
+        timer = self.clock.callLater(limits.REPEAT_PAUSE_SECONDS, paused.callback, None)
+        try:
+            await paused
+        finally:
+            if timer.active():
+                timer.cancel()
 
     async def _note(self, group: WriteGroup, answer: Answer, durable: bool) -> None:
         """Tell the group in which election the write was done."""

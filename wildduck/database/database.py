@@ -48,12 +48,14 @@ class Database:
     with MongoDB's code for everything else.
 
     Writes (store.md §4): C{durable} waits for the majority and its journal,
-    else the primary alone answers.  After a lost connection a read is repeated
-    once.  So is, on a replica set, a write of single documents, as a retryable
-    write that is carried out once.  On a standalone server an insert is
-    repeated, and an update only where the caller says by C{idempotent} that
-    doing it twice is the same as once; any other write raises
-    L{wildduck.errors.Unavailable} and may have been carried out.
+    else the primary alone answers.  After a lost connection, or from a server
+    that is no longer the primary, an operation is repeated once: reading, and
+    an insert, whose duplicate C{_id} is then its own first try; on a replica
+    set also any other write of single documents, as a retryable write that is
+    carried out once.  On a standalone server an update is repeated only where
+    the caller says by C{idempotent} that doing it twice is the same as once;
+    any other write raises L{wildduck.errors.Unavailable} and may have been
+    carried out.
 
     @ivar name: of the database.
     """

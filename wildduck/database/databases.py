@@ -16,10 +16,10 @@ from wildduck.database.database import Database
 from wildduck.database.settings import MongoSettingsLike
 from wildduck.errors import ConfigurationError, DatabaseFailure, DomainError
 
-#: IndexOptionsConflict, IndexKeySpecsConflict: one of the same keys or name is there.
-_INDEX_CONFLICT = frozenset({85, 86})
+#: CannotCreateIndex (unique against the shard key), IndexOptionsConflict and
+#: IndexKeySpecsConflict (one of the same keys or name is there), duplicates.
+_INDEX_REFUSED = frozenset({67, 85, 86, 11000})
 _NAMESPACE_EXISTS = 48
-_DUPLICATE_KEY = 11000
 #: Unauthorized, AuthenticationFailed.
 _NO_ENTRY = frozenset({13, 18})
 
@@ -140,21 +140,26 @@ class Databases:
         handle = self._handle(collection)
         present = await self._present(handle, collection)
         for row in rows:
-            if row.fingerprint() in present:
-                continue
-            command = {"createIndexes": collection, "indexes": [row.specification()]}
-            try:
-                await handle.command(command, slow=True, seconds=limits.INDEX_SECONDS)
-            except DatabaseFailure as error:
-                if error.code not in _INDEX_CONFLICT and error.code != _DUPLICATE_KEY:
-                    raise
-                self.log.warn(
-                    "index {name} on {collection} can not be made (code {code}): {reason}",
-                    name=row.name,
-                    collection=collection,
-                    code=error.code,
-                    reason=row.reason,
-                )
+            if row.fingerprint() not in present:
+                await self._create_index(handle, row)
+
+    async def _create_index(self, handle: Database, row: indexes.Index) -> None:
+        command = {"createIndexes": row.collection, "indexes": [row.specification()]}
+        try:
+            await handle.command(command, slow=True, seconds=limits.INDEX_SECONDS)
+        except DatabaseFailure as error:
+            if error.code not in _INDEX_REFUSED:
+                raise
+            self.log.warn(
+                "index {name} on {collection} can not be made (code {code}): {reason}",
+                name=row.name,
+                collection=row.collection,
+                code=error.code,
+                reason=row.reason,
+            )
+            other = indexes.replacement(row)
+            if other is not None:
+                await self._create_index(handle, other)
 
     async def _present(self, handle: Database, collection: str) -> set[object]:
         try:

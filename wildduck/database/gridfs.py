@@ -23,7 +23,6 @@ from wildduck.database.group import WriteGroup
 from wildduck.errors import ContentUnreadable, DatabaseFailure, DomainError
 
 Row = dict[str, Any]
-_CHUNK_INDEX = {"files_id": 1, "n": 1}
 
 
 class GridFS:
@@ -93,10 +92,9 @@ class GridFS:
             self.chunk_collection,
             {"files_id": id, "n": numbers},
             projection={"_id": 0, "n": 1, "data": 1},
-            sort=_CHUNK_INDEX,
+            sort={"n": 1},
             batch_size=limits.CHUNKS_READ,
             slow=False,
-            hint=_CHUNK_INDEX,
         )
 
     async def read(

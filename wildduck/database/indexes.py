@@ -49,6 +49,8 @@ class Index:
     @ivar reason: what needs it.
     @ivar options: C{unique}, C{sparse}, C{expireAfterSeconds}, C{partialFilterExpression}.
     @ivar mixed: only WildDuck's queries need it.
+    @ivar instead: name of another row of the collection, made where the
+        server or the documents do not allow this one.
     """
 
     collection: str
@@ -57,6 +59,7 @@ class Index:
     reason: str
     options: Mapping[str, Any] = field(default_factory=dict)
     mixed: bool = False
+    instead: str = ""
 
     def specification(self) -> dict[str, Any]:
         """One member of C{createIndexes}' C{indexes}."""
@@ -74,6 +77,14 @@ def fingerprint(specification: Mapping[str, Any]) -> object:
         return ("text", specification["name"])
     partial = repr(dict(specification.get("partialFilterExpression") or {}))
     return (keys, partial, bool(specification.get("unique")), bool(specification.get("sparse")))
+
+
+def replacement(refused: Index) -> Index | None:
+    """The row to make where C{refused} can not be made."""
+    for row in INDEXES:
+        if refused.instead and (row.collection, row.name) == (refused.collection, refused.instead):
+            return row
+    return None
 
 
 def by_collection(mixed_cluster: bool) -> dict[str, list[Index]]:
@@ -111,9 +122,16 @@ def _keys(text: str) -> Keys:
 
 
 def _lean(collection: str, *rows: tuple[Any, ...]) -> Iterable[Index]:
-    """Rows of (name, keys, reason[, options]) that our queries need."""
-    for name, keys, reason, *options in rows:
-        yield Index(collection, name, _keys(keys), reason, options[0] if options else {})
+    """Rows of (name, keys, reason[, options[, instead]]) that our queries need."""
+    for name, keys, reason, *more in rows:
+        yield Index(
+            collection,
+            name,
+            _keys(keys),
+            reason,
+            more[0] if more else {},
+            instead=more[1] if len(more) > 1 else "",
+        )
 
 
 def _mixed(collection: str, *rows: tuple[Any, ...]) -> Iterable[Index]:
@@ -183,6 +201,7 @@ _MAIL = (
             "mailbox uid",
             "FETCH, STORE and EXPUNGE by UID; a UID is given once",
             _UNIQUE,
+            "mailbox_uid",
         ),
         ("mailbox_modseq_uid", "mailbox modseq uid", "catching up with what changed (store.md §2)"),
         (

@@ -141,11 +141,14 @@ class Pool:
             return succeed(None)
         self._closed = Deferred()
         self._txmongo.disconnect()
-        for wire in list(self._open):
-            # One that has to flush to a silent server would be open for ever.
-            self.clock.callLater(0, wire.transport.abortConnection)
+        self.clock.callLater(0, self._abort)
         self._fire_closed()
         return self._closed
+
+    def _abort(self) -> None:
+        """A connection that has something to say to a silent server would be open for ever."""
+        for wire in list(self._open):
+            wire.transport.abortConnection()
 
     def _fire_closed(self) -> None:
         if self._closed is not None and not self._open and not self._closed.called:

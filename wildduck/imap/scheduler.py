@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
 
 from wildduck import limits
-from wildduck.errors import DomainError, MailboxNotFound, ReadOnlyMailbox, ServerBug
+from wildduck.errors import DomainError, MailboxNotFound, ProtocolError, ReadOnlyMailbox, ServerBug
 from wildduck.imap.commands.table import TABLE, Row
 from wildduck.imap.grammar.reader import (
     Answer,
@@ -72,6 +72,9 @@ class Scheduler:
                     return
                 self._begin(event)
             self._turn = self._session.services.clock.callLater(0, self._next_turn)
+        except Exception:
+            self._log.failure("IMAP session failed", session=self._session.id)
+            self._session.line.abort()
         finally:
             self._pumping = False
             self._session.line.regulate(self.busy or self._turn is not None)
@@ -241,6 +244,8 @@ class Scheduler:
 
     def _refusal(self, error: Exception, command: str) -> Done:
         """How an exception is said; one that nobody foresaw gets a number that the log explains."""
+        if isinstance(error, ProtocolError):
+            return Done(str(error), status="BAD")
         if not isinstance(error, DomainError):
             incident = secrets.token_hex(8)
             self._log.failure(

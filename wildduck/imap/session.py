@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Protocol
 
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
@@ -126,15 +127,29 @@ class Session:
 
     @property
     def user(self) -> Account:
-        """The account; the command table lets nobody ask before sign-in."""
+        """
+        The account; the command table lets nobody ask before sign-in.
+
+        @raise twisted.internet.error.ConnectionLost: the client is gone.
+        """
+        self._check_alive()
         assert self.account is not None, "not signed in"
         return self.account
 
     @property
     def selected(self) -> View:
-        """The view; the command table lets nobody ask without a selected mailbox."""
+        """
+        The view; the command table lets nobody ask without a selected mailbox.
+
+        @raise twisted.internet.error.ConnectionLost: the client is gone.
+        """
+        self._check_alive()
         assert self.view is not None, "no mailbox selected"
         return self.view
+
+    def _check_alive(self) -> None:
+        if self.state is State.LOGOUT:
+            raise ConnectionLost()
 
     def now(self) -> datetime:
         """The time, in UTC."""
@@ -155,13 +170,19 @@ class Session:
     def sign_in(self, account: Account) -> None:
         """
         @raise LimitReached: the account has too many sessions.
+        @raise twisted.internet.error.ConnectionLost: the client is gone.
         """
+        self._check_alive()
         self.services.counter.enter(account)
         self.account = account
         self.state = after(self.state, Move.SIGN_IN)
         self.line.signed_in()
 
     def select(self, view: View, read_only: bool) -> None:
+        """@raise twisted.internet.error.ConnectionLost: the client is gone."""
+        if self.state is State.LOGOUT:
+            view.close()
+        self._check_alive()
         self.state = after(self.state, Move.SELECT)
         self.view, self.read_only = view, read_only
         self._told_keywords = view.keywords
@@ -235,9 +256,9 @@ class Session:
         Bring the view up to date and tell the client.
 
         @raise MailboxNotFound: the mailbox is gone.
+        @raise twisted.internet.error.ConnectionLost: the client is.
         """
-        if self.view is not None:
-            self.report(await self.view.refresh(may_expunge=may_expunge))
+        self.report(await self.selected.refresh(may_expunge=may_expunge))
 
     def report(self, changes: Sequence[Change]) -> None:
         """Tell what a refresh of the view found."""

@@ -155,7 +155,7 @@ class Appender:
 
         @return: the mailbox after it.
         """
-        maybe_written = False
+        abandoned: list[Allocation] = []
         for _ in range(TRIES):
             allocation = await allocate(self._backend, adding.mailbox, uids=1, group=group)
             now = self._backend.now()
@@ -168,17 +168,20 @@ class Appender:
             if outcome is _Outcome.UID_TAKEN:
                 await give_up(self._backend, allocation)
                 continue
-            if outcome is _Outcome.STORED:
-                return allocation.mailbox
-            group = self._backend.main.group()
-            try:
+            if outcome is not _Outcome.STORED:
+                group = self._backend.main.group()
                 await self._refer_again(adding, group)
-            except DomainError:
-                raise Unknown() from None
-            if outcome is _Outcome.FOUND:
+            if outcome is not _Outcome.MISSING:
+                self._backend.background(self._give_up_others([*abandoned, allocation], adding.document))
                 return allocation.mailbox
-            maybe_written = True
-        raise Unknown() if maybe_written else Unavailable()
+            # This try may still come through; then the next one finds it.
+            abandoned.append(allocation)
+        raise Unknown() if abandoned else Unavailable()
+
+    async def _give_up_others(self, allocations: list[Allocation], document: dict[str, Any]) -> None:
+        for allocation in allocations:
+            if allocation.uid != document["uid"]:
+                await give_up(self._backend, allocation)
 
     async def _write(self, adding: _Adding, allocation: Allocation, group: WriteGroup) -> _Outcome:
         """
@@ -242,9 +245,12 @@ class Appender:
             return
         analysis = adding.prepared.analysis
         skeleton = analysis.skeleton if NATIVE_KEY in before else None
-        kept = await self._attachments.keep(
-            adding.prepared.message, analysis.externals, skeleton, document["magic"], group
-        )
+        try:
+            kept = await self._attachments.keep(
+                adding.prepared.message, analysis.externals, skeleton, document["magic"], group
+            )
+        except Exception as error:
+            raise Unknown() from error
         if kept.map != before:
             tree["attachmentMap"] = kept.map
             await self._backend.main.update_one(

@@ -192,7 +192,10 @@ class Attachments:
             if row is not None:
                 return item.digest, _content_hash(row)
             if await self._database.find_one(FILES, {"_id": item.digest}, projection={"_id": True}):
-                # It is there, and would not give our bytes.
+                # It has come just now, or would not give our bytes.
+                row = await self._refer(item, magic, group)
+                if row is not None:
+                    return item.digest, _content_hash(row)
                 return await self._keep(await self._marked(item, 0), magic, group)
             try:
                 return item.digest, await self._upload(item, magic, group, lock)

@@ -52,14 +52,16 @@ class MailboxLock:
 
 @asynccontextmanager
 async def locked(
-    backend: Backend, mailbox: ObjectId, wait: float = LOCK_WAIT_SECONDS
+    backend: Backend, mailbox: ObjectId, wait: float | None = None
 ) -> AsyncIterator[MailboxLock]:
     """
     Hold the lock of a mailbox.
 
-    @raise InUse: another holds it for longer than C{wait} seconds.
+    @param wait: seconds to wait for another holder; L{LOCK_WAIT_SECONDS} if not given.
+    @raise InUse: another holds it for longer than that.
     """
-    lock = await backend.locks.acquire(f"mbwr:{mailbox}", LOCK_SECONDS, wait)
+    patience = LOCK_WAIT_SECONDS if wait is None else wait
+    lock = await backend.locks.acquire(f"mbwr:{mailbox}", LOCK_SECONDS, patience)
     if lock is None:
         raise InUse()
     held = MailboxLock(backend, lock)

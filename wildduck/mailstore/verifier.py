@@ -104,6 +104,10 @@ class _Run:
         assert kind in KINDS
         self.findings.append(Finding(kind, str(subject), detail, repaired))
 
+    def _is_young(self, time: datetime.datetime) -> bool:
+        """Whether what was done then may still be under way."""
+        return self._min_age > 0 and time > self._before
+
     # --- messages in two places -------------------------------------------------------
 
     async def _archived_twice(self) -> list[ObjectId]:
@@ -118,7 +122,7 @@ class _Run:
         twice = []
         async for row in flat(main.aggregate("archived", pipeline)):
             twice.append(row["_id"])
-            if row["archived"] > self._before:
+            if self._is_young(row["archived"]):
                 continue
             repaired = self._repair and bool(
                 await main.delete_one(
@@ -171,7 +175,7 @@ class _Run:
         if parts is None:
             return
         ids = await self._attachments.chunk_ids(digest)
-        if not ids or max(id.generation_time for id in ids) > self._before or await self._row_came(digest):
+        if not ids or self._is_young(max(id.generation_time for id in ids)) or await self._row_came(digest):
             return
         if self._repair:
             await self._attachments.remove_chunks(digest, ids)
@@ -187,7 +191,7 @@ class _Run:
         stored = (number(metadata.get("c")), number(metadata.get("m")))
         right = (number(references.get("c")), number(references.get("m")))
         changed = metadata.get("cu")
-        if stored == right or (changed is not None and changed > self._before):
+        if stored == right or (changed is not None and self._is_young(changed)):
             return
         repaired = False
         if self._repair:
@@ -253,7 +257,7 @@ class _Run:
         newest = await main.find_one(
             "messages", orphan, projection={"_id": True}, sort=[("_id", -1)], slow=True
         )
-        if not count or newest is None or newest["_id"].generation_time > self._before:
+        if not count or newest is None or self._is_young(newest["_id"].generation_time):
             return
         if await main.find_one("mailboxes", {"_id": id}, projection={"_id": True}) is not None:
             return

@@ -270,6 +270,7 @@ class _Reader:
         self._found: list[Mailbox | Group] = []
         self._in_angle = False
         self._after_angle = False
+        self._in_route = False
         self._ended = False
 
     def read(self, value: str) -> list[Mailbox | Group]:
@@ -316,7 +317,7 @@ class _Reader:
         self._after_angle = kind == "<"
 
     def _take_inner(self, token: _Token, inner: list[_Token]) -> None:
-        in_route = bool(inner) and inner[0].kind == "@" and not any(part.kind == ":" for part in inner)
+        in_route, self._in_route = self._in_route, False
         if token.kind == ">":
             self._in_angle = False
             self._after_angle = True
@@ -325,6 +326,8 @@ class _Reader:
             self._in_angle = False
             self._take(token)
         elif token.kind != "<":
+            # A source route begins with an at sign and ends with a colon.
+            self._in_route = (in_route or (not inner and token.kind == "@")) and token.kind != ":"
             inner.append(token)
 
     def _open_group(self) -> None:

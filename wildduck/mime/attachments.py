@@ -171,5 +171,5 @@ def _kilobytes(part: Part) -> int:
     """WildDuck's estimate of the decoded size, rounded up."""
     size = part.size
     if part.encoding == "base64":
-        size = (size - size // 78 * 2) * 3 // 4
+        return -(-(size - size // 78 * 2) * 3 // (4 * limits.KIB))
     return -(-size // limits.KIB)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Iterable
 
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 #: Longest line that WildDuck recognizes.
 _LONGEST_LINE = 998
 #: Line length of a body that is one shorter line; also that of our own encoding.
@@ -23,7 +24,8 @@ class LineLengthDetector:
     """
     Find the line length with which a body can be stored decoded.
 
-    Feed it the encoded body; each block is decoded, encoded again and compared.
+    Feed it the encoded body.  Characters of the alphabet always come back;
+    what has padding or anything else is decoded, encoded again and compared.
     """
 
     def __init__(self) -> None:
@@ -78,15 +80,21 @@ class LineLengthDetector:
     def _whole_lines(self, lines: bytes) -> None:
         length, stride = self._line_length, self._line_length + 2
         count = len(lines) // stride
-        text = lines.replace(b"\r\n", b"")
-        if (
-            len(text) != count * length
-            or lines[length::stride] != b"\r" * count
-            or lines[length + 1 :: stride] != b"\n" * count
-        ):
+        if lines[length::stride] != b"\r" * count or lines[length + 1 :: stride] != b"\n" * count:
             self._good = False
             return
-        self._text(text, False)
+        other = lines.translate(None, _ALPHABET)
+        if len(other) != 2 * count:
+            text = lines.replace(b"\r\n", b"")
+            self._good = len(text) == count * length
+            if self._good:
+                self._text(text, False)
+            return
+        # Only the characters of the last group, if it is not complete, still matter.
+        self._good = not self._ended
+        left = (len(self._characters) + count * length) % 4
+        last = self._characters + lines[-(4 // length + 1) * stride :].replace(b"\r\n", b"")
+        self._characters = last[len(last) - left :]
 
     def _text(self, text: bytes, final: bool) -> None:
         """Compare base64 text without line breaks with what decoding and encoding give."""

@@ -96,6 +96,8 @@ def _subject(fields: dict[bytes, list[bytes]]) -> bytes:
 def _address_list(values: Iterable[bytes], left: int) -> tuple[bytes, int]:
     encoded: list[bytes] = []
     for value in values:
+        if left <= 0:
+            break
         text = value[: limits.HEADER_BYTES].replace(b"\0", b"\x80").decode("latin-1")
         for entry in addresses.scan(text, left):
             left -= 1

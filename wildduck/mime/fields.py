@@ -29,12 +29,10 @@ class FieldBudget:
     Hands out room for header fields, for all parts of one message together.
 
     @ivar left: what may still be kept, see L{_FIELD_COST}.
-    @ivar complete: no field was left out or cut.
     """
 
     def __init__(self, left: int = limits.HEADER_BYTES) -> None:
         self.left = left
-        self.complete = True
 
     def keep(self, fields: Iterable[bytes]) -> list[bytes]:
         """
@@ -46,7 +44,6 @@ class FieldBudget:
         kept = []
         for field in fields:
             if _cost(field) > self.left:
-                self.complete = False
                 if self.left < 2 * _WORTH_KEEPING:
                     continue
                 field = _cut(field, self.left // (2 if field.isascii() else 4) - _FIELD_COST)
@@ -88,7 +85,6 @@ def read(length: int, blocks: Iterable[bytes], budget: FieldBudget) -> list[byte
         for match in _FIELD_END.finditer(rest):
             examined += 1
             if examined > _FIELDS or budget.left <= _FIELD_COST:
-                budget.complete = False
                 return kept
             if not skipping:
                 kept += budget.keep((rest[start : match.start()].rstrip(b"\r"),))
@@ -103,4 +99,6 @@ def read(length: int, blocks: Iterable[bytes], budget: FieldBudget) -> list[byte
             rest = rest[-1:]
     if not skipping:
         kept += budget.keep(headers.split_header(rest))
+    while kept and not kept[-1].strip(b"\r\n"):
+        kept.pop()
     return kept

@@ -14,9 +14,8 @@ from wildduck.mime import addresses, charsets, parameters, words
 from wildduck.mime.part import ContentType
 
 _BLANK = b" \t"
-# A line break that is not followed by a blank ends a field.  The look-behind
-# keeps a long run of CR from being scanned from each of them.
-_FIELD_END = re.compile(rb"(?<!\r)\r*\n(?![ \t])")
+# A line feed that is not followed by a blank ends a field; CRs before it are cut off.
+_FIELD_END = re.compile(rb"\n(?![ \t])")
 
 
 def split_header(raw: bytes) -> list[bytes]:
@@ -29,7 +28,7 @@ def split_header(raw: bytes) -> list[bytes]:
     @param raw: the header, with or without the empty line that ends it.
     @return: each field with its folding, without its final line break.
     """
-    fields = _FIELD_END.split(raw)
+    fields = [field.rstrip(b"\r") for field in _FIELD_END.split(raw)]
     while fields and not fields[-1].strip(b"\r\n"):
         fields.pop()
     return fields
@@ -161,7 +160,8 @@ _SINGLE_FIELDS = frozenset(
 
 # WildDuck leaves other names out; they would be odd keys in MongoDB.
 _KEY = re.compile(r"[a-z0-9\-]{1,99}")
-_FOLD = re.compile(r"\s*\r*\n\s*")
+# The look-behind keeps a long run of blanks from being scanned from each of them.
+_FOLD = re.compile(r"(?<!\s)\s*\n\s*")
 
 
 def stored_lines(raw: bytes, budget: int = limits.HEADER_BYTES) -> list[str]:
@@ -222,8 +222,15 @@ def parsed_header(lines: Iterable[bytes]) -> dict[str, Any]:
             collected.setdefault(key, []).append(value)
     parsed: dict[str, Any] = {}
     left = limits.ADDRESSES
+    lists: dict[str, Any] = {}
+    # In this order, so that a long list of recipients leaves room for the sender.
+    for key in ADDRESS_FIELDS:
+        if key in collected:
+            lists[key], left = _address_lists(collected[key], left)
     for key, values in collected.items():
-        if key in _SINGLE_FIELDS:
+        if key in lists:
+            parsed[key] = lists[key]
+        elif key in _SINGLE_FIELDS:
             parsed[key] = _unfolded(values[-1])
         elif len(values) == 1:
             parsed[key] = _unfolded(values[0])
@@ -231,8 +238,6 @@ def parsed_header(lines: Iterable[bytes]) -> dict[str, Any]:
             # WildDuck unfolds only the last one.
             folded = [charsets.sniff(_LINE_BREAK.sub(b"\r\n", value)).strip() for value in values[:-1]]
             parsed[key] = [*folded, _unfolded(values[-1])]
-        if key in ADDRESS_FIELDS:
-            parsed[key], left = _address_lists(values, left)
     _replace_structured(parsed, collected)
     return parsed
 

@@ -16,6 +16,9 @@ from typing import Any
 from wildduck import limits
 from wildduck.mime import charsets, words
 
+#: Bytes of a field that are looked at: more than L{limits.PARAMETERS} need.
+_LOOKED_AT = 64 * limits.KIB
+
 _SPACE = " \t\r\n"
 _PLAIN_RUN = re.compile(r"[^;(]+")
 _QUOTED_RUN = re.compile(r'[^"\\]+')
@@ -49,7 +52,7 @@ def parse(raw: bytes | str, strict: bool = False) -> Field:
     """
     Split a field body into its value and parameters.
 
-    Bytes past L{limits.HEADER_BYTES} are not looked at.
+    Bytes past L{_LOOKED_AT} are not looked at.
 
     @param raw: the field body, folded or not; a string holds one byte per
         character (latin-1) or decoded text.
@@ -58,7 +61,7 @@ def parse(raw: bytes | str, strict: bool = False) -> Field:
         Otherwise C{name=my file.txt} and C{name="C:\\file"} are read as
         they were meant.
     """
-    text = raw[: limits.HEADER_BYTES]
+    text = raw[:_LOOKED_AT]
     if isinstance(text, bytes):
         text = text.decode("latin-1")
     parsed = Field()

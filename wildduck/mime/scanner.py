@@ -486,7 +486,7 @@ def _boundary(raw: bytes, content_type: ContentType) -> bytes | None:
     It is taken as written: an encoded-word in it stands for itself.
     """
     boundary = content_type.parameters.get("boundary", "").encode("utf-8", "replace")
-    if boundary not in raw:
+    if boundary not in raw or b"=?" in raw:
         parsed = parameters.parse(raw)
         plain = [value for name, value in parsed.parameters if name.lower() == "boundary"]
         if plain:

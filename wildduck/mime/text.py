@@ -28,9 +28,10 @@ _KINDS = {
     "message/delivery-status": PLAIN,
 }
 
-#: Encoded bytes of one part that can matter: HTML that is still converted,
-#: in base64 or quoted-printable.
-READ_BYTES = 3 * limits.HTML_CONVERTED + limits.KIB
+#: Encoded bytes of one part that can matter, by kind: text that is kept as
+#: HTML, and HTML that is still converted; a byte has at most three characters
+#: in quoted-printable.
+READ_BYTES = {PLAIN: 3 * limits.HTML_KEPT, HTML: 3 * limits.HTML_CONVERTED + limits.KIB}
 
 _BLANK = " \t\r\n"
 _QUOTES = re.compile(r">*")
@@ -79,12 +80,12 @@ def kind_of(content_type: ContentType, disposition: str) -> str | None:
 def decode(content_type: ContentType, encoding: str, body: bytes, alternative: bool = False) -> TextPart:
     """
     @param encoding: Content-Transfer-Encoding.
-    @param body: as it is in the message, or its first L{READ_BYTES}.
+    @param body: as it is in the message, or as much as L{READ_BYTES} says.
     """
     kind = _KINDS.get(content_type.value, PLAIN)
     text = charsets.decode(transfer.decode(body, encoding), content_type.parameters.get("charset"))
     if kind == PLAIN:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = text[: limits.HTML_KEPT].replace("\r\n", "\n").replace("\r", "\n")
         if content_type.parameters.get("format", "").lower() == "flowed":
             text = unflow(text, content_type.parameters.get("delsp", "").lower() == "yes")
     return TextPart(kind, text, alternative)
@@ -118,12 +119,13 @@ def collect(
             continue
         raw = headers.last(header_of(part), b"content-disposition")
         disposition = parameters.parse(raw).value if raw is not None else ""
-        if kind_of(part.content_type, disposition) is None:
+        kind = kind_of(part.content_type, disposition)
+        if kind is None:
             continue
-        taken = decode(part.content_type, part.encoding, read(part, READ_BYTES), alternative)
+        taken = decode(part.content_type, part.encoding, read(part, READ_BYTES[kind]), alternative)
         found.append(taken)
-        for kind in (taken.kind,) if alternative else room:
-            room[kind] -= len(taken.text)
+        for filled in (kind,) if alternative else room:
+            room[filled] -= len(taken.text)
     return found
 
 

@@ -65,14 +65,12 @@ class Tree:
     @ivar externals: bodies that it names, in the order of the message.
     @ivar lines: for each part (by C{id}) the header fields that were kept.
     @ivar nodes: for each part (by C{id}) its node.
-    @ivar complete: all header fields were kept.
     """
 
     root: dict[str, Any]
     externals: list[External] = field(default_factory=list)
     lines: dict[int, list[bytes]] = field(default_factory=dict)
     nodes: dict[int, dict[str, Any]] = field(default_factory=dict)
-    complete: bool = True
 
 
 def build(message: Message) -> Tree:
@@ -129,7 +127,6 @@ class _Builder:
                 node["message"] = {}
                 stack.append((part.message, node["message"], _Context(in_message=True, is_inner_root=True)))
             self._add_body(node, part, context)
-        tree.complete = self._fields.complete
         return tree
 
     def _header(self, part: Part) -> list[bytes]:

@@ -2,7 +2,7 @@
 One client connection of a mail face, with what IMAP, POP3 and LMTP share.
 
 A face subclasses L{Connection} and implements the hooks C{opened}, C{received},
-C{timed_out}, C{drain}, C{refuse} and C{closed}; it reads from C{self.framer}
+C{input_ended}, C{timed_out}, C{drain}, C{refuse} and C{closed}; it reads from C{self.framer}
 and writes with C{send} and C{drained}.  Everything else (PROXY, TLS,
 back-pressure in both directions, time-outs, limits) happens here.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IDelayedCall,
+    IHalfCloseableProtocol,
     IHandshakeListener,
     ITCPTransport,
 )
@@ -32,7 +33,7 @@ from wildduck.network.outlet import Outlet
 from wildduck.network.proxy import ProxyHeader
 
 
-@implementer(IHandshakeListener)
+@implementer(IHandshakeListener, IHalfCloseableProtocol)
 class Connection(Protocol):
     """
     Order of events: (PROXY header), (TLS handshake), L{opened}, then L{received}
@@ -67,6 +68,7 @@ class Connection(Protocol):
         self._handshake_done = False
         self._delivering = False
         self._reading_stopped = False
+        self._input_ended = False
         self._choked = False  # the client does not read what we send
         self._proxy: ProxyHeader | None = None
         self._entered = self._claimed = False
@@ -90,6 +92,14 @@ class Connection(Protocol):
         paused, nor while the client leaves L{limits.WRITE_BUFFER} bytes of
         answers unread; afterwards it is called when bytes are left.
         """
+
+    def input_ended(self) -> None:
+        """
+        The client has closed its sending side (as C{nc} does), or all of it, and
+        all that it sent has been L{received}: what it still waits for may be
+        sent, then L{lose}.  Over TLS this does not come, but L{closed}.
+        """
+        self.lose()
 
     def timed_out(self) -> None:
         """The client was silent for the time of L{set_timeout}: say so and L{lose}."""
@@ -219,7 +229,7 @@ class Connection(Protocol):
         self._outlet.finish()
         self.transport.resumeProducing()  # to see the client's close
         close_writing = getattr(self.transport, "loseWriteConnection", None)  # TCP and UNIX sockets have it
-        if close_writing is not None and not self.tls_active:
+        if close_writing is not None and not self.tls_active and not self._input_ended:
             close_writing()
         else:
             self.transport.loseConnection()  # TLS: tells the client, and waits for its answer
@@ -275,6 +285,19 @@ class Connection(Protocol):
         self._set_step_timer(None)
         if not self.is_open:
             self._open()
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more (L{IHalfCloseableProtocol})."""
+        self._input_ended = True
+        if self._ended:
+            self.transport.loseConnection()  # ours was closed before: now all is
+        elif not self.is_open:
+            self.abort()
+        else:
+            self._check_input()
+
+    def writeConnectionLost(self) -> None:
+        """Our sending side is closed, after L{lose} (L{IHalfCloseableProtocol})."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._end()
@@ -351,6 +374,12 @@ class Connection(Protocol):
             self.abort()
         finally:
             self._delivering = False
+        self._check_input()
+
+    def _check_input(self) -> None:
+        """Tell the end of the input when nothing keeps us from having seen all of it."""
+        if self._input_ended and self.is_open and not (self.paused or self._choked or self._delivering):
+            self.input_ended()
 
     def _unchoke(self, _: None) -> None:
         self._choked = False
@@ -365,6 +394,8 @@ class Connection(Protocol):
             self.transport.resumeProducing()
         if self.framer.buffered:
             self._deliver()
+        else:
+            self._check_input()
 
     def _end(self) -> None:
         self._ended = True

@@ -90,6 +90,7 @@ class Outlet:
         if not self._closed:
             self._transport.unregisterProducer()
             self._flush()
+            self._unsent = _unsent(self._transport)
             self.close()
 
     def close(self) -> None:
@@ -103,15 +104,15 @@ class Outlet:
             waiter.errback(ConnectionLost())
 
     def progressed(self) -> bool:
-        """Whether the peer has taken bytes out of the kernel's send queue since this was last asked."""
-        before, self._unsent = self._unsent, _send_queue(self._transport)
+        """Whether the peer has taken bytes since the pause began, or since this was last asked."""
+        before, self._unsent = self._unsent, _unsent(self._transport)
         return self._unsent < before
 
     def pauseProducing(self) -> None:
         """The transport holds enough (L{IPushProducer})."""
         if not self._paused and not self._closed:
             self._paused = True
-            self._unsent = _send_queue(self._transport)
+            self._unsent = _unsent(self._transport)
             self._start_timer()
 
     def resumeProducing(self) -> None:
@@ -162,11 +163,11 @@ class Outlet:
             self._stalled()
 
 
-def _send_queue(transport: Any) -> int:
+def _unsent(transport: Any) -> int:
     """
-    Bytes in the kernel's send queue, not yet acknowledged by the peer.
+    Bytes that the peer has not acknowledged: the transport's and those in the kernel's send queue.
 
-    The transport reports only an empty buffer; a slow peer takes minutes for
+    The transport tells of an empty buffer only; a slow peer takes minutes for
     that and must be told from one that takes nothing.
 
     @return: 0 where the transport has no socket.
@@ -174,7 +175,10 @@ def _send_queue(transport: Any) -> int:
     socket = getattr(transport, "socket", None)
     if socket is None:
         return 0
+    held = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+    held += getattr(transport, "_tempDataLen", 0)
     try:
-        return int(struct.unpack("i", fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+        queued = fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
     except (OSError, ValueError):
         return 0
+    return held + int(struct.unpack("i", queued)[0])

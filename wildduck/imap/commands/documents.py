@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from wildduck.mime import (
+    base64lines,
     bodystructure,
     envelope as mime_envelope,
     headers,
     layout,
     native,
+    rebuild,
     rope,
 )
 
@@ -118,4 +120,28 @@ def structure(document: Mapping[str, Any], extended: bool) -> bytes:
     @param extended: with extension data, that is BODYSTRUCTURE.
     """
     tree = document.get("mimeTree")
-    return bodystructure.from_tree(tree if isinstance(tree, dict) else {}, extended)
+    if not isinstance(tree, dict):
+        return bodystructure.from_tree({}, extended)
+    encoded = _sent_in_base64(document, tree)
+    return bodystructure.from_tree(tree, extended, lambda node: encoded.get(id(node)))
+
+
+def _sent_in_base64(document: Mapping[str, Any], tree: dict[str, Any]) -> dict[int, bodystructure.Sent]:
+    """How the parts with NULs are sent (design.md §4), by the identity of their nodes."""
+    additions = native.of_document(document)
+    if additions is None or "layout" not in additions:
+        return {}
+    try:
+        places, _has_nul = layout.unpack(additions["layout"])
+    except ValueError:
+        return {}
+    nodes = rebuild.nodes(tree).walk()
+    return {
+        id(node.tree): bodystructure.Sent(
+            base64lines.encoded_length(node.size, base64lines.LINE_LENGTH),
+            base64lines.encoded_line_feeds(node.size),
+            True,
+        )
+        for node, place in zip(nodes, places, strict=False)
+        if place.as_base64
+    }

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from array import array
 
-from wildduck.errors import BadInput
+from wildduck.errors import ProtocolError
 from wildduck.imap.grammar.sequence import SequenceSet
 from wildduck.mailstore.view import View
-
-
-class BadSequence(BadInput):
-    """A sequence number beyond the mailbox: answered BAD (RFC 3501 §9 'seq-number')."""
 
 
 def uids_of(view: View, numbers: SequenceSet, by_uid: bool) -> array[int]:
@@ -19,8 +15,8 @@ def uids_of(view: View, numbers: SequenceSet, by_uid: bool) -> array[int]:
 
     UIDs that do not exist are passed over (RFC 3501 §6.4.8).
 
-    @raise BadSequence: a sequence number that no message has, C{*} in an
-        empty mailbox included.
+    @raise ProtocolError: a sequence number that no message has, C{*} in an
+        empty mailbox included (RFC 3501 §9 'seq-number').
     """
     found: array[int] = array("I")
     if by_uid:
@@ -30,6 +26,6 @@ def uids_of(view: View, numbers: SequenceSet, by_uid: bool) -> array[int]:
         return found
     for first, last in numbers.resolve(view.exists):
         if not 1 <= first <= last <= view.exists:
-            raise BadSequence("No message has this sequence number")
+            raise ProtocolError("No message has this sequence number")
         found.extend(view.uids[first - 1 : last])
     return found
