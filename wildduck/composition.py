@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
@@ -30,15 +29,6 @@ from wildduck.network.factory import ConnectionFactory
 from wildduck.network.registry import Registry
 from wildduck.threads import BoundedPool
 from wildduck.tls import ServerTls
-
-
-def with_databases(settings: Settings, mongo_uri: str, redis_uri: str, **handles: str) -> Settings:
-    """The settings with the addresses of databases that are running."""
-    return replace(
-        settings,
-        mongo=replace(settings.mongo, uri=mongo_uri, **handles),
-        redis=replace(settings.redis, uri=redis_uri),
-    )
 
 
 class Domain:

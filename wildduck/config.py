@@ -25,6 +25,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from wildduck.errors import ConfigurationError
 from wildduck.limits import GIB, KIB, MIB
@@ -255,6 +256,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     def private(self) -> bool:
         """Whether the server starts databases of its own."""
         return not self.mongo.uri
+
+    def with_databases(self, mongo_uri: str, redis_uri: str, **handles: str) -> Settings:
+        """
+        The same settings with the addresses of databases that are running.
+
+        @param handles: C{users}, C{gridfs}, C{sender}.
+        """
+        mongo = replace(self.mongo, uri=mongo_uri, **handles)
+        return replace(self, mongo=mongo, redis=replace(self.redis, uri=redis_uri))
 
     @property
     def spool(self) -> str:

@@ -14,6 +14,7 @@ import atexit
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.application.service import Service
@@ -24,7 +25,7 @@ from twisted.python.failure import Failure
 
 import wildduck
 from wildduck import config
-from wildduck.composition import Domain, Faces, with_databases
+from wildduck.composition import Domain, Faces
 from wildduck.config import Settings
 from wildduck.database import bootstrap
 from wildduck.errors import ConfigurationError, DomainError
@@ -140,8 +141,8 @@ class WildduckService(Service):
         self._private = private
         self._sockets = sockets
         self._tls = tls
-        self._domain: Domain | None = None
-        self._faces: Faces | None = None
+        #: What has been started: how each part ends, the last one first.
+        self._ends: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._starting: Deferred[None] | None = None
         self.ports = sockets.ports
 
@@ -169,14 +170,17 @@ class WildduckService(Service):
     async def _start(self) -> None:
         settings = self._settings
         if self._private is not None:
+            self._ends.append(("databases", self._private.stop))
             await self._private.start(self._reactor)
-            settings = with_databases(settings, self._private.mongo_uri, self._private.redis_uri)
+            settings = settings.with_databases(self._private.mongo_uri, self._private.redis_uri)
         self._folder.make("spool")
         os.makedirs(settings.spool, 0o700, exist_ok=True)
-        self._domain = Domain(settings, self._reactor)
-        await self._domain.open(ensure_indexes=True)
-        self._faces = Faces(settings, self._domain, self._tls, self._reactor)
-        self._faces.listen(self._sockets)
+        domain = Domain(settings, self._reactor)
+        self._ends.append(("connections", domain.close))
+        await domain.open(ensure_indexes=True)
+        faces = Faces(settings, domain, self._tls, self._reactor)
+        self._ends.append(("listeners", faces.drain))
+        faces.listen(self._sockets)
         self._folder.write_run(self._run(settings))
         where = ", ".join(f"{name} {port}" for name, port in self.ports.items())
         self._log.info("serving: {where}", where=where)
@@ -225,13 +229,8 @@ class WildduckService(Service):
             self._starting.cancel()
             await self._starting
         self._sockets.close()
-        for part, end in (
-            ("listeners", self._faces and self._faces.drain),
-            ("connections", self._domain and self._domain.close),
-            ("databases", self._private and self._private.stop),
-        ):
-            if end is None:
-                continue
+        while self._ends:
+            part, end = self._ends.pop()
             try:
                 await end()
             except Exception:

@@ -66,7 +66,11 @@ class OptionsTests(unittest.SynchronousTestCase):
         def check(command: click.Command) -> None:
             names = {option for parameter in command.params for option in parameter.opts}
             self.assertLessEqual({"--config", "--data", "--set"}, names, command.name)
-            for child in getattr(command, "commands", {}).values():
-                check(child)
+            if isinstance(command, click.Group):
+                context = click.Context(command)
+                for name in command.list_commands(context):
+                    child = command.get_command(context, name)
+                    assert child is not None
+                    check(child)
 
         check(main)

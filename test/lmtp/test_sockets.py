@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.ssl import CertificateOptions
 
 from test.delivery.support import DeliveryCase
 from test.network.support import Client, connect, listen, server_tls
 from test.support.corpus import corpus
+from test.support.relay import Relay
 from wildduck import limits
 from wildduck.lmtp import LmtpFactory
 
@@ -25,8 +27,8 @@ def stuffed(content: bytes) -> bytes:
     return (b"." if content.startswith(b".") else b"") + content + b".\r\n"
 
 
-class SocketTests(DeliveryCase):
-    """L{LmtpFactory} with L{Delivery} behind it."""
+class SocketCase(DeliveryCase):
+    """L{LmtpFactory} with L{Delivery} behind it, on a loopback port."""
 
     async def _start(self) -> None:
         from twisted.internet import reactor
@@ -66,6 +68,10 @@ class SocketTests(DeliveryCase):
         while self.factory.connections or any(self.delivery._turns._held.values()):
             await _turn()
         await self.domain.store.settle()
+
+
+class SocketTests(SocketCase):
+    """Whole sessions."""
 
     async def test_start_tls(self) -> None:
         """After STARTTLS the session begins anew, and the message says how it came."""
@@ -193,6 +199,36 @@ class SocketTests(DeliveryCase):
             self.assertEqual((await one)[-1][:3], b"250")
         self.assertEqual(len(set(await self.stored())), 20)
         self.assertEqual(sorted(self.db.messages.distinct("uid")), list(range(1, 21)))
+
+
+class SilentDatabaseTests(SocketCase):
+    """MongoDB behind a relay that stops passing anything."""
+
+    async def _start(self) -> None:
+        from twisted.internet import reactor
+
+        address, _, name = self.settings.mongo.uri.rpartition("/")
+        self.relay = Relay(reactor, int(address.rpartition(":")[2]))
+        self.relay.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.relay.stop()))
+        uri = f"mongodb://127.0.0.1:{self.relay.port}/{name}"
+        self.settings = replace(self.settings, mongo=replace(self.settings.mongo, uri=uri))
+        await super()._start()
+
+    async def test_silence(self) -> None:
+        """RCPT and the end of a message are answered 451 within the deadline; later mail comes through."""
+        self.patch(limits, "OPERATION_SECONDS", 0.3)
+        client = await self.client()
+        await self.ask(client, HEAD + b"DATA\r\n", 4)
+        self.relay.black_hole()
+        self.assertEqual((await self.ask(client, b"Subject: x\r\n\r\n.\r\n", 1))[0][:9], b"451 4.3.0")
+        lines = await self.ask(client, ENVELOPE, 2)
+        self.assertEqual([line[:9] for line in lines], [b"250 2.1.0", b"451 4.3.0"])
+        self.relay.restore()
+        self.patch(limits, "OPERATION_SECONDS", 20.0)
+        await self.ask(client, b"RSET\r\n", 1)
+        lines = await self.ask(client, ENVELOPE + b"DATA\r\nSubject: y\r\n\r\n.\r\n", 4)
+        self.assertEqual(lines[-1][:9], b"250 2.0.0")
 
 
 def _last_lines(data: bytes) -> list[bytes]:

@@ -102,7 +102,7 @@ class KeepTests(StoreCase):
         self.assertEqual(data, await self.read(appended))
 
     async def test_row_that_wildduck_stored_lossily(self) -> None:
-        """A row that would not give our bytes is left alone: ours go into a row of their own."""
+        """A row that would not give our bytes stays as it is: ours go into a row of their own."""
         body = encoded(1000) + b"\r\n"
         lossy = {
             "_id": hashlib.sha256(body).digest(),
@@ -120,8 +120,17 @@ class KeepTests(StoreCase):
         digest = hashlib.sha256(marker() + body).digest()
         row = self.db["attachments.files"].find_one({"_id": digest})
         self.assertEqual((2, len(body) + MARKER_LENGTH), (row["metadata"]["c"], row["length"]))
-        self.assertEqual(1, self.row(body)["metadata"]["c"])
-        self.assertEqual({"ATT00001": digest}, self.db.messages.find_one()["mimeTree"]["attachmentMap"])
+        # The message refers to WildDuck's row too, which is what WildDuck serves.
+        self.assertEqual(3, self.row(body)["metadata"]["c"])
+        document = self.db.messages.find_one()
+        self.assertEqual(
+            {"ATT00001": lossy["_id"], "NATIVE-ATT00001": digest}, document["mimeTree"]["attachmentMap"]
+        )
+        self.db["attachments.files"].update_one(
+            {"_id": lossy["_id"]}, {"$inc": {"metadata.c": -1, "metadata.m": -7}}
+        )
+        self.db["attachments.chunks"].insert_one({"files_id": lossy["_id"], "n": 0, "data": b"x" * 1000})
+        self.assertEqual([], await self.store.verifier.verify(min_age=0))
 
     async def test_row_that_wildduck_stored_encoded(self) -> None:
         """A row with the encoded bytes gives ours, though we would have decoded them."""
@@ -178,7 +187,7 @@ class KeepTests(StoreCase):
         """When one attachment of a message fails the others are released, and nothing of it stays."""
         original = attachments.Attachments._upload
 
-        async def fails(self: Any, item: Any, *arguments: Any) -> str:
+        async def fails(self: Any, item: Any, *arguments: Any) -> dict[str, Any]:
             if item.length > 100:
                 raise ContentUnreadable()
             return await original(self, item, *arguments)

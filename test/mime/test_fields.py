@@ -40,6 +40,13 @@ class ReadTests(unittest.TestCase):
         self.assertTrue(30_000 < len(fields[0]) <= 50_000)
         self.assertEqual(fields[1:], [b"Subject: x"])
 
+    def test_field_after_one_too_long(self) -> None:
+        """A field begins after one that was cut, wherever a piece of the header ends."""
+        for extra in range(8):
+            header = b"A: " + b"x" * (81_920 - 8 + extra) + b"\r\nB: c\r\nD: e\r\n\r\n"
+            fields = read(len(header), cut(header, [8192]), FieldBudget(4096))
+            self.assertEqual(fields[1:], [b"B: c", b"D: e"])
+
     def test_budget_is_shared(self) -> None:
         """What one header takes another one lacks."""
         budget = FieldBudget(200)

@@ -66,15 +66,19 @@ class ParsingTests(unittest.TestCase):
     def test_nested_comments(self) -> None:
         """Comments nest as deep as they like, and need not end."""
         self.assertEqual(parameters.parse(b"(" * 60_000).value, "")
-        self.assertEqual(parameters.parse(b"x" + b"(" * 9_000 + b")" * 9_000 + b"; a=b").parameters, [("a", "b")])
+        self.assertEqual(
+            parameters.parse(b"x" + b"(" * 9_000 + b")" * 9_000 + b"; a=b").parameters, [("a", "b")]
+        )
         self.assertEqual(parameters.parse(b"x (\\").value, "x")
         self.assertEqual(parameters.parse(b"x (\\)) y").value, "x y")
 
     @settings(deadline=None, max_examples=300)
     @given(
         st.lists(
-            st.one_of(st.sampled_from([b";", b"=", b'"', b"(", b")", b"\\", b"*0*", b"*", b" ", b"\r\n ", b"''"]),
-                      st.binary(max_size=3)),
+            st.one_of(
+                st.sampled_from([b";", b"=", b'"', b"(", b")", b"\\", b"*0*", b"*", b" ", b"\r\n ", b"''"]),
+                st.binary(max_size=3),
+            ),
             max_size=40,
         ).map(b"".join)
     )

@@ -211,6 +211,16 @@ class NulTests(unittest.TestCase):
             kept.whole(), _PREFIX + b"Content-Transfer-Encoding: base64\r\nSubject: x\r\n\r\nAA=="
         )
 
+        found = kept.rope()
+        self.assertEqual(found.section((), "TEXT"), (found.length - 4, found.length))
+
+    def test_repeated_field(self) -> None:
+        """Of several Content-Transfer-Encoding fields one is left, and says base64."""
+        header = b"Content-Transfer-Encoding: 8bit\r\nA: b\r\nContent-Transfer-Encoding:\r\n 7bit\r\n"
+        kept = keep_bytes(header + b"\r\n\0")
+        self.assertEqual(kept.whole(), b"Content-Transfer-Encoding: base64\r\nA: b\r\n\r\nAA==")
+        self.assertEqual(kept.analysis.sent, len(kept.whole()))
+
     def test_elsewhere(self) -> None:
         """A NUL in a header, a preamble, an epilogue or an encoded body is sent as 0x80."""
         data = multipart(

@@ -279,6 +279,11 @@ class BoundTests(unittest.TestCase):
         root = scanned(data)
         self.assertEqual(bodies(data, root.children), [b"one\r\n" + lines[:-2], lines + b"two"])
         self.assertEqual(described(scanned(*cut(data, [13]))), described(root))
+        self.patch(scanner, "_GATHERED", 1)
+        for end in (b"--b--", b"--b", b"--b--\r", b"--b \t"):
+            data = multipart(lines)[: -len(b"--b--\r\n")] + end
+            self.assertEqual(bodies(data, scanned(data).children[:1]), [b""])
+            self.assertEqual(described(scanned(*cut(data, [len(data) - 2, 1]))), described(scanned(data)))
 
     def test_content_type_after_a_long_header(self) -> None:
         """Fields that matter are found behind megabytes of others, and may be cut anywhere."""

@@ -67,7 +67,9 @@ class DecodingTests(unittest.TestCase):
     @settings(deadline=None, max_examples=300)
     @given(
         st.lists(
-            st.sampled_from(["=?", "?=", "utf-8", "?q?", "?b?", "=E4", "=C3", "4oI", "=", " ", "\r\n ", "ö", "x"]),
+            st.sampled_from(
+                ["=?", "?=", "utf-8", "?q?", "?b?", "=E4", "=C3", "4oI", "=", " ", "\r\n ", "ö", "x"]
+            ),
             max_size=40,
         )
     )

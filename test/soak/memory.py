@@ -65,16 +65,16 @@ class _Sampler(threading.Thread):
     def __init__(self, server: ServerProcess) -> None:
         super().__init__(daemon=True)
         self._server = server
-        self._stop = threading.Event()
+        self._enough = threading.Event()
         self.samples = [server.memory()]
 
     def run(self) -> None:
-        while not self._stop.wait(_SAMPLE_SECONDS):
+        while not self._enough.wait(_SAMPLE_SECONDS):
             self.samples.append(self._server.memory())
 
     def stop(self) -> list[int]:
         """The samples, the first from before."""
-        self._stop.set()
+        self._enough.set()
         self.join()
         return [*self.samples, self._server.memory()]
 

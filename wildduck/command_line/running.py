@@ -8,7 +8,6 @@ from typing import Any
 import click
 import msgspec
 
-from wildduck.composition import with_databases
 from wildduck.config import Settings
 from wildduck.private.folder import DataFolder, lock_file
 
@@ -47,7 +46,7 @@ def with_running_databases(settings: Settings) -> Settings:
         return settings
     run = running_server(settings)
     handles = {name: uri for name, uri in run["mongo"].items() if name != "uri"}
-    return with_databases(settings, run["mongo"]["uri"], run["redis"]["uri"], **handles)
+    return settings.with_databases(run["mongo"]["uri"], run["redis"]["uri"], **handles)
 
 
 def _is_left_over(folder: DataFolder) -> bool:

@@ -81,6 +81,7 @@ class Pool:
         self.siblings: tuple[Pool, ...] = (self,)
         self._live: list[Wire] = []
         self._open: set[Wire] = set()
+        self._watched: set[Any] = set()
         self._queue: deque[_Queued] = deque()
         self._down_since = 0.0
         self._refused = False
@@ -200,9 +201,14 @@ class Pool:
         self._fire_ready()
 
     def _watch(self, factory: Any) -> None:
-        factory.notifyReady().addCallbacks(self._usable, lambda _: None)
+        # A connection that is lost before its hello was answered never was usable: the wait
+        # for its factory still stands, and a second one would list the next connection twice.
+        if factory not in self._watched:
+            self._watched.add(factory)
+            factory.notifyReady().addCallbacks(self._usable, lambda _: self._watched.discard(factory))
 
     def _usable(self, factory: Any) -> None:
+        self._watched.discard(factory)
         wire = factory.instance
         if wire.refused or self._closing:
             return

@@ -6,8 +6,9 @@ C{_id}, C{metadata.c} references and C{metadata.m}, the sum of the referring
 messages' magic numbers, once for each key of C{attachmentMap}.
 
 A body is stored decoded where that gives back the same bytes.  A row that is
-there already, perhaps WildDuck's, is only used when it gives our bytes; else
-they go into a row of their own, after L{marker}.
+there already, WildDuck's, may not give back our bytes: then the message refers
+to it, for WildDuck to serve, and under L{exact_key} to a second row with our
+bytes, which begin with a L{marker}.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import datetime
 import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.task import deferLater
@@ -57,6 +58,11 @@ FIRST_WAIT_SECONDS = 0.01
 _MARKER_BITS = 64
 #: Length of every marker.
 MARKER_LENGTH = _MARKER_BITS + 2
+
+
+def exact_key(key: str) -> str:
+    """The key in C{attachmentMap} of the exact bytes of a body that WildDuck stored lossily."""
+    return f"{NATIVE_KEY}-{key}"
 
 
 def marker(variant: int = 0) -> bytes:
@@ -106,8 +112,16 @@ class Kept:
     @ivar content_hashes: base64 SHA-256 of the stored content by key, where known.
     """
 
-    map: dict[str, bytes]
-    content_hashes: dict[str, str]
+    map: dict[str, bytes] = field(default_factory=dict)
+    content_hashes: dict[str, str] = field(default_factory=dict)
+
+    def add(self, item: _Item, row: Mapping[str, Any]) -> None:
+        """An item's keys are counted in this row."""
+        content_hash = (row.get("metadata") or {}).get("fileContentHash")
+        for key in item.keys:
+            self.map[key] = item.digest
+            if content_hash:
+                self.content_hashes[key] = str(content_hash)
 
 
 class Attachments:
@@ -139,14 +153,10 @@ class Attachments:
         items = _items(message, externals)
         if skeleton is not None:
             items.append(_skeleton_item(skeleton))
-        kept = Kept({}, {})
+        kept = Kept()
 
         async def one(item: _Item) -> None:
-            digest, content_hash = await self._keep(item, magic, group)
-            for key in item.keys:
-                kept.map[key] = digest
-                if content_hash:
-                    kept.content_hashes[key] = content_hash
+            await self._keep(item, magic, group, kept)
 
         try:
             await for_each(items, one, WORKERS)
@@ -155,14 +165,15 @@ class Attachments:
             raise
         return kept
 
-    async def _keep(self, item: _Item, magic: int, group: WriteGroup | None) -> tuple[bytes, str]:
-        """@return: the key of the row, and the hash of its content if it is known."""
+    async def _keep(self, item: _Item, magic: int, group: WriteGroup | None, kept: Kept) -> None:
+        """See that a row gives the item's bytes and counts its keys."""
         row = await self._refer(item, magic, group)
         if row is not None:
-            return item.digest, _content_hash(row)
+            kept.add(item, row)
+            return
         lock = await self._lock(item)
         try:
-            return await self._upload_or_refer(item, magic, group, lock)
+            await self._upload_or_refer(item, magic, group, lock, kept)
         finally:
             if lock is not None:
                 await self._unlock(lock)
@@ -184,21 +195,45 @@ class Attachments:
             group=group,
         )
 
+    async def _refer_to_existing(self, item: _Item, magic: int, group: WriteGroup | None, kept: Kept) -> bool:
+        """
+        Refer to a row that is there: that came just now, or would not give our bytes.
+
+        @return: C{False} when it has gone meanwhile.
+        """
+        row = await self._refer(item, magic, group)
+        if row is not None:
+            kept.add(item, row)
+            return True
+        row = await self._database.find_one_and_update(
+            FILES,
+            {"_id": item.digest},
+            _counted(len(item.keys), magic, self._backend.now()),
+            projection={"metadata.fileContentHash": True},
+            group=group,
+        )
+        if row is None:
+            return False
+        kept.add(item, row)
+        exact = replace(await self._marked(item, 0), keys=tuple(map(exact_key, item.keys)))
+        await self._keep(exact, magic, group, kept)
+        return True
+
     async def _upload_or_refer(
-        self, item: _Item, magic: int, group: WriteGroup | None, lock: Lock | None
-    ) -> tuple[bytes, str]:
+        self, item: _Item, magic: int, group: WriteGroup | None, lock: Lock | None, kept: Kept
+    ) -> None:
         for attempt in range(PARTIAL_TRIES):
             row = await self._refer(item, magic, group)
             if row is not None:
-                return item.digest, _content_hash(row)
+                kept.add(item, row)
+                return
             if await self._database.find_one(FILES, {"_id": item.digest}, projection={"_id": True}):
-                # It has come just now, or would not give our bytes.
-                row = await self._refer(item, magic, group)
-                if row is not None:
-                    return item.digest, _content_hash(row)
-                return await self._keep(await self._marked(item, 0), magic, group)
+                if await self._refer_to_existing(item, magic, group, kept):
+                    return
+                continue
             try:
-                return item.digest, await self._upload(item, magic, group, lock)
+                kept.add(item, await self._upload(item, magic, group, lock))
+                return
             except DuplicateKey as error:
                 if error.index == "_id_":
                     continue
@@ -209,10 +244,15 @@ class Attachments:
                 break
             await self._wait(FIRST_WAIT_SECONDS if attempt < 3 else PARTIAL_WAIT_SECONDS)
         self._log.warn("chunks without a row are in the way of attachment {name}", name=item.name)
-        return await self._keep(await self._marked(item, int(self._backend.clock.seconds())), magic, group)
+        await self._keep(await self._marked(item, int(self._backend.clock.seconds())), magic, group, kept)
 
-    async def _upload(self, item: _Item, magic: int, group: WriteGroup | None, lock: Lock | None) -> str:
-        """@return: the hash of the content."""
+    async def _upload(
+        self, item: _Item, magic: int, group: WriteGroup | None, lock: Lock | None
+    ) -> dict[str, Any]:
+        """
+        @return: the row.
+        @raise DuplicateKey: it, or a chunk of it, has come meanwhile.
+        """
         uses = len(item.keys)
         metadata: dict[str, Any] = {
             "m": magic * uses,
@@ -228,7 +268,7 @@ class Attachments:
         await self._backend.gridfs.write(
             item.digest, row, self._stored_form(item, metadata, lock), group=group
         )
-        return _content_hash(row)
+        return row
 
     async def _stored_form(
         self, item: _Item, metadata: dict[str, Any], lock: Lock | None
@@ -420,7 +460,3 @@ def _counted(uses: int, magic: int, now: datetime.datetime) -> dict[str, Any]:
         "$inc": {"metadata.c": uses, "metadata.m": uses * magic},
         "$set": {"metadata.cu": now},
     }
-
-
-def _content_hash(row: Mapping[str, Any]) -> str:
-    return str((row.get("metadata") or {}).get("fileContentHash") or "")

@@ -14,7 +14,7 @@ from typing import Any
 
 from wildduck.database import GridFS
 from wildduck.errors import ContentUnreadable
-from wildduck.mailstore.attachments import MARKER_LENGTH
+from wildduck.mailstore.attachments import MARKER_LENGTH, exact_key
 from wildduck.mime.base64lines import Range, encoded_length
 from wildduck.mime.native import of_document
 from wildduck.mime.rope import Inline, Rope, Stored, needs_blob
@@ -99,6 +99,7 @@ class Content:
         self.rope = rope
         self._gridfs = gridfs
         self._strict = of_document(document) is not None
+        self._map: Mapping[str, Any] = (document.get("mimeTree") or {}).get("attachmentMap") or {}
         self._bodies: dict[str, _Body] = {}
 
     @classmethod
@@ -135,9 +136,11 @@ class Content:
         }
         if not wanted:
             return
-        rows = await self._gridfs.rows(segment.digest for segment in wanted.values())
+        # What WildDuck stored lossily stands a second time, exactly.
+        digests = {key: self._map.get(exact_key(key), segment.digest) for key, segment in wanted.items()}
+        rows = await self._gridfs.rows(digests.values())
         for key, segment in wanted.items():
-            row = rows.get(segment.digest)
+            row = rows.get(digests[key])
             if row is None:
                 raise ContentUnreadable()
             self._bodies[key] = _Body(self._gridfs, row, segment.length, self._strict)

@@ -10,9 +10,9 @@ not nest.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from wildduck import limits
 from wildduck.mime.parameters import skip_comment
@@ -48,7 +48,6 @@ class Mailbox:
     @ivar domain: the part after it; C{None} where there is no at sign.
     @ivar route: the obsolete source route without its colon (RFC 5322 §4.4).
     @ivar angle: it was written in angle brackets.
-    @ivar quoted: the name is one quoted string.
     @ivar atom: the name is one atom.
     """
 
@@ -60,7 +59,6 @@ class Mailbox:
     domain: str | None = None
     route: str = ""
     angle: bool = False
-    quoted: bool = False
     atom: bool = False
 
     @property
@@ -74,6 +72,9 @@ class Group:
 
     name: str
     members: list[Mailbox] = field(default_factory=list)
+
+
+_EntryT = TypeVar("_EntryT", Mailbox, "Mailbox | Group")
 
 
 @dataclass(slots=True)
@@ -190,8 +191,7 @@ class _Entry:
         mailbox.name = _join_phrase(words)
         mailbox.comment = " ".join(filter(None, map(str.strip, self.comments)))
         mailbox.following = self.following
-        kind = words[0].kind if len(words) == 1 else ""
-        mailbox.quoted, mailbox.atom = kind == "quoted", kind == "atom"
+        mailbox.atom = len(words) == 1 and words[0].kind == "atom"
         return mailbox
 
 
@@ -288,7 +288,7 @@ class _Reader:
 
     def _only_comment(self, entry: _Entry) -> bool:
         """The whole field is one comment: it is all there is to show."""
-        return self._ended and not self._found and bool(entry.comments)
+        return self._ended and not self._found and any(map(str.strip, entry.comments))
 
     def _take(self, token: _Token) -> None:
         kind, entry = token.kind, self._entry
@@ -359,12 +359,11 @@ def parse(value: str, limit: int = limits.ADDRESSES) -> list[dict[str, Any]]:
     @return: C{{"address", "name"}} for a mailbox, C{{"name", "group"}} for a
         group, at most C{limit} of them, members of groups counted.
     """
-    found = _merge_unquoted(scan(value, limit, keep_blanks=True))
     return [
-        {"name": entry.name, "group": [_plain(member) for member in entry.members]}
+        {"name": entry.name, "group": list(map(_plain, _merge_names(entry.members)))}
         if isinstance(entry, Group)
         else _plain(entry)
-        for entry in found
+        for entry in _merge_names(scan(value, limit, keep_blanks=True))
     ]
 
 
@@ -373,25 +372,21 @@ def _plain(mailbox: Mailbox) -> dict[str, Any]:
     return {"address": address, "name": "" if name == address else name}
 
 
-def _merge_unquoted(found: list[Mailbox | Group]) -> list[Mailbox | Group]:
+def _merge_names(found: Sequence[_EntryT]) -> list[_EntryT]:
     """
     Put C{Doe, John <j@example.com>} together again: a comma in a name that
     should have been quoted (WildDuck reads it so).
     """
-    merged: list[Mailbox | Group] = []
+    merged: list[_EntryT] = []
     for entry in found:
-        before = merged[-1] if merged else None
-        if (
-            isinstance(entry, Mailbox)
-            and entry.angle
-            and entry.name
-            and not entry.quoted
-            and isinstance(before, Mailbox)
-            and not before.angle
-            and not before.quoted
-            and not before.address
-        ):
-            entry.name = f"{before.name}, {entry.name}"
-            merged.pop()
+        if isinstance(entry, Mailbox) and entry.angle and entry.name:
+            names: list[str] = []
+            while merged and _is_name(merged[-1]):
+                names.append(merged.pop().name)
+            entry.name = ", ".join([*reversed(names), entry.name])
         merged.append(entry)
     return merged
+
+
+def _is_name(entry: Mailbox | Group) -> bool:
+    return isinstance(entry, Mailbox) and not entry.angle and not entry.address and bool(entry.name)

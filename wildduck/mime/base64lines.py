@@ -91,7 +91,6 @@ class LineLengthDetector:
                 self._text(text, False)
             return
         # Only the characters of the last group, if it is not complete, still matter.
-        self._good = not self._ended
         left = (len(self._characters) + count * length) % 4
         last = self._characters + lines[-(4 // length + 1) * stride :].replace(b"\r\n", b"")
         self._characters = last[len(last) - left :]

@@ -36,7 +36,7 @@ class Framer:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._start = 0
-        self._searched = 0  # no LF between _start and here
+        self._searched = 0  # no LF between _start and here; never before _start
         self._skipping = False
         self.bare_lf = False
 
@@ -67,27 +67,31 @@ class Framer:
             known.  The rest of that line is dropped as it comes, without being
             kept; meanwhile this returns C{None}, and then the line after it.
         """
-        end = self._buffer.find(b"\n", max(self._searched, self._start))
+        buffer, start = self._buffer, self._start
+        end = buffer.find(b"\n", self._searched)
         if self._skipping:
-            self._drop_to(len(self._buffer) if end < 0 else end + 1)
+            self._drop_to(len(buffer) if end < 0 else end + 1)
             if end < 0:
                 return None
             self._skipping = False
             return self.line(limit)
         if end < 0:
-            self._searched = len(self._buffer)
-            if self.buffered >= limit:
+            self._searched = len(buffer)
+            if self._searched - start >= limit:
                 self._skipping = True
-                self._drop_to(len(self._buffer))
+                self._drop_to(len(buffer))
                 raise LineTooLong("Line too long")
             return None
-        if end + 1 - self._start > limit:
+        if end + 1 - start > limit:
             self._drop_to(end + 1)
             raise LineTooLong("Line too long")
-        self.bare_lf = not (end > self._start and self._buffer[end - 1] == 13)
-        line = bytes(self._buffer[self._start : end if self.bare_lf else end - 1])
         self._start = self._searched = end + 1
-        return line
+        if end > start and buffer[end - 1] == 13:
+            self.bare_lf = False
+            end -= 1
+        else:
+            self.bare_lf = True
+        return bytes(buffer[start:end])
 
     def take(self, count: int) -> bytes:
         """

@@ -73,6 +73,8 @@ class _Fetch:
         self._seen_matters = not session.read_only and any(item.sets_seen for item in items)
         self._tells_flags = _FLAGS in items
         self._fields = {name for item in self._wanted for name in item.fields}
+        #: Composed flags, for few combinations are many messages'.
+        self._flags: dict[tuple[str, ...], bytes] = {}
         self._gathered: list[bytes] = []
         self._gathered_size = 0
 
@@ -87,9 +89,7 @@ class _Fetch:
         """Tell of some messages, ascending."""
         newly_seen = await self._mark_seen(uids) if self._seen_matters else frozenset()
         if not self._fields:
-            for uid in uids:
-                if self._view.modseq(uid):
-                    await self._tell(uid, None, newly_seen)
+            self._tell_from_view(uids)
             await self._session.breathe()
             return
         left: Sequence[int] = uids
@@ -124,16 +124,21 @@ class _Fetch:
                         lacking.append(document["uid"])
         return lacking
 
-    async def _tell(self, uid: int, source: Source | None, newly_seen: frozenset[int]) -> bool:
+    def _tell_from_view(self, uids: Sequence[int]) -> None:
+        view = self._view
+        for uid in uids:
+            if view.modseq(uid):
+                values = b" ".join(item.label + b" " + self._from_view(uid, item) for item in self._wanted)
+                self._gather(fetch_start(view.seq(uid)) + values + FETCH_END)
+                self.told += 1
+        self.flush()
+
+    async def _tell(self, uid: int, source: Source, newly_seen: frozenset[int]) -> bool:
         """@return: C{False} when more of the document must be read first."""
         values: list[tuple[bytes, Value]] = []
         try:
             for item in self._wanted:
-                value = (
-                    self._from_view(uid, item)
-                    if source is None or item.from_view
-                    else await source.value(item)
-                )
+                value = self._from_view(uid, item) if item.from_view else await source.value(item)
                 if value is None:
                     return False
                 if isinstance(value, Streamed):
@@ -156,7 +161,13 @@ class _Fetch:
         return True
 
     def _from_view(self, uid: int, item: Wanted) -> bytes:
-        return b"%d" % uid if item.name == "UID" else compose_flags(self._view.flags(uid))
+        if item.name == "UID":
+            return b"%d" % uid
+        flags = self._view.flags(uid)
+        composed = self._flags.get(flags)
+        if composed is None:
+            composed = self._flags[flags] = compose_flags(flags)
+        return composed
 
     async def _send(self, seq: int, values: list[tuple[bytes, Value]]) -> None:
         self._gather(fetch_start(seq))
