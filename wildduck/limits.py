@@ -136,6 +136,8 @@ LMTP_RECIPIENTS = 1000
 LMTP_IDLE_SECONDS = 300.0
 #: Bad commands before 421.
 LMTP_BAD_COMMANDS = 20
+#: Pipelined commands followed in one go, before other connections have their turn.
+LMTP_PIPELINE = 100
 #: Deliveries to one account at a time in one worker.
 LMTP_USER_CONCURRENCY = 10
 #: Further ones that wait for their turn; the sender of one more tries again later.

@@ -31,6 +31,7 @@ from wildduck.database import bootstrap
 from wildduck.errors import ConfigurationError, DomainError
 from wildduck.listeners import BoundSockets
 from wildduck.log_level import limit_log
+from wildduck.machine import make_folder, raise_descriptor_limit
 from wildduck.private.databases import PrivateDatabases
 from wildduck.private.folder import DataFolder
 from wildduck.private.process import ChildFailed
@@ -38,6 +39,10 @@ from wildduck.tls import ServerTls, ensure_self_signed
 
 #: How long a configured database may take to answer at start-up.
 REACH_SECONDS = 5.0
+
+
+#: Descriptors for databases, listeners, spooled messages and logs, beside those of clients.
+_OTHER_DESCRIPTORS = 500
 
 
 class Options(usage.Options):
@@ -173,8 +178,8 @@ class WildduckService(Service):
             self._ends.append(("databases", self._private.stop))
             await self._private.start(self._reactor)
             settings = settings.with_databases(self._private.mongo_uri, self._private.redis_uri)
-        self._folder.make("spool")
-        os.makedirs(settings.spool, 0o700, exist_ok=True)
+        make_folder("storage.spool", settings.spool)
+        raise_descriptor_limit(settings.limits.connections + _OTHER_DESCRIPTORS)
         domain = Domain(settings, self._reactor)
         self._ends.append(("connections", domain.close))
         await domain.open(ensure_indexes=True)
@@ -182,10 +187,10 @@ class WildduckService(Service):
         self._ends.append(("listeners", faces.drain))
         faces.listen(self._sockets)
         self._folder.write_run(self._run(settings))
-        where = ", ".join(f"{name} {port}" for name, port in self.ports.items())
-        self._log.info("serving: {where}", where=where)
         if settings.pop3.port or settings.pop3.tls_port:
             self._log.info("POP3 is not served by this version; the pop3 settings are checked only")
+        where = ", ".join(f"{name} {port}" for name, port in self.ports.items())
+        self._log.info("serving: {where}", where=where)
 
     def _run(self, settings: Settings) -> dict[str, Any]:
         """Content of C{run.json}."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.defer import Deferred
 from twisted.trial import unittest
 
 from test.database.wires import make_pool, make_wire, reply, request, sent
 from wildduck import limits
-from wildduck.database.wire import Request
+from wildduck.database.wire import Answer, Request, Wire
 from wildduck.errors import Overloaded, Unavailable
 
 
@@ -86,6 +89,38 @@ class PoolTests(unittest.SynchronousTestCase):
         ((request_id, _),) = sent(wire)
         wire.dataReceived(reply(request_id, ok=1))
         self.successResultOf(waiting)
+
+    def test_lost_in_hello(self) -> None:
+        """A connection that is lost before its hello was answered does not list the next one twice."""
+        pool, _ = make_pool()
+        wire = make_wire(pool)
+        waits: list[Deferred[Any]] = []
+
+        def wait() -> Deferred[Any]:
+            waits.append(Deferred())
+            return waits[-1]
+
+        wire.factory.notifyReady = wait
+        for _ in range(3):
+            wire.connectionLost(None)
+        wire.factory.instance = wire
+        for deferred in waits:
+            deferred.callback(wire.factory)
+        self.assertEqual(len(pool._live), 1)
+
+    def test_lost_in_use(self) -> None:
+        """A command for a connection that is lost fails at its deadline, whatever was on its way before."""
+        pool, clock = make_pool()
+        wire = make_wire(pool)
+        self.failureResultOf(self._lost(wire))
+        late = wire.send(request(a=2), 5.0)
+        clock.advance(5)
+        self.failureResultOf(late)
+
+    def _lost(self, wire: Wire) -> Deferred[Answer]:
+        waiting = wire.send(request(a=1), 5.0)
+        wire.connectionLost(None)
+        return waiting
 
     def test_not_primary(self) -> None:
         """

@@ -113,6 +113,8 @@ class LmtpTestCase(SynchronousTestCase):
     def send(self, data: bytes) -> list[str]:
         """Send bytes; the reply lines."""
         self.connection.dataReceived(data)
+        while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
+            self.clock.advance(0)
         return self.replies()
 
     def replies(self) -> list[str]:

@@ -132,6 +132,15 @@ class BadInputTests(LmtpTestCase):
         """A hundred thousand commands in one segment are all answered."""
         self.assertEqual(len(self.say(*[b"NOOP"] * 100_000)), 100_000)
 
+    def test_many_commands_take_turns(self) -> None:
+        """Who sends thousands of commands at once lets other connections have their turn in between."""
+        self.connection.dataReceived(b"NOOP\r\n" * 1000)
+        self.assertEqual(len(self.replies()), limits.LMTP_PIPELINE)
+        self.clock.advance(0)
+        self.assertEqual(len(self.replies()), limits.LMTP_PIPELINE)
+        self.connection.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_bad_chunk_size(self) -> None:
         """Where the size can't be read the chunk could be taken for commands: the connection ends."""
         self.begin()

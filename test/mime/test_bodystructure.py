@@ -83,7 +83,8 @@ class WireTests(unittest.TestCase):
         """Parts, then subtype, parameters, disposition, language, location."""
         self.check(
             "Content-Type: multipart/Mixed; boundary=b; x=y\n"
-            "Content-Disposition: inline\nContent-Language: en\nContent-Location: l\n\n--b\n\na\n--b\nContent-Type: multipart/alternative; boundary=c\n\n"
+            "Content-Disposition: inline\nContent-Language: en\nContent-Location: l\n\n"
+            "--b\n\na\n--b\nContent-Type: multipart/alternative; boundary=c\n\n"
             "--c\n\nb\n--c--\n--b--\n",
             b"("
             + PLAIN % (1, 0)

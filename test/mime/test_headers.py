@@ -164,6 +164,12 @@ class ParsedHeaderTests(unittest.TestCase):
             },
         )
 
+    def test_order(self) -> None:
+        """Keys are in WildDuck's order, from the bottom up; values of one key from the top down."""
+        found = headers.parsed_header([b"A: 1", b"B: 2", b"A: 3", b"C: 4"])
+        self.assertEqual(list(found), ["c", "a", "b", "content-type"])
+        self.assertEqual(found["a"], ["1", "3"])
+
     def test_structured(self) -> None:
         """Content-Disposition is parsed if there is something in it."""
         self.assertEqual(

@@ -38,7 +38,11 @@ def run(server: ServerProcess, count: int, seconds: float, seed: int) -> bool:
                 print(f"messages: {_sum(sent, octets, now - began)}, {count - sent} to come", flush=True)
             if seconds and now - began >= seconds:
                 break
-    print(f"messages: {_sum(sent, octets, time.monotonic() - began)}, {failed} wrong", flush=True)
+    print(
+        f"messages: {_sum(sent, octets, time.monotonic() - began)}, "
+        f"{trip.repeated} refused at first, {failed} wrong",
+        flush=True,
+    )
     return failed == 0
 
 

@@ -12,6 +12,8 @@ from test.support.server_process import ServerProcess
 DATA, APPEND, BDAT, APPEND_WITHOUT_WAITING = range(4)
 
 _BLOCK = 1 << 18
+_ATTEMPTS = 3
+_TEMPORARY = ("4", "NO [UNAVAILABLE]")
 #: Lines that delivery adds: two of them, whatever their order.
 _ADDED_LINES = 2
 _ADDED_BYTES = 1000
@@ -41,9 +43,16 @@ class _AfterAdded:
 
 
 class RoundTrip:
-    """Sends messages by BDAT, APPEND and DATA in turns, and reads each one back."""
+    """
+    Sends messages by BDAT, APPEND and DATA in turns, and reads each one back.
+
+    What is refused for the moment (a disk that stands still for seconds) is sent again, as any sender does.
+
+    @ivar repeated: how often that was.
+    """
 
     def __init__(self, server: ServerProcess, user: str = "roundtrip") -> None:
+        self.repeated = 0
         self._address = server.account(user)
         self._lmtp = server.lmtp()
         self._imap = server.imap(user)
@@ -64,14 +73,14 @@ class RoundTrip:
         @return: what went wrong, in words.
         """
         way %= 4
-        blocks = [message[at : at + _BLOCK] for at in range(0, len(message), _BLOCK)]
-        if way in (APPEND, APPEND_WITHOUT_WAITING):
-            self._imap.append("INBOX", blocks, len(message), synchronizing=way == APPEND)
-        else:
-            send = self._lmtp.data if way == DATA else self._lmtp.bdat
-            (reply,) = send(message if way == DATA else blocks, [self._address])
-            if reply.code != 250:
-                return [f"refused: {reply.code} {reply.text}"]
+        refused = ""
+        for _ in range(_ATTEMPTS):
+            refused = self._send(way, message)
+            if not refused.startswith(_TEMPORARY):
+                break
+            self.repeated += 1
+        if refused:
+            return [f"refused: {refused}"]
         expected = Digest(len(message), hashlib.sha256(message).digest())
         sink = _AfterAdded(_ADDED_LINES if way in (DATA, BDAT) else 0)
         row = self.newest("(RFC822.SIZE BODY.PEEK[])", sink)
@@ -81,6 +90,19 @@ class RoundTrip:
         if row["RFC822.SIZE"] != row["BODY[]"].length:
             problems.append(f"RFC822.SIZE {row['RFC822.SIZE']}, but BODY[] has {row['BODY[]'].length} bytes")
         return problems
+
+    def _send(self, way: int, message: bytes) -> str:
+        """What a refusal said, or nothing."""
+        blocks = [message[at : at + _BLOCK] for at in range(0, len(message), _BLOCK)]
+        if way in (APPEND, APPEND_WITHOUT_WAITING):
+            synchronizing = way == APPEND
+            answer = self._imap.append(
+                "INBOX", blocks, len(message), synchronizing=synchronizing, check=False
+            )
+            return "" if answer.status == "OK" else f"{answer.status} {answer.text.decode()}"
+        send = self._lmtp.data if way == DATA else self._lmtp.bdat
+        (reply,) = send(message if way == DATA else blocks, [self._address])
+        return "" if reply.code == 250 else f"{reply.code} {reply.text}"
 
     def newest(self, items: str, sink: Sink | None = None) -> dict[str, Any]:
         """FETCH of the last message."""

@@ -113,6 +113,7 @@ class Wire(MongoProtocol):
     def connectionLost(self, reason: Any) -> None:
         if self._alarm is not None and self._alarm.active():
             self._alarm.cancel()
+        self._alarm = None
         self._pieces.clear()
         # Before commands fail, so that who repeats one does not meet this connection again.
         self.pool.unusable(self)

@@ -260,4 +260,5 @@ class Scheduler:
 
 
 def _wrong_state(row: Row, state: State) -> Done:
-    return Done(f"{row.name} can not be given in the {state.value} state", status="BAD")
+    """RFC 3501 §3 leaves BAD or NO to us; with NO a client sees that its syntax was right (RFC 5530 §3)."""
+    return Done(f"{row.name} can not be given in the {state.value} state", b"CLIENTBUG", "NO")

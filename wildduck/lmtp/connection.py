@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from wildduck import limits
@@ -47,6 +48,7 @@ class LmtpConnection(Connection):
         self._working = False
         self._draining = False
         self._bad_commands = 0
+        self._turn: IDelayedCall | None = None
 
     # --- Connection's hooks ----------------------------------------------------------
 
@@ -68,9 +70,14 @@ class LmtpConnection(Connection):
     def closed(self, reason: Failure) -> None:
         # A message that was complete is delivered all the same.
         self._session.end_transaction()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
 
     def received(self) -> None:
-        while self.is_open and not self.paused:
+        for _ in range(limits.LMTP_PIPELINE):
+            if not self.is_open or self.paused:
+                return
             if self._reader is not None:
                 if not self._read_message(self._reader):
                     return
@@ -83,6 +90,13 @@ class LmtpConnection(Connection):
             if line is None:
                 return
             self._line(line)
+        if self.is_open and not self.paused:
+            self.pause()
+            self._turn = self.clock.callLater(0, self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        self.resume()
 
     # --- commands ----------------------------------------------------------------------
 
@@ -174,7 +188,9 @@ class LmtpConnection(Connection):
 
     def _read_message(self, reader: DotUnstuffer | ChunkReader) -> bool:
         """Take what has come; whether that was all of the message or chunk."""
-        content, after = reader.feed(self.framer.take(self.framer.buffered))
+        # A small chunk must not cost a copy of all that is buffered behind it.
+        most = reader.left if isinstance(reader, ChunkReader) else self.framer.buffered
+        content, after = reader.feed(self.framer.take(most))
         if content:
             self._keep(content)
         if after is None:

@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from wildduck.config import Settings
 from wildduck.database import Databases, Redis
+from wildduck.errors import MailboxNotFound
 from wildduck.events import Notifier
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.limits import BATCH_ROWS
@@ -122,10 +123,12 @@ class MailStore:
         @param extra: further WildDuck fields: filters, forwardTargets, outbound,
             verificationResults.
         @raise OverQuota: it does not fit into the account's storage.
-        @raise MailboxNotFound: the mailbox has been deleted meanwhile.
+        @raise MailboxNotFound: the mailbox has been deleted meanwhile, or is another account's.
         @raise LimitReached: a keyword is too long.
         @raise Unavailable: it could not be stored, or whether it is can't be told.
         """
+        if account.id != mailbox.user:
+            raise MailboxNotFound()
         if prepared is None or prepared.message is not message:
             prepared = await self.prepare(message)
         origin = Origin(canonical(flags), as_internal_date(internal_date, self._backend), meta, extra or {})

@@ -215,11 +215,14 @@ def parsed_header(lines: Iterable[bytes]) -> dict[str, Any]:
         Encoded-words stay as they are.
     """
     collected: dict[str, list[bytes]] = {}
-    for line in bounded(lines):
+    # WildDuck reads from the bottom: the keys are in that order.
+    for line in reversed(bounded(lines)):
         name, colon, value = line.partition(b":")
         key = name.decode("latin-1").strip().lower()
         if colon and _KEY.fullmatch(key):
             collected.setdefault(key, []).append(value)
+    for values in collected.values():
+        values.reverse()
     parsed: dict[str, Any] = {}
     left = limits.ADDRESSES
     lists: dict[str, Any] = {}

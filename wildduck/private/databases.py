@@ -154,6 +154,8 @@ class PrivateDatabases:
                 # Tokens, counters and POP3 bounds must outlive a restart (spec/schema.md §10).
                 *("--appendonly", "yes"),
                 *("--appendfsync", "everysec"),
+                # The append-only file is all that is loaded; snapshots would only cost.
+                *("--save", ""),
             ]
 
         async def ready(port: int) -> bool:

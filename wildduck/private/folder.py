@@ -26,6 +26,7 @@ from typing import Any
 from msgspec import Struct, json as msgspec_json
 
 from wildduck.errors import ConfigurationError
+from wildduck.machine import make_folder
 
 
 class Record(Struct, frozen=True):
@@ -66,12 +67,7 @@ class DataFolder:
 
         @raise ConfigurationError: it can't be made.
         """
-        path = self.file(*names)
-        try:
-            os.makedirs(path, 0o700, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(f"data folder {path}: {error.strerror}") from None
-        return path
+        return make_folder("data folder", self.file(*names))
 
     def lock(self) -> None:
         """

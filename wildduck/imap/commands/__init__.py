@@ -1,0 +1,1 @@
+"""What each command does: one module per family, all listed in L{wildduck.imap.commands.table}."""

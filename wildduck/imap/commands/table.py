@@ -22,7 +22,7 @@ from wildduck.imap.uploads import Upload
 class Row:
     """
     @ivar name: as in L{wildduck.imap.grammar.values.Command.name}.
-    @ivar states: in which it may be given; in others it is BAD.
+    @ivar states: in which it may be given; in others it is refused.
     @ivar handler: given the session and the command's value; a DomainError is
         answered NO.
     @ivar message: decides on a message that comes as a literal, and gives what
