@@ -21,6 +21,7 @@ run: $(VENV)/.for-run
 	@exec $(VENV)/bin/python -m wildduck.command_line.demonstration $(RUN_ARGS)
 
 test: $(VENV)/.for-test
+	@mkdir -p build
 	$(VENV)/bin/python -m twisted.trial --temp-directory build/trial $(TEST_ARGS)
 
 lint: $(VENV)/.for-test

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from twisted.trial import unittest
 
 from test.support.databases import data_folder
+from test.support.interrupts import heed_interrupts
 from test.support.server_process import ServerProcess, automatic_ports, environment, shared_databases
 from test.support.servers import free_port
 from wildduck import config
@@ -183,6 +184,9 @@ class RefusedTests(unittest.SynchronousTestCase):
 
 class RunningTests(unittest.SynchronousTestCase):
     """A server that runs."""
+
+    def setUp(self) -> None:
+        heed_interrupts(self)
 
     def server(self, *sets: str, private: bool = False) -> ServerProcess:
         databases = [] if private else shared_databases(self)

@@ -13,6 +13,7 @@ from test.imap.server import ImapServer, MemoryClient
 from test.imap.waiting import until
 from test.support.databases import blocking_database
 from wildduck import limits
+from wildduck.imap.commands import fetch
 from wildduck.limits import KIB, MIB
 from wildduck.mime.message import Intake
 
@@ -67,6 +68,43 @@ class FetchTests(TestCase):
         begin = b"* 1 FETCH (BODY[] {%d}\r\n" % len(content)
         end = b" RFC822.SIZE %d)\r\nt OK FETCH completed\r\n" % len(content)
         self.assertEqual(found, begin + content + end)
+
+    async def test_many_items(self) -> None:
+        """However many large items of one message are asked for, they come in one whole response."""
+        server = await ImapServer.start(self)
+        account = await server.account()
+        header = b"Subject: x\r\n" + b"X-Long: %b\r\n" % (b"y" * 900) * 300 + b"\r\n"
+        await server.add(account, "INBOX", header + b"body\r\n")
+        client = server.connect()
+        await client.login("fred")
+        await client.command(b"SELECT INBOX")
+        items = [b"BODY[HEADER]", b"BODY[HEADER.FIELDS (X-LONG)]", b"BODY[]"] * 6 + [b"UID"]
+        values = {
+            b"BODY[HEADER]": header,
+            b"BODY[HEADER.FIELDS (X-LONG)]": header.partition(b"\r\n")[2],
+            b"BODY[]": header + b"body\r\n",
+        }
+        found = await client.command(b"FETCH 1 (" + b" ".join(items).replace(b"BODY", b"BODY.PEEK") + b")")
+        expected = [
+            item + (b" {%d}\r\n%b" % (len(values[item]), values[item]) if item in values else b" 1")
+            for item in items
+        ]
+        self.assertEqual(found, b"* 1 FETCH (" + b" ".join(expected) + b")\r\nt OK FETCH completed\r\n")
+
+    async def test_many_items_take_turns(self) -> None:
+        """Other clients are served while one has many items of a message made."""
+        self.patch(fetch, "_AT_A_STRETCH", 0)
+        server = await ImapServer.start(self)
+        account = await server.account()
+        await server.add(account, "INBOX", b"Subject: x\r\n\r\nbody\r\n")
+        client, other = server.connect(), await server.signed_in("other")
+        await client.login("fred")
+        await client.command(b"SELECT INBOX")
+        items = b" ".join([b"BODY.PEEK[HEADER.FIELDS (SUBJECT)]"] * 1000)
+        client.send(b"a FETCH 1 (" + items + b")\r\n")
+        await other.command(b"NOOP")
+        self.assertNotIn(b"a OK", client.data)
+        await client.until(b"a OK FETCH completed\r\n")
 
     async def test_slow_reader(self) -> None:
         """For a client that does not read no more is read from the store than the buffers hold."""

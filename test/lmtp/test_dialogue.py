@@ -137,8 +137,12 @@ class BadInputTests(LmtpTestCase):
         self.connection.dataReceived(b"NOOP\r\n" * 1000)
         self.assertEqual(len(self.replies()), limits.LMTP_PIPELINE)
         self.clock.advance(0)
-        self.assertEqual(len(self.replies()), limits.LMTP_PIPELINE)
-        self.connection.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(len(self.replies()), 1000 - limits.LMTP_PIPELINE)
+
+    def test_gone_before_its_turn(self) -> None:
+        """Nothing is left to be done for a client that is lost while its commands wait for their turn."""
+        self.connection.dataReceived(b"NOOP\r\n" * 1000)
+        hang_up(self.connection)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_bad_chunk_size(self) -> None:
@@ -361,6 +365,7 @@ class DataTests(LmtpTestCase):
         self.send(b"NOOP\r\n" * 20_000)
         self.assertEqual(self.transport.producerState, "paused")
         self.delivery.release()
+        self.clock.advance(0)
         self.assertEqual(self.transport.producerState, "producing")
         self.assertEqual(len(self.replies()), 20_001)
 

@@ -100,6 +100,10 @@ class KeepTests(StoreCase):
         magic = self.db.messages.find_one()["magic"]
         self.assertEqual((3, 3 * magic), (row["metadata"]["c"], row["metadata"]["m"]))
         self.assertEqual(data, await self.read(appended))
+        await self.add(data)
+        magics = [document["magic"] for document in self.db.messages.find()]
+        (row,) = self.attachment_rows()
+        self.assertEqual((6, 3 * sum(magics)), (row["metadata"]["c"], row["metadata"]["m"]))
 
     async def test_row_that_wildduck_stored_lossily(self) -> None:
         """A row that would not give our bytes stays as it is: ours go into a row of their own."""
@@ -224,6 +228,27 @@ class KeepTests(StoreCase):
         row = next(row for row in self.attachment_rows() if row["_id"] == digest)
         magics = [document["magic"] for document in self.db.messages.find()]
         self.assertEqual((2, sum(magics)), (row["metadata"]["c"], row["metadata"]["m"]))
+
+    async def test_sweep_takes_only_the_chunks_that_it_saw(self) -> None:
+        """Another writer who begins anew between row and chunks of a sweep keeps what it wrote."""
+        data = with_attachment(1, encoded(1000))
+        await self.add(data, flags=["\\Deleted", "\\Draft"])
+        await self.store.expunge(await self.inbox())
+        digest = hashlib.sha256(encoded(1000)).digest()
+        gridfs = self.node.databases.gridfs
+        delete_one = gridfs.delete_one
+
+        async def raced(*arguments: Any, **options: Any) -> int:
+            deleted = await delete_one(*arguments, **options)
+            self.db["attachments.chunks"].update_one({}, {"$set": {"n": 99}})
+            await self.add(data)
+            return deleted
+
+        self.patch(gridfs, "delete_one", raced)
+        later = self.store._backend.now() + datetime.timedelta(days=1)
+        self.assertTrue(await self.store._attachments.remove_orphan(digest, later))
+        self.assertEqual([], await self.store.verifier.verify(min_age=0, contents=True))
+        self.assertEqual(1, self.attachment_rows()[0]["metadata"]["c"])
 
     async def test_release_counts_each_key(self) -> None:
         """A release takes back what was counted, and never more than is there."""

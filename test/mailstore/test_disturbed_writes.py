@@ -137,7 +137,8 @@ class AddTests(DisturbedCase):
         self.disturb("insert_one", "messages", lost_request, times=TRIES)
         data = with_attachment(1, encoded(10))
         await self.fails(Unavailable, self.add(data))
-        self.assertGreater(self.attachment_rows()[0]["metadata"]["c"], 0)
+        self.assertEqual(1 + TRIES, self.attachment_rows()[0]["metadata"]["c"])
+        self.assertGreater(self.storage_used(), 0)
 
     async def test_refused_for_good(self) -> None:
         """What MongoDB refuses is undone: quota, attachments, and the numbers are given up."""

@@ -142,6 +142,20 @@ class OpenTests(ViewCase):
         view = await self.open()
         self.assertEqual(([3, 8, 9], 10, 40), (list(view.uids), view.uid_next, view.highest_modseq))
 
+    async def test_first_message_of_ours_in_a_mailbox_of_wildduck(self) -> None:
+        """A number of ours is no mark: what WildDuck left behind is shown at once, gaps and all."""
+        for uid, modseq in ((3, 17), (8, 12), (9, 40)):
+            self.db.messages.insert_one(self.row(uid, modseq, ()))
+        self.db.mailboxes.update_one(
+            {"_id": self.mailbox.id}, {"$set": {"uidNext": 10, "modifyIndex": 40}, "$unset": {"native": 1}}
+        )
+        await self.arrive()
+        view = await self.open()
+        self.assertEqual([3, 8, 9], list(view.uids)[:3])
+        changes = await view.refresh(may_expunge=True)
+        self.assertIn(changes, ([], [Exists(4)]))
+        self.assertEqual(3, (await self.store.mailboxes.status(self.mailbox)).messages)
+
     async def test_mark_is_kept_for_the_next_reader(self) -> None:
         """HIGHESTMODSEQ never falls from one worker to the next: a hole that was passed stays passed."""
         await self.take()
@@ -271,6 +285,21 @@ class RefreshTests(ViewCase):
         self.assertEqual([Flags(1, 1, ("\\Seen",), 4)], await view.refresh(may_expunge=True))
         self.db.messages.update_one({"uid": 2}, changed)
         self.assertEqual([Flags(2, 2, ("\\Seen",), 4)], await view.refresh(may_expunge=True))
+
+    async def test_batches_under_a_modseq_that_a_later_change_has_passed(self) -> None:
+        """The rest of a STORE is not lost when another change with a higher MODSEQ comes in between."""
+        for _ in range(3):
+            await self.arrive()
+        view = await self.open()
+        allocation = await self.take(0)
+        changed = {"$set": {"flags": ["\\Seen"], "modseq": allocation.modseq}}
+        self.db.messages.update_one({"uid": 1}, changed)
+        await self.store.store_flags(self.mailbox, [3], "+", ["\\Flagged"])
+        told = await view.refresh(may_expunge=True)
+        self.assertEqual([Flags(1, 1, ("\\Seen",), 5), Flags(3, 3, ("\\Flagged",), 6)], told)
+        self.assertLess(view.highest_modseq, 6)
+        self.db.messages.update_one({"uid": 2}, changed)
+        self.assertEqual([Flags(2, 2, ("\\Seen",), 5)], await view.refresh(may_expunge=True))
 
     async def test_later_flags_under_the_same_modseq(self) -> None:
         """A STORE with a lower MODSEQ that comes late leaves the higher one: its flags are still seen."""

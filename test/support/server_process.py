@@ -25,6 +25,7 @@ from test.support.blocking_imap import Imap
 from test.support.blocking_lmtp import Lmtp
 from test.support.databases import data_folder, helper
 from wildduck import config
+from wildduck.private.binaries import launcher
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PASSWORD = "secretpass"
@@ -66,7 +67,8 @@ class ServerProcess:
         served = self.seen("serving:")
         os.makedirs(os.path.dirname(self.data) or ".", exist_ok=True)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", *arguments],
+            # It ends when this process does, however that ends, and not by Ctrl-C before it.
+            [*launcher(), sys.executable, "-c", "from twisted.scripts.twistd import run; run()", *arguments],
             cwd=os.path.dirname(self.data) or ".",
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -74,7 +76,6 @@ class ServerProcess:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,
         )
         self._reading = True
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)

@@ -64,7 +64,10 @@ class ServerTlsTests(unittest.TestCase):
             context.verify_mode = ssl.CERT_NONE
             if maximum:
                 context.maximum_version = maximum
-            with socket.create_connection(("127.0.0.1", port), 10) as plain, context.wrap_socket(plain) as secure:
+            with (
+                socket.create_connection(("127.0.0.1", port), 10) as plain,
+                context.wrap_socket(plain) as secure,
+            ):
                 certificate = secure.getpeercert(True)
                 assert certificate is not None
                 return certificate, secure.recv(100), str(secure.version())

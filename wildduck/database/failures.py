@@ -65,7 +65,9 @@ def check(reply: Mapping[str, Any]) -> None:
         raise _failure(errors[-1], reply)
     concern = reply.get("writeConcernError")
     if concern:
-        raise _failure(concern, reply)
+        failure = _failure(concern, reply)
+        # It was written; only whether for good can not be told.
+        raise failure if isinstance(failure, Unavailable) else Unavailable()
 
 
 def _failure(error: Mapping[str, Any], reply: Mapping[str, Any]) -> Exception:

@@ -36,6 +36,7 @@ from wildduck.imap.state import State
 
 #: Ways for a running command to learn that its client is gone.
 _GONE = (ConnectionLost, ConnectionDone)
+_CLIENT_BUG = b"CLIENTBUG"
 
 
 class Scheduler:
@@ -161,11 +162,11 @@ class Scheduler:
             self._session.bye(failure.text, code)
             return
         self._session.respond(Condition(failure.status, failure.text, code, failure.tag))
-        self._count(failure.status)
+        self._count(failure.status == "BAD")
 
-    def _count(self, status: str) -> None:
+    def _count(self, bad: bool) -> None:
         """Bad commands one after the other end the session: this is no IMAP client."""
-        self._bad = self._bad + 1 if status == "BAD" else 0
+        self._bad = self._bad + 1 if bad else 0
         signed_in = self._session.state is not State.NOT_AUTHENTICATED
         if self._bad >= (limits.IMAP_BAD_COMMANDS if signed_in else limits.IMAP_BAD_BEFORE_LOGIN):
             self._session.bye("Too many bad commands, this is an IMAP server")
@@ -191,7 +192,7 @@ class Scheduler:
         session.respond(Condition(done.status, done.text, done.code, request.tag))
         if done.then is not None:
             done.then()
-        self._count(done.status)
+        self._count(done.status == "BAD" or done.code == _CLIENT_BUG)
 
     async def _execute(self, row: Row, request: Request) -> Done:
         session = self._session
@@ -261,4 +262,4 @@ class Scheduler:
 
 def _wrong_state(row: Row, state: State) -> Done:
     """RFC 3501 §3 leaves BAD or NO to us; with NO a client sees that its syntax was right (RFC 5530 §3)."""
-    return Done(f"{row.name} can not be given in the {state.value} state", b"CLIENTBUG", "NO")
+    return Done(f"{row.name} can not be given in the {state.value} state", _CLIENT_BUG, "NO")

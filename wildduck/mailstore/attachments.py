@@ -25,7 +25,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wildduck.database import Lock, WriteGroup
-from wildduck.errors import DuplicateKey, Unavailable
+from wildduck.errors import DomainError, DuplicateKey, Unavailable
 from wildduck.limits import CHUNK_BYTES, KIB
 from wildduck.mailstore.backend import ATTACHMENTS, Backend
 from wildduck.mailstore.concurrently import for_each
@@ -283,7 +283,7 @@ class Attachments:
             yield data
             if lock is not None and self._backend.clock.seconds() - extended > LOCK_SECONDS / 2:
                 extended = self._backend.clock.seconds()
-                await lock.extend(LOCK_SECONDS)
+                await self._extend(lock)
         metadata["fileContentHash"] = base64.b64encode(content.digest()).decode("ascii")
 
     # --- what can be in the way -----------------------------------------------------------
@@ -314,6 +314,13 @@ class Attachments:
             return await self._backend.locks.acquire(f"gs.{item.name}", LOCK_SECONDS, LOCK_WAIT_SECONDS)
         except Unavailable:
             return None
+
+    async def _extend(self, lock: Lock) -> None:
+        try:
+            await lock.extend(LOCK_SECONDS)
+        except Unavailable:
+            # Who else writes the same chunks is refused by their index.
+            return
 
     async def _unlock(self, lock: Lock) -> None:
         try:
@@ -369,7 +376,8 @@ class Attachments:
 
         @param references: value of C{attachmentMap}.
         """
-        uses = Counter(bytes(digest) for digest in references.values())
+        # Old documents refer by other things than digests, to rows of another form.
+        uses = Counter(bytes(digest) for digest in references.values() if isinstance(digest, bytes))
 
         async def one(item: tuple[bytes, int]) -> None:
             digest, count = item
@@ -379,7 +387,7 @@ class Attachments:
                     {"_id": digest, "metadata.c": {"$gte": count}},
                     _counted(-count, magic, self._backend.now()),
                 )
-            except Unavailable:
+            except DomainError:
                 self._log.warn("a reference to an attachment was not released")
 
         await for_each(uses.items(), one, WORKERS)

@@ -27,7 +27,7 @@ from wildduck.mailstore.concurrently import for_each
 from wildduck.mailstore.expunge import locked
 from wildduck.mailstore.mailboxes import Mailboxes
 from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
-from wildduck.mailstore.values import Mailbox
+from wildduck.mailstore.values import Mailbox, number
 
 #: Life of the lock, in seconds.
 LOCK_SECONDS = 18 * 60
@@ -119,7 +119,7 @@ class Collector(Service):
         lock = await self._backend.locks.acquire("gc_expired", LOCK_SECONDS)
         if lock is None:
             return None
-        self._until = self._backend.clock.seconds() + (self._interval or 15 * 60.0) * SHARE
+        self._until = self._backend.clock.seconds() + min(self._interval or LOCK_SECONDS, LOCK_SECONDS) * SHARE
         collected = Collected()
         try:
             await self._expire(collected)
@@ -143,7 +143,7 @@ class Collector(Service):
             rows = await self._expired("messages", {"mailbox": {"$nin": busy}})
             if not rows:
                 return
-            rows.sort(key=lambda row: (row["mailbox"], row["uid"]))
+            rows.sort(key=lambda row: (row["mailbox"], number(row.get("uid"))))
             for mailbox, of_mailbox in groupby(rows, key=itemgetter("mailbox")):
                 removed = await self._expire_in(mailbox, list(of_mailbox))
                 if removed:

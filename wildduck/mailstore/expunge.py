@@ -96,5 +96,6 @@ async def expunge(
                 sort=[("uid", 1)],
                 limit=len(batch),
             )
-            gone += await removal.remove(mailbox, rows, session)
+            # One that a STORE has undeleted meanwhile stays.
+            gone += await removal.remove(mailbox, rows, session, {"flags": DELETED})
     return gone

@@ -172,9 +172,13 @@ class MailboxIndex:
         document = await self._document()
         mark = LowWater(self._backend.clock)
         mark.begin(document)
+        # What was known here is not forgotten: the mark never falls.
+        mark.raise_to(self._mark)
         self.uids, self._modseqs, self._bits = array("I"), array("Q"), new_bits()
-        entries, _ = await gather(self._entries(mark.modseq), self._load_rows())
+        entries = await self._entries(mark.modseq)
+        await self._load_rows()
         mark.saw(zip(self._modseqs, self.uids, strict=True), entries)
+        mark.skipped = False
         self._mark = mark
         self._hold_back(mark.uid)
         self._remove(_gone(entries))
@@ -199,9 +203,10 @@ class MailboxIndex:
         since, next_uid = self._mark.modseq, self._mark.uid
         self._mark.counted(document)
         filter = {"mailbox": self.mailbox.id}
+        # The journal first: what its entries tell of is then in the rows.
+        entries = await self._entries(since)
         # Arrivals by UID too: WildDuck's COPY inserts at a MODSEQ already passed.
-        entries, changed, arrived = await gather(
-            self._entries(since),
+        changed, arrived = await gather(
             self._rows({**filter, "modseq": {"$gte": since}, "uid": {"$lt": next_uid}}),
             self._rows({**filter, "uid": {"$gte": next_uid}}),
         )
@@ -213,7 +218,23 @@ class MailboxIndex:
         self._log.extend(Went(uid) for uid in self._remove(gone))
         self._waiting = {row.uid: row for row in arrived if row.uid not in gone}
         self._announce()
+        if self._mark.skipped:
+            self._mark.skipped = False
+            await self._look_for_the_missing()
         self._settle(document)
+
+    async def _look_for_the_missing(self) -> None:
+        """
+        Compare, if messages are gone that no journal entry told of.
+
+        Who removes messages takes MODSEQs first, so when he dies before his
+        journal entries there is a hole, and who passes it looks here.
+        """
+        present = await self._backend.main.count(
+            "messages", {"mailbox": self.mailbox.id, "uid": {"$lt": self._mark.uid}}
+        )
+        if present < len(self.uids):
+            await self._compare()
 
     def apply(self, changed: dict[int, tuple[tuple[str, ...], int]], origin: object) -> None:
         """

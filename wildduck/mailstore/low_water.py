@@ -25,6 +25,8 @@ from wildduck.mailstore.values import number
 #: Times written by other machines are believed with this much slack, in seconds.
 CLOCK_SLACK = MODSEQ_HOLE_SECONDS
 
+_LONG_AGO = float("-inf")
+
 #: Journal commands after which no row of their UID will appear any more.
 _GONE = frozenset({"EXPUNGE", UNUSED})
 
@@ -40,12 +42,15 @@ class LowWater:
 
     @ivar modseq: every change up to it has been seen.  HIGHESTMODSEQ.
     @ivar uid: every message below it has been seen or never comes.  UIDNEXT.
+    @ivar skipped: a MODSEQ was passed without having been seen; set back by
+        who asks.  Its writer may have died after it removed a message.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self.modseq = 0
         self.uid = 1
+        self.skipped = False
         self._modseqs: set[int] = set()
         self._uids: set[int] = set()
         #: (highest MODSEQ, next UID, when first noticed), ascending.
@@ -69,9 +74,17 @@ class LowWater:
             self.modseq = min(modify_index, number(native["modseq"]))
             self.uid = min(uid_next, max(1, number(native["uid"])))
         untouched = (self.modseq, self.uid) == (modify_index, uid_next)
-        self._foreign = not (untouched or _is_ours(document))
+        # Without a mark the last number may be ours, and all before it WildDuck's.
+        self._foreign = not (untouched or (has_mark(document) and _is_ours(document)))
         self._noticed.append((modify_index, uid_next, self._clock.seconds()))
         self.counted(document)
+        if self._is_quiet(document):
+            # So that nothing older needs to be read.
+            self._pass(modify_index, uid_next)
+
+    def raise_to(self, other: LowWater) -> None:
+        """Believe what another one of this mailbox knows."""
+        self._pass(other.modseq, other.uid)
 
     def counted(self, document: Mapping[str, Any]) -> None:
         """Take note of the writers' counters as they are now."""
@@ -80,22 +93,22 @@ class LowWater:
         last = self._noticed[-1] if self._noticed else (self.modseq, self.uid, 0.0)
         if modify_index > last[0] or uid_next > last[1]:
             self._noticed.append((modify_index, uid_next, self._looked))
-        if _is_ours(document) and self._is_old(document["native"].get("time")):
+        if self._is_quiet(document):
             self._noticed.clear()
-            self._pass(modify_index, uid_next)
+            self._noticed.append((modify_index, uid_next, _LONG_AGO))
 
     def saw(self, rows: Iterable[tuple[int, int]], journal: Sequence[Mapping[str, Any]]) -> None:
         """
-        Account for what was read.
+        Account for what was read, the journal before the rows.
+
+        A row shows that its message is there.  It does not show that all is
+        there that its MODSEQ covers: a STORE changes many, one after the other,
+        and writes its journal entries when all are changed.
 
         @param rows: MODSEQ and UID of message rows.
         @param journal: C{command}, C{modseq}, C{uid} and C{created} of entries.
         """
-        for modseq, uid in rows:
-            if modseq > self.modseq:
-                self._modseqs.add(modseq)
-            if uid >= self.uid:
-                self._uids.add(uid)
+        self._uids.update(uid for _, uid in rows if uid >= self.uid)
         if self._foreign:
             self._believe(journal)
         for entry in journal:
@@ -104,9 +117,11 @@ class LowWater:
                 self._modseqs.add(modseq)
             if uid >= self.uid and entry.get("command") in _GONE:
                 self._uids.add(uid)
+        self._run_on()
+        for entry in journal:
             if self._is_old(entry.get("created")):
                 # Whatever was taken before this is older still.
-                self._pass(modseq, uid)
+                self._pass(number(entry.get("modseq")), number(entry.get("uid")))
         self._advance()
 
     def _believe(self, journal: Sequence[Mapping[str, Any]]) -> None:
@@ -132,6 +147,10 @@ class LowWater:
         modify_index, uid_next = _counters(document)
         return self.modseq >= modify_index and self.uid >= uid_next
 
+    def _is_quiet(self, document: Mapping[str, Any]) -> bool:
+        """Whether nobody has taken a number for longer than anybody may hold one."""
+        return _is_ours(document) and self._is_old(document["native"].get("time"))
+
     def _is_old(self, time: Any) -> bool:
         """Whether a time that another machine wrote is older than any hole may be."""
         if time is None:
@@ -140,6 +159,7 @@ class LowWater:
         return age > MODSEQ_HOLE_SECONDS + CLOCK_SLACK
 
     def _pass(self, modseq: int, uid: int) -> None:
+        self.skipped = self.skipped or modseq > self.modseq
         self.modseq = max(self.modseq, modseq)
         self.uid = max(self.uid, uid)
 
@@ -148,12 +168,16 @@ class LowWater:
         while self._noticed and self._noticed[0][2] <= overdue:
             modseq, uid, _ = self._noticed.popleft()
             self._pass(modseq, uid)
+        self._run_on()
+        self._modseqs = {modseq for modseq in self._modseqs if modseq > self.modseq}
+        self._uids = {uid for uid in self._uids if uid >= self.uid}
+
+    def _run_on(self) -> None:
+        """Up to the first hole."""
         while self.modseq + 1 in self._modseqs:
             self.modseq += 1
         while self.uid in self._uids:
             self.uid += 1
-        self._modseqs = {modseq for modseq in self._modseqs if modseq > self.modseq}
-        self._uids = {uid for uid in self._uids if uid >= self.uid}
 
 
 def _counters(document: Mapping[str, Any]) -> tuple[int, int]:

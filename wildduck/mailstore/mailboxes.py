@@ -20,7 +20,7 @@ from wildduck.mailstore.backend import Backend, javascript, milliseconds
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.folder_names import SPECIAL_USES, folder_name
 from wildduck.mailstore.journal import mailbox_entry
-from wildduck.mailstore.low_water import LowWater
+from wildduck.mailstore.low_water import LowWater, has_mark
 from wildduck.mailstore.values import MAILBOX_FIELDS, Mailbox, Status, number
 
 INBOX = "INBOX"
@@ -204,10 +204,14 @@ class Mailboxes:
         mark.begin(document)
         start = (mark.modseq, mark.uid)
         since = {"mailbox": mailbox, "modseq": {"$gte": mark.modseq}}
-        rows, journal = await gather(
-            self._all("messages", since, {"_id": False, "modseq": True, "uid": True}),
-            self._all("journal", since, {"command": True, "modseq": True, "uid": True, "created": True}),
-        )
+        fields = {"command": True, "modseq": True, "uid": True, "created": True}
+        # The journal first: what its entries tell of is then in the rows.
+        journal = await self._all("journal", since, fields)
+        if not has_mark(document):
+            # Else these would be all messages, to find what the journal tells.
+            mark.saw((), journal)
+        since = {"mailbox": mailbox, "modseq": {"$gte": mark.modseq}}
+        rows = await self._all("messages", since, {"_id": False, "modseq": True, "uid": True})
         mark.saw([(number(row["modseq"]), number(row["uid"])) for row in rows], journal)
         if (mark.modseq, mark.uid) != start:
             self._backend.background(raise_mark(self._backend, mailbox, mark.modseq, mark.uid))

@@ -12,7 +12,7 @@ from typing import Any
 from bson import ObjectId
 from twisted.logger import Logger
 
-from wildduck.errors import OverQuota, Unavailable, UserNotFound
+from wildduck.errors import DomainError, OverQuota, UserNotFound
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.values import number
 
@@ -63,7 +63,7 @@ class Quota:
         less: dict[str, Any] = {"$max": [{"$subtract": [_USED, size]}, 0]}
         try:
             await self._backend.users.update_one("users", {"_id": user}, [{"$set": {"storageUsed": less}}])
-        except Unavailable:
+        except DomainError:
             self._log.warn("{size} bytes of account {user} stay reserved", size=size, user=str(user))
 
     async def stored(self, user: ObjectId) -> int:

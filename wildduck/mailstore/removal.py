@@ -1,15 +1,18 @@
 """
 Taking messages out of mailboxes: EXPUNGE, expiry.
 
-Order: a copy in C{archived} where one is kept, the message, the journal entry;
-then what the message held is given back.  A crash leaves at worst a second copy
-in C{archived}, or reservations and references that nothing holds; each of them
-the verifier finds.
+Order: a copy in C{archived} where one is kept, MODSEQs, the message, the journal
+entry; then what the message held is given back.  A crash leaves at worst a
+second copy in C{archived}, or reservations and references that nothing holds;
+each of them the verifier finds.  After a crash before the journal entry readers
+see a hole, and look for what has gone when they pass it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bson import ObjectId
@@ -18,7 +21,7 @@ from twisted.logger import Logger
 from wildduck.errors import MailboxNotFound
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore import counters
-from wildduck.mailstore.allocation import allocate, give_up
+from wildduck.mailstore.allocation import Allocation, allocate, give_up
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend, javascript, milliseconds
 from wildduck.mailstore.concurrently import for_each
@@ -73,7 +76,11 @@ class Removal:
         )
 
     async def remove(
-        self, mailbox: Mailbox | None, rows: list[dict[str, Any]], session: str | None
+        self,
+        mailbox: Mailbox | None,
+        rows: list[dict[str, Any]],
+        session: str | None,
+        only: Mapping[str, Any] | None = None,
     ) -> list[int]:
         """
         Remove messages of one mailbox.
@@ -82,6 +89,7 @@ class Removal:
         @param rows: at most L{BATCH_ROWS}, with L{REMOVAL_FIELDS}, in the order in
             which the clients are to be told.
         @param session: id of the session that does it and needs no telling.
+        @param only: a filter; messages that no longer match it at the last moment stay.
         @return: UIDs of those that are gone.
         """
         assert len(rows) <= BATCH_ROWS
@@ -89,9 +97,14 @@ class Removal:
             return []
         archived = await self._archive([row for row in rows if self.is_archived(row)])
         rows = [row for row in rows if not self.is_archived(row) or row["_id"] in archived]
-        deleted = await self._delete(rows)
-        if mailbox is not None:
-            await self._journal(mailbox, rows, session)
+        if not rows:
+            return []
+        allocation = await self._allocate(mailbox, len(rows))
+        deleted = await self._delete(rows, only or {})
+        if deleted != len(rows):
+            rows = await self._without_the_spared(rows, archived)
+        if allocation is not None:
+            await self._journal(allocation, rows, session)
         if deleted == len(rows):
             await self._give_back(rows, archived)
         else:
@@ -134,31 +147,51 @@ class Removal:
         )
         return {row["_id"] for row in found}
 
-    async def _delete(self, rows: list[dict[str, Any]]) -> int:
-        if not rows:
-            return 0
-        return await self._backend.main.delete_many(
-            "messages",
-            {
-                "mailbox": rows[0]["mailbox"],
-                "uid": {"$in": [row["uid"] for row in rows]},
-                "_id": {"$in": [row["_id"] for row in rows]},
-            },
-            durable=True,
-        )
+    async def _delete(self, rows: list[dict[str, Any]], only: Mapping[str, Any]) -> int:
+        return await self._backend.main.delete_many("messages", {**_these(rows), **only}, durable=True)
 
-    async def _journal(self, mailbox: Mailbox, rows: list[dict[str, Any]], session: str | None) -> None:
+    async def _without_the_spared(
+        self, rows: list[dict[str, Any]], archived: set[ObjectId]
+    ) -> list[dict[str, Any]]:
+        """Those that are gone; of the others no copy stays in the archive."""
+        found = await self._backend.main.find(
+            "messages", _these(rows), projection={"_id": True}, limit=len(rows)
+        )
+        spared = {row["_id"] for row in found}
+        copies = list(spared & archived)
+        if copies:
+            await self._backend.main.delete_many("archived", {"_id": {"$in": copies}})
+        return [row for row in rows if row["_id"] not in spared]
+
+    async def _allocate(self, mailbox: Mailbox | None, count: int) -> Allocation | None:
         """A MODSEQ for each, so that WildDuck's readers lose none that comes in a second batch."""
+        while mailbox is not None:
+            try:
+                allocation = await allocate(self._backend, mailbox, modseqs=count)
+            except MailboxNotFound:
+                return None
+            if not allocation.overdue(self._backend.clock.seconds()):
+                return allocation
+            await give_up(self._backend, allocation)
+        return None
+
+    async def _journal(
+        self, allocation: Allocation, rows: list[dict[str, Any]], session: str | None
+    ) -> None:
+        unused = allocation.modseqs - len(rows)
+        if unused:
+            await give_up(
+                self._backend, replace(allocation, modseq=allocation.modseq + len(rows), modseqs=unused)
+            )
+        if rows and allocation.overdue(self._backend.clock.seconds()):
+            # Readers may have passed these numbers.
+            await give_up(self._backend, replace(allocation, modseqs=len(rows)))
+            again = await self._allocate(allocation.mailbox, len(rows))
+            if again is None:
+                return
+            allocation = again
         if not rows:
             return
-        while True:
-            try:
-                allocation = await allocate(self._backend, mailbox, modseqs=len(rows))
-            except MailboxNotFound:
-                return
-            if not allocation.overdue(self._backend.clock.seconds()):
-                break
-            await give_up(self._backend, allocation)
         now = self._backend.now()
         entries = [
             expunge_entry(row, allocation.modseq + place, session, now) for place, row in enumerate(rows)
@@ -187,3 +220,12 @@ class Removal:
         await self._backend.changed(mailbox.user)
         unseen = sum(bool(row.get("unseen")) for row in rows)
         await counters.adjust(self._backend.redis, mailbox.id, -len(rows), -unseen)
+
+
+def _these(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A filter for messages of one mailbox."""
+    return {
+        "mailbox": rows[0]["mailbox"],
+        "uid": {"$in": [row["uid"] for row in rows]},
+        "_id": {"$in": [row["_id"] for row in rows]},
+    }

@@ -42,6 +42,8 @@ KINDS = {
     "quota": "an account's stored bytes are not the sum of its messages",
 }
 
+_LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
 _EVERY_ATTACHMENT: list[dict[str, Any]] = [
     {"$match": {"mimeTree.attachmentMap": {"$gt": {}}}},
     {"$project": {"magic": True, "refers": {"$objectToArray": "$mimeTree.attachmentMap"}}},
@@ -122,11 +124,11 @@ class _Run:
         twice = []
         async for row in flat(main.aggregate("archived", pipeline)):
             twice.append(row["_id"])
-            if self._is_young(row["archived"]):
+            if self._is_young(row.get("archived") or _LONG_AGO):
                 continue
             repaired = self._repair and bool(
                 await main.delete_one(
-                    "archived", {"_id": row["_id"], "archived": row["archived"]}, durable=True
+                    "archived", {"_id": row["_id"], "archived": row.get("archived")}, durable=True
                 )
             )
             self._found("archived-twice", row["_id"], "the copy in the archive is superfluous", repaired)
@@ -334,7 +336,8 @@ def _digest_key(id: Any) -> Any:
 
 
 def _plain_key(id: Any) -> Any:
-    return str(id)
+    """MongoDB sorts what is missing or a string before ids."""
+    return isinstance(id, ObjectId), str(id)
 
 
 def _name(digest: Any) -> str:

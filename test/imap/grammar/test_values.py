@@ -13,7 +13,7 @@ from wildduck.errors import ProtocolError
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.dates import compose_date_time, date_time
 from wildduck.imap.grammar.flags import compose_flags, flag_list
-from wildduck.imap.grammar.sequence import STAR, SequenceSet, from_numbers, sequence_set
+from wildduck.imap.grammar.sequence import SequenceSet, from_numbers, sequence_set
 from wildduck.imap.grammar.strings import compose_astring, compose_nstring, compose_string
 
 
@@ -106,11 +106,6 @@ class SequenceTests(SynchronousTestCase):
         """Ascending numbers are written as the shortest set."""
         self.assertEqual(from_numbers([]).compose(), b"")
         self.assertEqual(from_numbers([1, 2, 3, 5, 7, 8]).compose(), b"1:3,5,7:8")
-
-    def test_star(self) -> None:
-        """A set knows whether it speaks of the last message."""
-        self.assertTrue(SequenceSet(((2, STAR),)).has_star)
-        self.assertFalse(SequenceSet(((2, 3),)).has_star)
 
     @settings(deadline=None)
     @given(strategies.sequence_sets)

@@ -24,6 +24,11 @@ _WITHOUT_TREE = 500
 _FROM_VIEW = 1000
 #: Responses gathered before they are sent.
 _GATHERED = 64 * KIB
+#: Composed values of one message held before any of it is sent: until then a
+#: message that turns out to be unreadable can be left out.
+_HELD = 1024 * KIB
+#: Seconds of work before other connections have their turn.
+_AT_A_STRETCH = 0.01
 
 _SEEN = "\\Seen"
 _FLAGS = Attribute("FLAGS")
@@ -75,6 +80,7 @@ class _Fetch:
         self._fields = {name for item in self._wanted for name in item.fields}
         #: Composed flags, for few combinations are many messages'.
         self._flags: dict[tuple[str, ...], bytes] = {}
+        self._since = session.services.clock.seconds()
         self._gathered: list[bytes] = []
         self._gathered_size = 0
 
@@ -136,6 +142,8 @@ class _Fetch:
     async def _tell(self, uid: int, source: Source, newly_seen: frozenset[int]) -> bool:
         """@return: C{False} when more of the document must be read first."""
         values: list[tuple[bytes, Value]] = []
+        held = 0
+        begun = False
         try:
             for item in self._wanted:
                 value = self._from_view(uid, item) if item.from_view else await source.value(item)
@@ -143,9 +151,17 @@ class _Fetch:
                     return False
                 if isinstance(value, Streamed):
                     await value.content.prepare(value.start, value.end)
+                else:
+                    held += len(value)
                 values.append((item.label, value))
+                if held >= _HELD:
+                    if not source.whole:
+                        return False
+                    await self._send(self._view.seq(uid), values, begun, False)
+                    begun, held = True, 0
+                    values.clear()
+                await self._give_way()
         except ContentUnreadable as error:
-            self.unreadable += 1
             self._log.error(
                 "message {uid} of mailbox {mailbox} can not be read: {error}",
                 uid=uid,
@@ -153,12 +169,22 @@ class _Fetch:
                 error=error,
                 session=self._session.id,
             )
+            if begun:
+                raise
+            self.unreadable += 1
             return True
         if uid in newly_seen and not self._tells_flags:
             values.append((b"FLAGS", compose_flags(self._view.flags(uid))))
-        await self._send(self._view.seq(uid), values)
+        await self._send(self._view.seq(uid), values, begun, True)
         self.told += 1
         return True
+
+    async def _give_way(self) -> None:
+        """Let other connections have their turn when this one has worked for a while."""
+        clock = self._session.services.clock
+        if clock.seconds() - self._since >= _AT_A_STRETCH:
+            await self._session.breathe()
+            self._since = clock.seconds()
 
     def _from_view(self, uid: int, item: Wanted) -> bytes:
         if item.name == "UID":
@@ -169,15 +195,25 @@ class _Fetch:
             composed = self._flags[flags] = compose_flags(flags)
         return composed
 
-    async def _send(self, seq: int, values: list[tuple[bytes, Value]]) -> None:
-        self._gather(fetch_start(seq))
+    async def _send(self, seq: int, values: list[tuple[bytes, Value]], begun: bool, ends: bool) -> None:
+        """
+        Send a response, or a piece of one.
+
+        @param begun: a piece of it was sent already.
+        @param ends: no further piece follows.
+        """
+        if not begun:
+            self._gather(fetch_start(seq))
         for number, (label, value) in enumerate(values):
-            self._gather(b" " + label + b" " if number else label + b" ")
+            self._gather(b" " + label + b" " if number or begun else label + b" ")
             if isinstance(value, bytes):
                 self._gather(value)
             else:
                 await self._stream(value)
-        self._gather(FETCH_END)
+        # Half a response is like half a literal: nothing else may follow it.
+        self._session.literal_open = not ends
+        if ends:
+            self._gather(FETCH_END)
         if self._gathered_size >= _GATHERED:
             self.flush()
             await self._session.line.drained()

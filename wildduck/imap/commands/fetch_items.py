@@ -11,6 +11,7 @@ from wildduck.imap.commands.header_fields import select
 from wildduck.imap.grammar.dates import compose_date_time
 from wildduck.imap.grammar.fetch import Attribute, Item, Section
 from wildduck.imap.grammar.strings import compose_literal
+from wildduck.limits import KIB
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.store import MailStore
 from wildduck.mime import native
@@ -37,6 +38,8 @@ _VALUES: dict[str, tuple[tuple[str, ...], Callable[[Document], bytes | None]]] =
     ),
 }
 _EMPTY = b'""'
+#: Longer ranges are read while they are sent, also those that the document holds.
+_STREAMED = 64 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +105,15 @@ class Source:
     One message document, which may hold no more than its projection asked for.
 
     @ivar document: with at least the fields of what is asked.
+    @ivar whole: it has L{documents.ALL_FIELDS}.
     """
 
     def __init__(self, store: MailStore, document: Document, whole: bool) -> None:
-        """@param whole: it has L{documents.ALL_FIELDS}."""
         self.document = document
+        self.whole = whole
         self._store = store
-        self._whole = whole
         self._content: Content | None = None
+        self._headers: dict[tuple[int, int] | None, bytes | None] = {}
 
     async def value(self, item: Wanted) -> Value | None:
         """
@@ -122,7 +126,7 @@ class Source:
         if item.section is not None:
             return await self._section(item.section, item.of_root_header)
         found = _VALUES[item.name][1](self.document)
-        if found is None and self._whole:
+        if found is None and self.whole:
             return await self._from_whole(item.name)
         return found
 
@@ -141,10 +145,10 @@ class Source:
 
     async def _section(self, section: Section, of_root_header: bool) -> Value | None:
         if of_root_header:
-            header = documents.root_header(self.document)
+            header = self._root_header()
             if header is not None:
                 return _literal(_chosen(header, section), section)
-        if not self._whole:
+        if not self.whole:
             return None
         content = await self.content()
         what = "HEADER" if section.fields else section.what
@@ -152,8 +156,16 @@ class Source:
         if place is None:
             return b"NIL"
         if section.fields:
-            return _literal(_chosen(await content.read(*place), section), section)
+            if place not in self._headers:
+                self._headers = {place: await content.read(*place)}
+            return _literal(_chosen(self._headers[place] or b"", section), section)
         return _range(content, *_part(*place, section))
+
+    def _root_header(self) -> bytes | None:
+        """Made once for all items that are asked of it."""
+        if None not in self._headers:
+            self._headers = {None: documents.root_header(self.document)}
+        return self._headers[None]
 
 
 def _chosen(header: bytes, section: Section) -> bytes:
@@ -179,5 +191,7 @@ def _literal(data: bytes, section: Section) -> bytes:
 def _range(content: Content, start: int, end: int) -> Value:
     if start >= end:
         return _EMPTY
+    if end - start > _STREAMED:
+        return Streamed(content, start, end)
     data = documents.inline(content.rope.slice(start, end))
     return Streamed(content, start, end) if data is None else compose_literal(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from wildduck.errors import ProtocolError
 from wildduck.imap.commands.sets import uids_of
 from wildduck.imap.grammar.flags import compose_flags
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
@@ -57,8 +56,6 @@ async def expunge(session: Session, command: Expunge) -> Done:
 
 async def uid_expunge(session: Session, command: UidExpunge) -> Done:
     """RFC 4315 §2.1."""
-    if command.numbers.has_star:
-        raise ProtocolError("UID EXPUNGE takes no *")
     uids = uids_of(session.selected, command.numbers, by_uid=True)
     if uids:
         await session.store.expunge(session.selected, uids, session.id)

@@ -47,10 +47,6 @@ class SequenceSet:
                 merged.append((first, last))
         return merged
 
-    @property
-    def has_star(self) -> bool:
-        return any(STAR in pair for pair in self.ranges)
-
     def compose(self) -> bytes:
         return b",".join(_range(first, last) for first, last in self.ranges)
 
