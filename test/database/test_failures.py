@@ -36,6 +36,8 @@ class CheckTests(unittest.SynchronousTestCase):
             ({"ok": 0, "code": 251, "errorLabels": ["RetryableWriteError"]}, Interrupted),
             ({"ok": 1, "writeConcernError": {"code": 91}}, Interrupted),
             ({"ok": 1, "writeConcernError": {"code": 64}}, Unavailable),
+            # Written, whatever the code: nobody may take it for refused.
+            ({"ok": 1, "writeConcernError": {"code": 79}}, Unavailable),
             ({"ok": 0, "code": 43}, CursorLost),
             ({"ok": 0, "code": 50}, Unavailable),
             ({"ok": 0, "code": 11000}, DuplicateKey),

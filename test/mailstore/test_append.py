@@ -85,6 +85,12 @@ class AddTests(StoreCase):
         self.assertEqual(datetime.datetime(2020, 5, 6, 10), document["idate"])
         self.assertEqual(document["idate"], document["hdate"])
 
+    async def test_deleted_message_is_not_searchable(self) -> None:
+        """A message that comes with \\Deleted is left out of WildDuck's full text index."""
+        await self.add(message(), flags=["\\Deleted"])
+        document = self.db.messages.find_one()
+        self.assertEqual((False, False), (document["undeleted"], "searchable" in document))
+
     async def test_fields_of_delivery(self) -> None:
         """Filters and what else delivery knows stand where WildDuck has them."""
         id = ObjectId()
@@ -270,6 +276,7 @@ class ExactTests(StoreCase):
         self.patch(self.node.pool, "run", watched)
         data = message(1, b"x" * 998 + b"\r\n") + (b"y" * 70 + b"\r\n") * 30_000
         appended = await self.add(data)
+        await self.add(message())
         self.assertEqual(1, len(ran))
         self.assertEqual(digest(data), digest(await self.read(appended)))
 

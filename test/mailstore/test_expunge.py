@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
+
+from bson import ObjectId
 
 from test.mailstore.support import StoreCase, message, with_attachment
 from test.mailstore.test_attachments import encoded
-from wildduck.errors import InUse
+from wildduck.errors import InUse, Overloaded
 from wildduck.mailstore import expunge
 from wildduck.mailstore.concurrently import gather
-from wildduck.mailstore.values import Expunged
+from wildduck.mailstore.values import Expunged, Flags
 
 
 class ExpungeTests(StoreCase):
@@ -96,6 +99,52 @@ class ExpungeTests(StoreCase):
         self.db.messages.update_one({"uid": 1}, {"$set": {"undeleted": True}})
         self.db.messages.update_one({"uid": 2}, {"$set": {"undeleted": False}})
         self.assertEqual([1], await self.store.expunge(await self.inbox()))
+
+    async def test_references_of_another_kind(self) -> None:
+        """Old documents refer to attachments by other things than digests: those are passed over."""
+        await self.deleted(2, "\\Draft")
+        odd = {"mimeTree.attachmentMap.ATT00002": ObjectId(), "mimeTree.attachmentMap.ATT00003": "x"}
+        self.db.messages.update_one({"uid": 1}, {"$set": odd})
+        self.assertEqual([1, 2], await self.store.expunge(await self.inbox()))
+        self.assertEqual((0, 0), (self.storage_used(), self.attachment_rows()[0]["metadata"]["c"]))
+
+    async def test_what_it_held_when_the_database_is_busy(self) -> None:
+        """What can not be given back is left to the verifier; the messages are gone all the same."""
+        await self.deleted(1, "\\Draft")
+
+        async def busy(*_: Any, **__: Any) -> Any:
+            raise Overloaded()
+
+        self.patch(self.node.databases.users, "update_one", busy)
+        self.assertEqual([1], await self.store.expunge(await self.inbox()))
+        self.assertEqual(0, self.attachment_rows()[0]["metadata"]["c"])
+
+    async def test_undeleted_at_the_last_moment(self) -> None:
+        """A message that a STORE undeletes while EXPUNGE is at work stays, and has no copy in the archive."""
+        for n in range(3):
+            await self.add(message(n), flags=["\\Deleted"])
+        used = self.storage_used()
+        view = await self.store.open(self.account.id, "INBOX")
+        main = self.node.databases.main
+        real = main.delete_many
+
+        async def late(collection: str, filter: Any, **options: Any) -> int:
+            if collection == "messages":
+                await self.store.store_flags(await self.inbox(), [2], "-", ["\\Deleted"])
+            return await real(collection, filter, **options)
+
+        self.patch(main, "delete_many", late)
+        self.assertEqual([1, 3], await self.store.expunge(await self.inbox()))
+        await self.store.settle()
+        self.assertEqual([2], [row["uid"] for row in self.db.messages.find()])
+        self.assertEqual([1, 3], sorted(row["uid"] for row in self.db.archived.find()))
+        self.assertLess(0, self.storage_used())
+        self.assertLess(self.storage_used(), used)
+        self.assertEqual([], await self.store.verifier.verify(min_age=0))
+        told = await view.refresh(may_expunge=True)
+        self.assertEqual([Expunged(3, 3), Expunged(1, 1), Flags(1, 2, (), view.modseq(2))], told)
+        status = await self.store.mailboxes.status(await self.inbox())
+        self.assertEqual(view.mailbox.modify_index, status.highest_modseq)
 
     async def test_two_at_once(self) -> None:
         """Two sessions that expunge at the same time remove, count and tell each message once."""

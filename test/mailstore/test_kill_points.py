@@ -171,13 +171,13 @@ class ExpungeTests(KillCase):
         self.assertEqual(LEFT_BY_EXPUNGE, kinds)
 
     async def test_order_of_writes(self) -> None:
-        """Archive, messages, journal; then what they held is given back."""
+        """Archive, MODSEQs, messages, journal; then what they held is given back."""
         await self.expunge(0)
         self.assertEqual(
             [
                 ("merge", "archived"),
-                ("delete_many", "messages"),
                 ("find_one_and_update", "mailboxes"),
+                ("delete_many", "messages"),
                 ("insert_many", "journal"),
                 ("update_one", "users"),
                 ("update_one", "attachments.files"),

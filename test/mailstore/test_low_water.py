@@ -35,7 +35,7 @@ class LowWaterTests(unittest.SynchronousTestCase):
     def test_without_holes(self) -> None:
         """Without a hole the mark is the newest change."""
         self.mark.begin(self.mailbox(3, 3))
-        self.mark.saw([(2, 1), (3, 2)], [])
+        self.mark.saw([(2, 1), (3, 2)], [self.entry(2, 1), self.entry(3, 2)])
         self.assertEqual((3, 3), (self.mark.modseq, self.mark.uid))
 
     def test_hole_stops_the_mark(self) -> None:
@@ -44,11 +44,37 @@ class LowWaterTests(unittest.SynchronousTestCase):
         self.mark.saw([(12, 11)], [])
         self.assertEqual((10, 10), (self.mark.modseq, self.mark.uid))
 
+    def test_rows_alone_do_not_pass_a_modseq(self) -> None:
+        """A STORE changes rows one after the other: until its journal entries the rest may be coming."""
+        document = self.mailbox(11, 12, (10, 11))
+        self.mark.begin(document)
+        self.mark.saw([(11, 3)], [])
+        self.assertEqual(10, self.mark.modseq)
+        self.mark.saw([(11, 3), (11, 4)], [self.entry(11, 3, "FETCH"), self.entry(11, 4, "FETCH")])
+        self.assertEqual(11, self.mark.modseq)
+
+    def test_skipped_holes_are_told(self) -> None:
+        """Who passes a hole knows it, for its writer may have removed a message; who passes none does not."""
+        document = self.mailbox(12, 12, (10, 10))
+        self.mark.begin(document)
+        self.mark.saw([(11, 10), (12, 11)], [self.entry(11, 10), self.entry(12, 11)])
+        self.clock.advance(MODSEQ_HOLE_SECONDS)
+        self.mark.counted(document)
+        self.mark.saw([], [])
+        self.assertFalse(self.mark.skipped)
+        self.mark.counted(document := self.mailbox(13, 12))
+        self.mark.saw([], [])
+        self.assertFalse(self.mark.skipped)
+        self.clock.advance(MODSEQ_HOLE_SECONDS)
+        self.mark.counted(document)
+        self.mark.saw([], [])
+        self.assertEqual((13, True), (self.mark.modseq, self.mark.skipped))
+
     def test_hole_that_fills(self) -> None:
         """The mark moves on when the missing number comes."""
         self.mark.begin(self.mailbox(12, 12, (10, 10)))
-        self.mark.saw([(12, 11)], [])
-        self.mark.saw([(11, 10)], [])
+        self.mark.saw([(12, 11)], [self.entry(12, 11)])
+        self.mark.saw([(11, 10)], [self.entry(11, 10)])
         self.assertEqual((12, 12), (self.mark.modseq, self.mark.uid))
 
     def test_hole_is_passed_after_h_seconds(self) -> None:
@@ -80,7 +106,7 @@ class LowWaterTests(unittest.SynchronousTestCase):
     def test_unused_entry_is_no_hole(self) -> None:
         """Who takes a number and uses it for nothing says so in the journal."""
         self.mark.begin(self.mailbox(12, 12, (10, 10)))
-        self.mark.saw([(12, 11)], [self.entry(11, 10, "UNUSED")])
+        self.mark.saw([(12, 11)], [self.entry(11, 10, "UNUSED"), self.entry(12, 11)])
         self.assertEqual((12, 12), (self.mark.modseq, self.mark.uid))
 
     def test_expunged_number_is_no_hole(self) -> None:
@@ -143,6 +169,6 @@ class LowWaterTests(unittest.SynchronousTestCase):
         for modseq in order:
             seen.add(modseq)
             mark.counted(self.mailbox(max(seen), max(seen)))
-            mark.saw([(modseq, modseq - 1)], [])
+            mark.saw([(modseq, modseq - 1)], [self.entry(modseq, modseq - 1)])
             missing = next(number for number in range(1, 14) if number not in seen)
             self.assertEqual((missing - 1, missing - 1), (mark.modseq, mark.uid))

@@ -154,6 +154,29 @@ class VerifierTests(StoreCase):
         self.db.users.update_one({}, {"$inc": {"storageUsed": 1000}})
         self.assertEqual(["quota"], await self.kinds(min_age=86_400))
 
+    async def test_message_that_came_back_from_the_archive_meanwhile(self) -> None:
+        """It was in neither place when it was counted; its attachment is counted again before a repair."""
+        main = self.node.databases.main
+        real = main.aggregate
+        gone: list[Any] = []
+
+        def aggregate(collection: str, pipeline: Any, **options: Any) -> Any:
+            if any("$unionWith" in stage for stage in pipeline):
+                if not gone:
+                    gone.extend(self.db.messages.find())
+                    self.db.messages.delete_many({})
+                elif gone[0]:
+                    self.db.messages.insert_many(gone)
+                    gone[:] = [None]
+            return real(collection, pipeline, **options)
+
+        await self.add(with_attachment(1, encoded(100)))
+        before = self.attachment_rows()
+        self.patch(main, "aggregate", aggregate)
+        found = await self.store.verifier.verify(repair=True, min_age=0)
+        self.assertNotIn("reference-count", {finding.kind for finding in found})
+        self.assertEqual(before, self.attachment_rows())
+
     async def test_repair_is_conditional(self) -> None:
         """A repair changes nothing that has changed since it was judged."""
         self.db["attachments.files"].update_one({}, {"$inc": {"metadata.c": 1}})

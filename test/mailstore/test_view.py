@@ -151,10 +151,20 @@ class OpenTests(ViewCase):
         )
         await self.arrive()
         view = await self.open()
-        self.assertEqual([3, 8, 9], list(view.uids)[:3])
-        changes = await view.refresh(may_expunge=True)
-        self.assertIn(changes, ([], [Exists(4)]))
-        self.assertEqual(3, (await self.store.mailboxes.status(self.mailbox)).messages)
+        self.assertEqual(([3, 8, 9, 10], 11, 41), (list(view.uids), view.uid_next, view.highest_modseq))
+        self.assertEqual(4, (await self.store.mailboxes.status(self.mailbox)).messages)
+
+    async def test_damaged_rows(self) -> None:
+        """A message without UID, MODSEQ or flags does not keep the others from being shown."""
+        await self.arrive("\\Seen")
+        row = self.row(2, 2, ())
+        self.db.messages.insert_one({k: row[k] for k in ("_id", "user", "mailbox", "uid")})
+        self.db.messages.insert_one({"_id": ObjectId(), "user": row["user"], "mailbox": row["mailbox"]})
+        self.db.journal.insert_one({"mailbox": self.mailbox.id, "modseq": 2})
+        self.db.mailboxes.update_one({"_id": self.mailbox.id}, {"$set": {"uidNext": 3, "native.next": 3}})
+        view = await self.open()
+        self.assertEqual([1, 2], list(view.uids))
+        self.assertEqual([], await view.refresh(may_expunge=True))
 
     async def test_mark_is_kept_for_the_next_reader(self) -> None:
         """HIGHESTMODSEQ never falls from one worker to the next: a hole that was passed stays passed."""
@@ -322,6 +332,8 @@ class RefreshTests(ViewCase):
         self.assertEqual([Exists(4)], await view.refresh(may_expunge=True))
         self.db.mailboxes.update_one({"_id": self.mailbox.id}, {"$inc": {"modifyIndex": 1}})
         self.db.messages.update_one({"uid": 4}, {"$max": {"modseq": 5}})
+        entry = exists_entry(self.row(4, 5, ()), None, self.store._backend.now())
+        self.db.journal.insert_one(entry)
         await view.refresh(may_expunge=True)
         self.assertEqual((5, 5), (view.modseq(4), view.highest_modseq))
 
@@ -348,6 +360,41 @@ class RefreshTests(ViewCase):
         self.assertEqual(
             [Expunged(1, 1), Exists(4), Flags(2, 3, ("\\Seen",), 7)], await view.refresh(may_expunge=True)
         )
+
+    async def test_expunge_that_died_before_its_journal_entry(self) -> None:
+        """Who passes the hole that it left looks for what is gone."""
+        for _ in range(3):
+            await self.arrive("\\Deleted")
+        view = await self.open()
+        await self.go(self.db.messages.find_one({"uid": 3}))
+        await self.take(0)
+        self.db.messages.delete_one({"uid": 2})
+        self.assertEqual([Expunged(3, 3)], await view.refresh(may_expunge=True))
+        self.clock.advance(MODSEQ_HOLE_SECONDS)
+        self.assertEqual([Expunged(2, 2)], await view.refresh(may_expunge=True))
+        self.assertEqual([1], list(view.uids))
+
+    async def test_comparing_keeps_the_mark(self) -> None:
+        """HIGHESTMODSEQ and what was announced stay when the journal is too old to be trusted."""
+        await self.take()
+        await self.arrive()
+        view = await self.open()
+        self.clock.advance(MODSEQ_HOLE_SECONDS)
+        self.assertEqual([Exists(1)], await view.refresh(may_expunge=True))
+        await self.store.settle()
+        # Nobody has kept the mark, and the clock of the database says that this was just now.
+        kept = {"native.modseq": 1, "native.uid": 1}
+        self.db.mailboxes.update_one({"_id": self.mailbox.id}, {"$set": kept})
+        self.db.journal.update_many(
+            {}, {"$set": {"created": self.store._backend.now() + datetime.timedelta(hours=3)}}
+        )
+        past = self.db.mailboxes.find_one({"_id": self.mailbox.id})["native"]["time"]
+        self.db.mailboxes.update_one(
+            {"_id": self.mailbox.id}, {"$set": {"native.time": past + datetime.timedelta(hours=3)}}
+        )
+        self.clock.advance(JOURNAL_TRUSTED_SECONDS + 1)
+        self.assertEqual([], await view.refresh(may_expunge=True))
+        self.assertEqual(([2], 3, 3), (list(view.uids), view.uid_next, view.highest_modseq))
 
     async def test_quiet_mailbox_costs_one_look(self) -> None:
         """Where nothing has happened for a while only the mailbox document is read."""

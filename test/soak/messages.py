@@ -8,7 +8,7 @@ from test.support.messages import generated, sizes
 from test.support.round_trip import RoundTrip
 from test.support.server_process import ServerProcess
 
-LEAST, MOST = 1_000, 30_000_000
+LEAST, MOST = 1_000, 40_000_000
 _PROGRESS_SECONDS = 10.0
 
 

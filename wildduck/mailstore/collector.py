@@ -119,7 +119,8 @@ class Collector(Service):
         lock = await self._backend.locks.acquire("gc_expired", LOCK_SECONDS)
         if lock is None:
             return None
-        self._until = self._backend.clock.seconds() + min(self._interval or LOCK_SECONDS, LOCK_SECONDS) * SHARE
+        allowed = min(self._interval or 15 * 60.0, LOCK_SECONDS) * SHARE
+        self._until = self._backend.clock.seconds() + allowed
         collected = Collected()
         try:
             await self._expire(collected)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred, DeferredLock
 
 from wildduck.errors import MailboxNotFound
+from wildduck.limits import MAX_UID
 from wildduck.mailstore.allocation import raise_mark
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import gather
@@ -292,7 +293,9 @@ class MailboxIndex:
         )
         async for batch in batches:
             for row in map(_row, batch):
-                self._append(row)
+                # One without a UID can not be shown.
+                if 0 < row.uid <= MAX_UID:
+                    self._append(row)
 
     # --- taking over what was read ---------------------------------------------------
 
@@ -362,8 +365,10 @@ class MailboxIndex:
 
 
 def _row(document: dict[str, Any]) -> _Row:
-    return _Row(number(document["uid"]), number(document["modseq"]), document.get("flags") or ())
+    return _Row(
+        number(document.get("uid")), max(0, number(document.get("modseq"))), document.get("flags") or ()
+    )
 
 
 def _gone(entries: Iterable[dict[str, Any]]) -> set[int]:
-    return {number(entry.get("uid")) for entry in entries if entry["command"] == "EXPUNGE"}
+    return {number(entry.get("uid")) for entry in entries if entry.get("command") == "EXPUNGE"}

@@ -175,9 +175,7 @@ class Removal:
             await give_up(self._backend, allocation)
         return None
 
-    async def _journal(
-        self, allocation: Allocation, rows: list[dict[str, Any]], session: str | None
-    ) -> None:
+    async def _journal(self, allocation: Allocation, rows: list[dict[str, Any]], session: str | None) -> None:
         unused = allocation.modseqs - len(rows)
         if unused:
             await give_up(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from bson import ObjectId
 from twisted.internet.task import deferLater
 
 from wildduck.errors import ContentUnreadable
-from wildduck.limits import MODSEQ_HOLE_SECONDS
+from wildduck.limits import BATCH_ROWS, MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.attachments import CHUNKS, FILES, Attachments
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.mailboxes import expire
@@ -94,6 +94,8 @@ class _Run:
         self._contents = options.contents
         self._before = backend.now() - datetime.timedelta(seconds=options.min_age)
         self.findings: list[Finding] = []
+        #: Rows with wrong counters and what they should be, to be counted again.
+        self._wrong: dict[bytes, tuple[Mapping[str, Any], _Counters]] = {}
 
     async def run(self) -> list[Finding]:
         twice = await self._archived_twice()
@@ -138,17 +140,6 @@ class _Run:
 
     async def _attachments_and_chunks(self, twice: list[ObjectId]) -> None:
         gridfs = self._backend.databases.gridfs
-        counted: list[dict[str, Any]] = [
-            *_EVERY_ATTACHMENT,
-            {
-                "$unionWith": {
-                    "coll": "archived",
-                    "pipeline": [{"$match": {"_id": {"$nin": twice}}}, *_EVERY_ATTACHMENT],
-                }
-            },
-            {"$group": {"_id": "$refers.v", "c": {"$sum": 1}, "m": {"$sum": "$magic"}}},
-            {"$sort": {"_id": 1}},
-        ]
         chunks: list[dict[str, Any]] = [
             {"$sort": {"files_id": 1, "n": 1}},
             {"$group": {"_id": "$files_id", "count": {"$sum": 1}, "last": {"$max": "$n"}}},
@@ -158,7 +149,7 @@ class _Run:
             FILES, {}, projection={"length": True, "chunkSize": True, "metadata": True}, sort=[("_id", 1)]
         )
         streams = (
-            self._backend.main.aggregate("messages", counted),
+            self._backend.main.aggregate("messages", _counting(twice)),
             rows,
             gridfs.aggregate(CHUNKS, chunks),
         )
@@ -168,6 +159,9 @@ class _Run:
                 continue
             await self._count(digest, references or {}, row)
             await self._chunks(row, parts or {})
+            if len(self._wrong) >= BATCH_ROWS:
+                await self._mend_counts(twice)
+        await self._mend_counts(twice)
 
     async def _without_row(
         self, digest: Any, references: Mapping[str, Any] | None, parts: Mapping[str, Any] | None
@@ -190,11 +184,36 @@ class _Run:
 
     async def _count(self, digest: Any, references: Mapping[str, Any], row: Mapping[str, Any]) -> None:
         metadata = row.get("metadata") or {}
-        stored = (number(metadata.get("c")), number(metadata.get("m")))
-        right = (number(references.get("c")), number(references.get("m")))
+        right = _counters(references)
         changed = metadata.get("cu")
-        if stored == right or (changed is not None and self._is_young(changed)):
+        if _counters(metadata) == right or (changed is not None and self._is_young(changed)):
             return
+        if self._repair:
+            self._wrong[digest] = row, right
+        else:
+            await self._wrong_count(digest, row, right)
+
+    async def _mend_counts(self, twice: list[ObjectId]) -> None:
+        """
+        Repair the counters that are wrong a second time too.
+
+        A message that went into the archive or came back from it between the
+        looks at the one and the other was counted twice, or not at all.
+        """
+        wrong, self._wrong = self._wrong, {}
+        if not wrong:
+            return
+        again: dict[bytes, _Counters] = {}
+        only = [{"$match": {"refers.v": {"$in": list(wrong)}}}]
+        async for counted in flat(self._backend.main.aggregate("messages", _counting(twice, only))):
+            again[counted["_id"]] = _counters(counted)
+        for digest, (row, right) in wrong.items():
+            if again.get(digest, (0, 0)) == right:
+                await self._wrong_count(digest, row, right)
+
+    async def _wrong_count(self, digest: Any, row: Mapping[str, Any], right: _Counters) -> None:
+        metadata = row.get("metadata") or {}
+        stored = _counters(metadata)
         repaired = False
         if self._repair:
             # Only if nobody has changed it since it was read.
@@ -321,6 +340,31 @@ class _Run:
 
     async def _wait(self, seconds: float) -> None:
         await deferLater(self._backend.clock, seconds, lambda: None)
+
+
+#: C{c} and C{m} of an attachment.
+_Counters = tuple[int, int]
+
+
+def _counters(values: Mapping[str, Any]) -> _Counters:
+    return number(values.get("c")), number(values.get("m"))
+
+
+def _counting(twice: list[ObjectId], only: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+    """
+    The pipeline that counts who refers to each attachment.
+
+    @param twice: copies in the archive that do not count.
+    @param only: stages that choose some.
+    """
+    archived = [{"$match": {"_id": {"$nin": twice}}}, *_EVERY_ATTACHMENT, *only]
+    return [
+        *_EVERY_ATTACHMENT,
+        *only,
+        {"$unionWith": {"coll": "archived", "pipeline": archived}},
+        {"$group": {"_id": "$refers.v", "c": {"$sum": 1}, "m": {"$sum": "$magic"}}},
+        {"$sort": {"_id": 1}},
+    ]
 
 
 def _given_out(messages: Mapping[str, Any], mailbox: Mapping[str, Any]) -> bool:
