@@ -155,6 +155,8 @@ WRITE_STALL_SECONDS = 180.0
 #: A connection that we close: how long the peer may take to read our last
 #: lines without taking any byte of them, and to close its side.
 CLOSE_SECONDS = 30.0
+#: The same while the server shuts down.
+DRAIN_CLOSE_SECONDS = 3.0
 #: PROXY protocol header must arrive within, and be no longer than.
 PROXY_SECONDS = 10.0
 PROXY_BYTES = 4096 + 16

@@ -174,6 +174,8 @@ class WildduckService(Service):
 
     async def _start(self) -> None:
         settings = self._settings
+        # One that was left by a server that was killed would mislead until ours is written.
+        self._folder.remove_run()
         if self._private is not None:
             self._ends.append(("databases", self._private.stop))
             await self._private.start(self._reactor)

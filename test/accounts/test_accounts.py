@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bson import ObjectId
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -94,6 +95,7 @@ class CreateTests(AccountsCase):
         with self.assertRaises(errors.Unavailable):
             await self.accounts.create("one", "secret", addresses=["a@example.com"])
         self.assertEqual(self.raw.users.count_documents({}) + self.raw.addresses.count_documents({}), 0)
+        self.assertEqual(len(self.mail.deleted), 1)
 
     async def test_every_bad_field(self) -> None:
         """All failed fields are named at once."""
@@ -206,6 +208,13 @@ class SignInTests(AccountsCase):
         await self.refused(errors.RateLimited, "one", "secret")
         ttl = await self.redis.execute("TTL", f"auth_user:{account.id}")
         self.assertTrue(0 < ttl <= 120)
+
+    async def test_guessing_at_once(self) -> None:
+        """A right guess among many that are made at the same time is refused as well."""
+        await self.accounts.create("one", "secret")
+        guesses = [self.sign_in("one", "wrong") for _ in range(20)] + [self.sign_in("one", "secret")]
+        results = await DeferredList([Deferred.fromCoroutine(guess) for guess in guesses], consumeErrors=True)
+        self.assertEqual([success for success, _ in results], [False] * 21)
 
     async def test_without_redis(self) -> None:
         """People can sign in while Redis is away."""

@@ -307,6 +307,15 @@ class LimitTests(SynchronousTestCase):
         self.successResultOf(drained)
         self.successResultOf(factory.drain())
 
+    def test_silent_peer_does_not_hold_up_the_end(self) -> None:
+        """A peer that does not close after the last words is waited for a moment only."""
+        clock = Clock()
+        factory = EchoFactory(clock)
+        connection = connect_in_memory(factory)
+        factory.drain()
+        clock.advance(limits.DRAIN_CLOSE_SECONDS)
+        self.assertTrue(connection.transport.aborted)
+
     def test_drain_cuts_the_rest(self) -> None:
         """A connection with endless work is cut off at the deadline."""
 

@@ -140,6 +140,7 @@ class Accounts:
                 durable=True,
             )
         except Exception:
+            await self._mail.delete_user_data(document["_id"])
             await self._remove_rows(document["_id"])
             raise
         return await self.directory.by_id(document["_id"])

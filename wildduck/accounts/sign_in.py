@@ -77,6 +77,8 @@ class PasswordChecker:
                 session=sign_in.session,
             )
             raise AuthenticationFailed()
+        # Guesses that were made at the same time have been counted meanwhile.
+        await self._failures.check(key)
         await self._failures.succeeded(key)
         return _admit(found[0], sign_in.service)
 

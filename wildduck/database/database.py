@@ -210,6 +210,8 @@ class Database:
             "aggregate": collection,
             "pipeline": list(pipeline),
             "cursor": {"batchSize": batch_size},
+            # The default from MongoDB 6.0 on; older servers stop at 100 MB.
+            "allowDiskUse": True,
             "$db": self.name,
         }
         return read(self._cluster, command, batch_size, slow=slow)

@@ -99,7 +99,7 @@ class Appender:
         try:
             await self._quota.reserve(mailbox.user, analysis.size)
         except BaseException:
-            thread_found.addErrback(lambda _: None)
+            self._backend.follow(thread_found)
             raise
         try:
             adding = _Adding(mailbox, prepared, origin, session, await thread_found)

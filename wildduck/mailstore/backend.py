@@ -67,13 +67,14 @@ class Backend:
 
         It may fail, for nothing that must last depends on it.
         """
-        running: Deferred[Any] = Deferred.fromCoroutine(work)
-        if running.called:
-            running.addErrback(self._failed)
-            return
-        self._running.add(running)
+        self.follow(Deferred.fromCoroutine(work))
+
+    def follow(self, running: Deferred[Any]) -> None:
+        """Let something end that nobody waits for any more."""
         running.addErrback(self._failed)
-        running.addBoth(lambda _: self._running.discard(running))
+        if not running.called:
+            self._running.add(running)
+            running.addBoth(lambda _: self._running.discard(running))
 
     def _failed(self, failure: Any) -> None:
         self._log.warn("something after a change failed: {error}", error=failure.type.__name__)

@@ -16,8 +16,10 @@ from wildduck.database import GridFS
 from wildduck.errors import ContentUnreadable
 from wildduck.mailstore.attachments import MARKER_LENGTH, exact_key
 from wildduck.mime.base64lines import Range, encoded_length
+from wildduck.mime.effort import takes_long
 from wildduck.mime.native import of_document
 from wildduck.mime.rope import Inline, Rope, Stored, needs_blob
+from wildduck.threads import BoundedPool
 
 #: Fields of a message document that L{Content} needs.
 CONTENT_FIELDS = {"size": True, "magic": True, "mimeTree": True}
@@ -103,9 +105,12 @@ class Content:
         self._bodies: dict[str, _Body] = {}
 
     @classmethod
-    async def of(cls, gridfs: GridFS, document: Mapping[str, Any], *, exact: bool = False) -> Content:
+    async def of(
+        cls, gridfs: GridFS, document: Mapping[str, Any], pool: BoundedPool, *, exact: bool = False
+    ) -> Content:
         """
         @param document: with L{CONTENT_FIELDS}.
+        @param pool: threads for large trees.
         @param exact: the bytes as they were stored, NULs included, instead of
             those that are sent (design.md §4 'Byte-exact').
         @raise ContentUnreadable: what makes the message exact is missing.
@@ -114,7 +119,11 @@ class Content:
         key = needs_blob(document)
         if key is not None:
             skeleton = await _read_blob(gridfs, document, key)
-        return cls(gridfs, document, Rope.from_document(document, skeleton, exact))
+        if takes_long(document.get("mimeTree")):
+            rope = await pool.run(Rope.from_document, document, skeleton, exact)
+        else:
+            rope = Rope.from_document(document, skeleton, exact)
+        return cls(gridfs, document, rope)
 
     @property
     def length(self) -> int:

@@ -9,8 +9,8 @@ modules of this package have a rule of it each.
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from twisted.internet.interfaces import IReactorTime
@@ -40,8 +40,11 @@ from wildduck.mailstore.removal import Removal
 from wildduck.mailstore.values import Appended, Mailbox, Stored
 from wildduck.mailstore.verifier import Verifier
 from wildduck.mailstore.view import View
+from wildduck.mime.effort import takes_long
 from wildduck.mime.message import Message
 from wildduck.threads import BoundedPool
+
+T = TypeVar("T")
 
 #: Documents of one batch of L{MailStore.rows} when whole trees are read.
 _BODY_ROWS = 50
@@ -186,7 +189,18 @@ class MailStore:
         @param exact: with its NULs, as it came in, instead of as it is sent.
         @raise ContentUnreadable: what makes the message exact is missing.
         """
-        return await Content.of(self._backend.gridfs, document, exact=exact)
+        return await Content.of(self._backend.gridfs, document, self._backend.mime_pool, exact=exact)
+
+    async def compute(self, function: Callable[..., T], document: Mapping[str, Any], *arguments: Any) -> T:
+        """
+        Call a function of a message document, in a thread if its tree is large.
+
+        @param document: the first argument.
+        @raise Overloaded: too many such calls wait already.
+        """
+        if takes_long(document.get("mimeTree")):
+            return await self._backend.mime_pool.run(function, document, *arguments)
+        return function(document, *arguments)
 
     # --- changing ---------------------------------------------------------------------
 

@@ -233,7 +233,7 @@ class Connection(Protocol):
             close_writing()
         else:
             self.transport.loseConnection()  # TLS: tells the client, and waits for its answer
-        self._step_timer = self.clock.callLater(limits.CLOSE_SECONDS, self._close_overdue)
+        self._step_timer = self.clock.callLater(self._close_seconds(), self._close_overdue)
 
     def abort(self) -> None:
         """Close at once; what is unsent is lost."""
@@ -419,10 +419,14 @@ class Connection(Protocol):
         self._step_timer = None
         self.abort()
 
+    def _close_seconds(self) -> float:
+        """A server that shuts down has less time than clients like to take."""
+        return limits.DRAIN_CLOSE_SECONDS if self.factory.draining else limits.CLOSE_SECONDS
+
     def _close_overdue(self) -> None:
         self._step_timer = None
         if self._outlet is not None and self._outlet.progressed():
-            self._step_timer = self.clock.callLater(limits.CLOSE_SECONDS, self._close_overdue)
+            self._step_timer = self.clock.callLater(self._close_seconds(), self._close_overdue)
         else:
             self.abort()
 

@@ -138,10 +138,12 @@ class Source:
     async def _from_whole(self, name: str) -> bytes:
         """What is not ready, and what no header at hand gives."""
         if name != "ENVELOPE":
-            return documents.structure(self.document, name == "BODYSTRUCTURE")
+            extended = name == "BODYSTRUCTURE"
+            return await self._store.compute(documents.structure, self.document, extended)
         content = await self.content()
         place = content.rope.section((), "HEADER")
-        return documents.envelope_of_header(await content.read(*(place or (0, 0))))
+        header = await content.read(*(place or (0, 0)))
+        return await self._store.compute(lambda _: documents.envelope_of_header(header), self.document)
 
     async def _section(self, section: Section, of_root_header: bool) -> Value | None:
         if of_root_header:

@@ -1,0 +1,26 @@
+"""Which trees are worked on in a thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from wildduck.mime.effort import HEADER_LENGTH, NODES, takes_long
+
+
+class TakesLongTests(SynchronousTestCase):
+    def test_small(self) -> None:
+        """Usual messages, and what is no tree at all, take no time."""
+        leaf = {"header": ["A: b"], "body": b""}
+        odd: tuple[Any, ...] = (None, {}, [], {"header": 5, "childNodes": "x"}, {"header": [None]})
+        for tree in (leaf, {"childNodes": [leaf] * (NODES - 1)}, *odd):
+            self.assertFalse(takes_long(tree))
+
+    def test_large(self) -> None:
+        """Many parts, at any depth, and long headers take long."""
+        nested: dict[str, Any] = {}
+        for _ in range(NODES + 1):
+            nested = {"message": {"childNodes": [nested]}}
+        for tree in ({"childNodes": [{}] * (NODES + 1)}, nested, {"header": ["x" * (HEADER_LENGTH + 1)]}):
+            self.assertTrue(takes_long(tree))
