@@ -107,9 +107,25 @@ class VerifierTests(StoreCase):
         self.assertEqual(3, (await self.add(message(3))).uid)
 
     async def test_missing_attachment(self) -> None:
-        """What is lost is named, and can't be repaired."""
+        """What is lost is named, and can't be repaired; nothing more is lost by trying."""
         self.db["attachments.files"].delete_many({})
-        self.assertEqual(["missing-attachment", "chunks-without-row"], await self.kinds())
+        chunk = self.db["attachments.chunks"].find_one_and_delete({"n": 1})
+        self.assertEqual(["missing-attachment"], await self.kinds())
+        findings = await self.store.verifier.verify(repair=True, min_age=0)
+        self.assertEqual([("missing-attachment", False)], [(f.kind, f.repaired) for f in findings])
+        self.db["attachments.chunks"].insert_one(chunk)
+        await self.mend("missing-attachment")
+
+    async def test_missing_row(self) -> None:
+        """A row that a crash has lost is made anew from its chunks, with its counters."""
+        rows = self.attachment_rows()
+        self.db["attachments.files"].delete_many({})
+        await self.mend("missing-attachment")
+        for before, after in zip(rows, self.attachment_rows(), strict=True):
+            for key in ("c", "m", "esize", "decoded", "lineLen"):
+                self.assertEqual(before["metadata"].get(key), after["metadata"].get(key), key)
+            self.assertEqual((before["_id"], before["length"]), (after["_id"], after["length"]))
+        self.assertEqual([], await self.kinds(contents=True))
 
     async def test_missing_chunks(self) -> None:
         """So are holes in an attachment."""

@@ -25,6 +25,7 @@ from wildduck.mailstore.attachments import CHUNKS, FILES, Attachments
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.mailboxes import expire
 from wildduck.mailstore.quota import Quota
+from wildduck.mailstore.recovery import restore_row
 from wildduck.mailstore.side_by_side import flat, side_by_side
 from wildduck.mailstore.values import Finding, number
 from wildduck.mime.base64lines import Encoder
@@ -166,8 +167,18 @@ class _Run:
     async def _without_row(
         self, digest: Any, references: Mapping[str, Any] | None, parts: Mapping[str, Any] | None
     ) -> None:
-        if references is not None and not await self._row_came(digest):
-            self._found("missing-attachment", _name(digest), f"{number(references['c'])} references")
+        if references is not None:
+            # Chunks that something refers to are never removed.
+            if not await self._row_came(digest):
+                uses, magic = _counters(references)
+                repaired = (
+                    self._repair
+                    and parts is not None
+                    and isinstance(digest, bytes)
+                    and await restore_row(self._backend, digest, uses, magic)
+                )
+                self._found("missing-attachment", _name(digest), f"{uses} references", repaired)
+            return
         if parts is None:
             return
         ids = await self._attachments.chunk_ids(digest)
