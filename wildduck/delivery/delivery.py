@@ -1,9 +1,9 @@
 """
 Delivery of a message to one recipient.
 
-Filters, spam, forwarding, automatic replies and encryption are not done yet: a
-recipient who has any of them configured is refused for now, so that nothing is
-silently left undone, and nothing is stored in clear where encryption is wanted.
+Filters, forwarding, automatic replies and encryption are not carried out: a
+recipient who has any of them configured gets a temporary error, so that nothing
+is silently left undone, and nothing is stored in clear where encryption is wanted.
 """
 
 from __future__ import annotations
