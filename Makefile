@@ -9,7 +9,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN_ARGS ?=
-TEST_ARGS ?= test
+TEST_ARGS ?=
 
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # The default editable install hides Twisted's plugin folder; this kind does not.
@@ -22,7 +22,11 @@ run: $(VENV)/.for-run
 
 test: $(VENV)/.for-test
 	@mkdir -p build
+ifeq ($(TEST_ARGS),)
+	$(VENV)/bin/python -m test.run
+else
 	$(VENV)/bin/python -m twisted.trial --temp-directory build/trial $(TEST_ARGS)
+endif
 
 lint: $(VENV)/.for-test
 	$(VENV)/bin/ruff check .
