@@ -123,6 +123,15 @@ IMAP_PIPELINE = 100
 #: Time without a byte: signed in (RFC 9051 §5.4 demands 30 minutes), before.
 IMAP_IDLE_SECONDS = 30 * 60.0
 IMAP_LOGIN_SECONDS = 60.0
+#: From the greeting to sign-in, whatever is sent meanwhile: NOOPs keep no place.
+IMAP_LOGIN_TOTAL_SECONDS = 180.0
+#: While a command is at work its client is told so this often: the shortest
+#: patience that is in use is mbsync's 20 seconds.
+IMAP_WORKING_SECONDS = 10.0
+#: While a client waits for news (IDLE) it is told that we are there, so that
+#: address translators on the way keep the connection (RFC 5382 REQ-5: they may
+#: forget it after 124 minutes; many do after a few).
+IMAP_STILL_HERE_SECONDS = 120.0
 #: Sequence set: ranges in one command.
 IMAP_SET_RANGES = 100_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +22,10 @@ from wildduck.imap.session import Done
 LOGIN = b'LOGIN fred "%b"' % PASSWORD.encode()
 
 
-def replace_handler(test: TestCase, name: str, handler: Any) -> None:
+def replace_handler(test: TestCase, name: str, handler: Any, **columns: Any) -> None:
     """Let a command do something else for one test."""
     row = table.TABLE[name]
-    table.TABLE[name] = replace(row, handler=handler)
+    table.TABLE[name] = replace(row, handler=handler, **columns)
     test.addCleanup(table.TABLE.__setitem__, name, row)
 
 
@@ -224,6 +225,25 @@ class TimeTests(TestCase):
             clock.advance(limits.IMAP_LOGIN_SECONDS - 1)
             self.assertEqual(await client.command(b"NOOP"), b"t OK Completed\r\n")
 
+    async def test_only_noop(self) -> None:
+        """Before sign-in commands keep nobody connected for longer than the time that all have together."""
+        _, clock, client = await self.started()
+        for _ in range(int(limits.IMAP_LOGIN_TOTAL_SECONDS) // 30):
+            self.assertEqual(await client.command(b"NOOP"), b"t OK Completed\r\n")
+            clock.advance(30)
+        self.assertEqual(await client.end(), b"* BYE No sign-in within the time allowed\r\n")
+
+    async def test_late_sign_in(self) -> None:
+        """A sign-in that is being checked when the time is over may succeed; a failed one was the last."""
+        for name, last in [(b"fred", b"a OK"), (b"nobody", b"* BYE")]:
+            _, clock, client = await self.started()
+            client.send(b'a LOGIN %b "%b"\r\n' % (name, PASSWORD.encode()))
+            clock.advance(limits.IMAP_LOGIN_SECONDS)
+            self.assertEqual(client.data, b"* OK Still working\r\n")
+            await until(lambda client=client, last=last: last in client.data)  # type: ignore[misc]
+            client.send(b"b NOOP\r\n")
+            self.assertEqual(b"b OK" in client.data, name == b"fred")
+
     async def test_idle(self) -> None:
         """A session without a word for half an hour is ended; any byte prolongs it."""
         _, clock, client = await self.started()
@@ -250,7 +270,95 @@ class TimeTests(TestCase):
         client.send(b'a LIST "" *\r\n')
         clock.advance(limits.IMAP_IDLE_SECONDS * 2)
         waiting.callback(None)
-        self.assertEqual(await client.line(), b"a OK slow")
+        self.assertEqual(client.data, b"* OK Still working\r\na OK slow\r\n")
+
+
+class SignsOfLifeTests(TestCase):
+    """A client whose command takes long hears of it now and then, for many give up after a minute."""
+
+    async def started(self) -> tuple[Clock, MemoryClient]:
+        clock = Clock()
+        server = await ImapServer.start(self, clock=clock)
+        await server.account()
+        client = server.connect()
+        await client.login("fred")
+        return clock, client
+
+    def slow(self, name: str, waits: Callable[[Any], Any], **columns: Any) -> None:
+        """Let a command do nothing but wait for what C{waits} gives for its session."""
+
+        async def handler(session: Any, command: Any) -> Any:
+            await waits(session)
+            return Done("slow")
+
+        replace_handler(self, name, handler, **columns)
+
+    async def test_working(self) -> None:
+        """Untagged OKs come regularly until the command ends, and none after it."""
+        clock, client = await self.started()
+        waiting: Deferred[None] = Deferred()
+        self.slow("LIST", lambda session: waiting)
+        await client.command(b"NOOP")
+        clock.advance(limits.IMAP_WORKING_SECONDS - 1)
+        client.send(b'a LIST "" *\r\n')
+        clock.advance(limits.IMAP_WORKING_SECONDS - 1)
+        self.assertEqual(client.data, b"")
+        clock.advance(1)
+        self.assertEqual(client.data, b"* OK Still working\r\n")
+        clock.pump([1] * int(2 * limits.IMAP_WORKING_SECONDS))
+        self.assertEqual(client.data, b"* OK Still working\r\n" * 3)
+        client.data = b""
+        waiting.callback(None)
+        clock.pump([1] * int(2 * limits.IMAP_WORKING_SECONDS))
+        self.assertEqual(client.data, b"a OK slow\r\n")
+
+    async def test_not_in_a_response(self) -> None:
+        """Nothing is put into a literal or half a response, or behind bytes that the client does not read."""
+        clock, client = await self.started()
+        waiting: Deferred[None] = Deferred()
+        self.slow("LIST", lambda session: waiting)
+        client.send(b'a LIST "" *\r\n')
+        session, outlet = client.connection._session, client.connection._outlet
+        session.literal_open = True
+        clock.advance(limits.IMAP_WORKING_SECONDS)
+        session.literal_open = False
+        outlet.pauseProducing()
+        clock.advance(limits.IMAP_WORKING_SECONDS)
+        outlet.resumeProducing()
+        self.assertEqual(client.data, b"")
+        clock.advance(limits.IMAP_WORKING_SECONDS)
+        self.assertEqual(client.data, b"* OK Still working\r\n")
+        waiting.callback(None)
+
+    async def test_client_is_waited_for(self) -> None:
+        """A client that was asked for its password is not told anything in between."""
+        clock = Clock()
+        server = await ImapServer.start(self, clock=clock)
+        client = server.connect()
+        await client.line()
+        client.send(b"a AUTHENTICATE PLAIN\r\n")
+        clock.pump([5] * 11)
+        self.assertEqual(client.data, b"+ \r\n")
+
+    async def test_idle(self) -> None:
+        """A client that waits for news is told that we are there, more rarely."""
+        clock, client = await self.started()
+        waiting: Deferred[None] = Deferred()
+
+        async def wait(session: Any) -> None:
+            await session.ask(b"idling")
+            await waiting
+
+        self.slow("LIST", wait, idles=True)
+        client.send(b'a LIST "" *\r\n')
+        clock.pump([1] * int(limits.IMAP_STILL_HERE_SECONDS))
+        self.assertEqual(client.data, b"+ idling\r\n* OK Still here\r\n")
+        client.data = b""
+        client.send(b"DONE\r\n")
+        clock.advance(limits.IMAP_WORKING_SECONDS)
+        self.assertEqual(client.data, b"* OK Still working\r\n")
+        waiting.callback(None)
+        self.assertEqual(client.data, b"* OK Still working\r\na OK slow\r\n")
 
 
 class DrainTests(TestCase):

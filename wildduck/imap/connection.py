@@ -20,8 +20,8 @@ class ImapConnection(Connection):
     Implements L{wildduck.imap.session.Line}.
 
     Before sign-in the time-out runs from command to command, for a client that
-    sends a byte now and then is not one that signs in; afterwards from byte to
-    byte.
+    sends a byte now and then is not one that signs in, and all of them together
+    have a deadline; afterwards it runs from byte to byte.
     """
 
     factory: Any
@@ -32,6 +32,7 @@ class ImapConnection(Connection):
         self._scheduler: Scheduler | None = None
         self._session: Session | None = None
         self._login_timer: IDelayedCall | None = None
+        self._login_by = 0.0
 
     # --- hooks of Connection --------------------------------------------------------
 
@@ -39,6 +40,7 @@ class ImapConnection(Connection):
         self._reader = Reader(self.framer)
         self._session = Session(self, self.factory.services)
         self._scheduler = Scheduler(self._session, self._reader)
+        self._login_by = self.clock.seconds() + limits.IMAP_LOGIN_TOTAL_SECONDS
         self._login_timer = self.clock.callLater(limits.IMAP_LOGIN_SECONDS, self._login_overdue)
         self._session.respond(self._session.greeting())
 
@@ -98,15 +100,13 @@ class ImapConnection(Connection):
     def progressed(self) -> None:
         """The client has sent something whole."""
         if self._login_timer is not None:
-            self._login_timer.reset(limits.IMAP_LOGIN_SECONDS)
+            left = max(0.0, self._login_by - self.clock.seconds())
+            self._login_timer.reset(min(limits.IMAP_LOGIN_SECONDS, left))
 
     def _login_overdue(self) -> None:
-        assert self._session is not None and self._scheduler is not None
-        if self._scheduler.waits_for_client:
-            self._login_timer = None
-            self._session.bye("No sign-in within the time allowed")
-        else:
-            self._login_timer = self.clock.callLater(limits.IMAP_LOGIN_SECONDS, self._login_overdue)
+        assert self._scheduler is not None
+        self._login_timer = None
+        self._scheduler.sign_in_overdue()
 
     def _stop_login_timer(self) -> None:
         timer, self._login_timer = self._login_timer, None

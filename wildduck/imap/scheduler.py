@@ -37,6 +37,7 @@ from wildduck.imap.state import State
 #: Ways for a running command to learn that its client is gone.
 _GONE = (ConnectionLost, ConnectionDone)
 _CLIENT_BUG = b"CLIENTBUG"
+_OVERDUE = "No sign-in within the time allowed"
 
 
 class Scheduler:
@@ -53,6 +54,10 @@ class Scheduler:
         self._pumping = False
         self._stopped = False
         self._draining = False
+        self._overdue = False
+        self._row: Row | None = None
+        self._quiet_since = 0.0
+        self._life_timer: IDelayedCall | None = None
         self._answer: Deferred[bytes | None] | None = None
         self._turn: IDelayedCall | None = None
         self.busy = False
@@ -91,12 +96,19 @@ class Scheduler:
         if self.waits_for_client:
             self._session.bye("The server is shutting down")
 
+    def sign_in_overdue(self) -> None:
+        """The time to sign in is over: a sign-in that is being checked may still succeed."""
+        self._overdue = True
+        if self.waits_for_client:
+            self._session.bye(_OVERDUE)
+
     def stop(self) -> None:
         """The connection is over."""
         self._stopped = True
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
+        for timer in (self._turn, self._life_timer):
+            if timer is not None:
+                timer.cancel()
+        self._turn = self._life_timer = None
         answer, self._answer = self._answer, None
         if answer is not None:
             answer.errback(ConnectionLost())
@@ -131,13 +143,19 @@ class Scheduler:
             self._session.respond(Continuation("OK"))
         elif isinstance(event, Answer):
             answer, self._answer = self._answer, None
+            if self._life_timer is not None:
+                # It was set for a client that waits for nothing.
+                self._life_timer.cancel()
+                self._life_timer = None
             if answer is not None:
+                self._watch()
                 answer.callback(event.line)
         else:
             self._refused(event)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self.busy = True
+        self._watch()
         running: Deferred[Any] = Deferred.fromCoroutine(work)
         running.addErrback(self._broken)
         running.addBoth(self._ended)
@@ -151,6 +169,8 @@ class Scheduler:
         self.busy = False
         if self._draining:
             self._session.bye("The server is shutting down")
+        elif self._overdue and self._session.state is State.NOT_AUTHENTICATED:
+            self._session.bye(_OVERDUE)
         else:
             self.pump()
 
@@ -171,11 +191,47 @@ class Scheduler:
         if self._bad >= (limits.IMAP_BAD_COMMANDS if signed_in else limits.IMAP_BAD_BEFORE_LOGIN):
             self._session.bye("Too many bad commands, this is an IMAP server")
 
+    # --- signs of life ------------------------------------------------------------
+
+    @property
+    def _patience(self) -> float:
+        """How long a client may hear nothing of its command."""
+        return limits.IMAP_WORKING_SECONDS if self._answer is None else limits.IMAP_STILL_HERE_SECONDS
+
+    def _watch(self) -> None:
+        """From now on; one timer serves commands that follow each other, for most take no time."""
+        clock = self._session.services.clock
+        self._quiet_since = clock.seconds()
+        if self._life_timer is None:
+            self._life_timer = clock.callLater(self._patience, self._show_life)
+
+    def _show_life(self) -> None:
+        """Tell a client that has heard nothing for long that its command is not forgotten."""
+        self._life_timer = None
+        if not self.busy:
+            return  # the next command begins to watch again
+        clock = self._session.services.clock
+        left = self._quiet_since + self._patience - clock.seconds()
+        if left > 0:
+            self._life_timer = clock.callLater(left, self._show_life)
+            return
+        if self._may_show_life():
+            text = "Still working" if self._answer is None else "Still here"
+            self._session.respond(Condition("OK", text))
+        self._watch()
+
+    def _may_show_life(self) -> bool:
+        """Not inside a response, nor behind what the client does not read, nor in a SASL exchange."""
+        session = self._session
+        if session.literal_open or session.line.choked:
+            return False
+        return self._answer is None or (self._row is not None and self._row.idles)
+
     # --- commands ---------------------------------------------------------------
 
     async def _run(self, request: Request) -> None:
         session = self._session
-        row = TABLE[request.command.name]
+        row = self._row = TABLE[request.command.name]
         try:
             done = await self._execute(row, request)
         except _GONE:
@@ -221,7 +277,7 @@ class Scheduler:
     async def _take_message(self, wanted: MessageWanted) -> None:
         """Decide on a message before its bytes come."""
         session = self._session
-        row = TABLE[wanted.start.command]
+        row = self._row = TABLE[wanted.start.command]
         try:
             if session.state not in row.states:
                 done = _wrong_state(row, session.state)

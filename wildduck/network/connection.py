@@ -165,6 +165,11 @@ class Connection(Protocol):
         """Bytes held back because the peer reads too slowly; 0 while it keeps up."""
         return 0 if self._outlet is None else self._outlet.waiting
 
+    @property
+    def choked(self) -> bool:
+        """The client reads so slowly that what is sent now would have to wait."""
+        return self._outlet is not None and self._outlet.busy
+
     def pause(self) -> None:
         """
         Take nothing more from the client until L{resume}.

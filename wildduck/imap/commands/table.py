@@ -32,6 +32,8 @@ class Row:
     @ivar reads: looks at the messages of the selected mailbox: the view is
         brought up to date before it.
     @ivar writes: changes them: refused in a mailbox opened by EXAMINE.
+    @ivar idles: waits for its client (L{Session.ask}) as long as that likes: the
+        client is told now and then that we are there.
     @ivar reports: what else happened in the mailbox is told after it.
     """
 
@@ -44,6 +46,7 @@ class Row:
     reads: bool = False
     writes: bool = False
     reports: bool = False
+    idles: bool = False
 
 
 _ROWS = (
