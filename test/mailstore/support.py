@@ -63,6 +63,7 @@ class StoreCase(unittest.TestCase):
     """
     @ivar store: a mail store.
     @ivar db: a blocking handle of its main database, to look and to meddle.
+    @ivar users: a blocking handle of its accounts.
     @ivar account: an account with its default mailboxes.
     """
 
@@ -74,6 +75,7 @@ class StoreCase(unittest.TestCase):
     def setUp(self) -> Any:
         self.settings = fresh_settings(self, *self.sets)
         self.db = blocking_database(self.settings)
+        self.users = self.db.users
         self.redis = blocking_redis(self.settings)
         self.clock = task.Clock()
         self.clock.advance(datetime.datetime.now(datetime.timezone.utc).timestamp())
@@ -102,7 +104,7 @@ class StoreCase(unittest.TestCase):
             "quota": quota,
             "storageUsed": 0,
         }
-        self.db.users.insert_one(document)
+        self.users.insert_one(document)
         await self.store.create_defaults(user, "en")
         return Account.from_document(document, quota)
 
@@ -138,7 +140,7 @@ class StoreCase(unittest.TestCase):
 
     def storage_used(self, account: Account | None = None) -> int:
         """C{storageUsed} of an account."""
-        return int(self.db.users.find_one({"_id": (account or self.account).id})["storageUsed"])
+        return int(self.users.find_one({"_id": (account or self.account).id})["storageUsed"])
 
     def attachment_rows(self) -> list[dict[str, Any]]:
         """All rows of the attachments bucket."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from test.database.case import standalone
 from test.mailstore.support import StoreCase, message, with_attachment
 from test.mailstore.test_attachments import encoded
 from wildduck.database import WriteGroup
@@ -37,6 +38,26 @@ class DisturbedCase(StoreCase):
             return await what(lambda: real(name, *arguments, **options))
 
         self.patch(main, method, called)
+
+    def election(self, take_back: Callable[[], Any], times: int = 1) -> None:
+        """
+        Let the next journal entries be the first that a new primary sees of their group.
+
+        @param take_back: undoes what the new primary does not have.
+        """
+        main = self.node.databases.main
+        real = main.insert_one
+        left = times
+
+        async def insert_one(collection: str, *arguments: Any, **options: Any) -> None:
+            nonlocal left
+            await real(collection, *arguments, **options)
+            if collection == "journal" and "group" in options and left:
+                left -= 1
+                options["group"].repeated = True
+                take_back()
+
+        self.patch(main, "insert_one", insert_one)
 
     def journal(self, command: str) -> list[tuple[int, int]]:
         """UID and MODSEQ of journal entries."""
@@ -137,7 +158,7 @@ class AddTests(DisturbedCase):
         self.disturb("insert_one", "messages", lost_request, times=TRIES)
         data = with_attachment(1, encoded(10))
         await self.fails(Unavailable, self.add(data))
-        self.assertEqual(1 + TRIES, self.attachment_rows()[0]["metadata"]["c"])
+        self.assertEqual(1, self.attachment_rows()[0]["metadata"]["c"])
         self.assertGreater(self.storage_used(), 0)
 
     async def test_refused_for_good(self) -> None:
@@ -154,27 +175,20 @@ class AddTests(DisturbedCase):
         await self.clean()
 
     async def test_election_on_the_way(self) -> None:
-        """If the primary changed between the writes, attachments are counted again: one too many at worst."""
-        moved = iter([False, True, True, True])
-        self.patch(WriteGroup, "intact", property(lambda group: next(moved)))
+        """If the primary changed between the writes, all is counted again: one too many at worst."""
+        self.election(lambda: None)
         data = with_attachment(1, encoded(10))
-        await self.add(data)
-        self.assertEqual(1, self.attachment_rows()[0]["metadata"]["c"] - 1)
-        (finding,) = await self.store.verifier.verify(min_age=0, repair=True)
-        self.assertEqual("reference-count", finding.kind)
+        appended = await self.add(data)
+        self.assertEqual(2, self.attachment_rows()[0]["metadata"]["c"])
+        self.assertEqual(2 * self.db.messages.find_one()["size"], self.storage_used())
+        findings = await self.store.verifier.verify(min_age=0, repair=True)
+        self.assertEqual(["reference-count", "quota"], [finding.kind for finding in findings])
         self.assertEqual(1, self.db.messages.count_documents({}))
+        self.assertEqual(data, await self.read(appended))
 
     async def test_message_was_taken_back_by_a_failover(self) -> None:
         """A message that the new primary does not have is written again, with new numbers."""
-        moved = iter([False, True, True])
-        real = self.node.databases.main.find_one_majority
-
-        async def taken_back(collection: str, filter: Any) -> Any:
-            self.db.messages.delete_one({})
-            return await real(collection, filter)
-
-        self.patch(WriteGroup, "intact", property(lambda group: next(moved)))
-        self.patch(self.node.databases.main, "find_one_majority", taken_back)
+        self.election(lambda: self.db.messages.delete_one({}))
         appended = await self.add(message())
         self.assertEqual(2, appended.uid)
         self.assertEqual([2], [row["uid"] for row in self.db.messages.find()])
@@ -206,6 +220,121 @@ class AddTests(DisturbedCase):
         account = await self.new_account(quota=1)
         self.disturb("find_one_and_update", "threads", lost_request)
         await self.fails(OverQuota, self.add(message(), account=account))
+
+
+class ReserveAgainTests(DisturbedCase):
+    """A reservation that an election takes back is made again (store.md §1)."""
+
+    def no_reservation(self, **more: int) -> None:
+        """What an election has taken back."""
+        self.users.update_one({"_id": self.account.id}, {"$set": {"storageUsed": 0, **more}})
+
+    def nothing(self) -> None:
+        """Of reservation and message."""
+        self.no_reservation()
+        self.db.messages.delete_one({})
+
+    async def test_message_stays(self) -> None:
+        """The message is there for good, and so is its reservation."""
+        self.election(self.no_reservation)
+        await self.add(message())
+        await self.clean()
+
+    async def test_message_is_written_again(self) -> None:
+        """Message and reservation are both made again."""
+        self.election(self.nothing)
+        await self.add(message())
+        self.assertEqual(1, self.db.messages.count_documents({}))
+        await self.clean()
+
+    async def test_time_and_again(self) -> None:
+        """A second election takes the second reservation back: it is made a third time."""
+        for what in (self.no_reservation, self.nothing):
+            self.db.messages.delete_many({})
+            self.election(what, times=TRIES - 1)
+            await self.add(message())
+            await self.clean()
+
+    async def test_too_often(self) -> None:
+        """Where no try is left undisturbed, whether all of it is there can not be told."""
+        self.election(self.no_reservation, times=1 + TRIES)
+        await self.fails(Unavailable, self.add(message()))
+        self.assertEqual(1, self.db.messages.count_documents({}))
+
+    async def test_at_the_brim(self) -> None:
+        """What was let in once is not refused by what has come meanwhile."""
+        self.election(lambda: self.no_reservation(quota=1))
+        await self.add(message())
+        self.assertGreater(self.storage_used(), 1)
+
+    async def test_can_not_be_made(self) -> None:
+        """Then whether all of the message is there can not be told, and nothing is undone."""
+
+        async def unavailable(*arguments: Any, **options: Any) -> None:
+            raise Unavailable()
+
+        users = self.node.databases.users
+        self.election(lambda: self.patch(users, "update_one", unavailable))
+        await self.fails(Unavailable, self.add(message()))
+        self.assertEqual(1, self.db.messages.count_documents({}))
+        await self.clean()
+
+    async def test_account_is_gone(self) -> None:
+        """An account that was deleted meanwhile needs no reservation."""
+        self.election(lambda: self.users.delete_one({}))
+        self.assertEqual(1, (await self.add(message())).uid)
+
+    async def test_what_was_taken_back_is_not_given_back(self) -> None:
+        """After an election a failing add leaves what it had reserved to the verifier."""
+        await self.add(message(1))
+        used = self.storage_used()
+
+        async def refused(real: Callable[[], Any]) -> Any:
+            self.users.update_one({}, {"$set": {"storageUsed": used}})
+            raise DatabaseFailure(10334)
+
+        def take_back() -> None:
+            self.db.messages.delete_one({"uid": 2})
+            self.disturb("insert_one", "messages", refused)
+
+        self.election(take_back)
+        await self.fails(DatabaseFailure, self.add(message(2)))
+        await self.clean()
+
+
+class AccountsElsewhereTests(DisturbedCase):
+    """Accounts on a database server of their own (store.md §9)."""
+
+    async def _start(self) -> None:
+        client = standalone().client()
+        self.addCleanup(client.close)
+        self.users = client["elsewhere"].users
+        self.users.delete_many({})
+        await super()._start()
+
+    def setUp(self) -> Any:
+        self.sets = (f"mongo.users=mongodb://127.0.0.1:{standalone().port}/elsewhere",)
+        return super().setUp()
+
+    async def test_election(self) -> None:
+        """An election where the messages are leaves the reservation, which was durable by itself."""
+        self.election(lambda: None)
+        await self.add(message())
+        await self.clean()
+
+    async def test_reservation_is_durable(self) -> None:
+        """It waits for its own journal, because the last write of the message does not carry it."""
+        cluster = self.node.databases.users._cluster
+        real = cluster._send_write
+        durable = []
+
+        async def send_write(command: Any, write: Any) -> Any:
+            durable.append(write.durable)
+            return await real(command, write)
+
+        self.patch(cluster, "_send_write", send_write)
+        await self.add(message())
+        self.assertEqual([True], durable)
 
 
 class StoreTests(DisturbedCase):

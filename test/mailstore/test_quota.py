@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bson import ObjectId
@@ -9,6 +10,7 @@ from bson import ObjectId
 from test.mailstore.support import StoreCase
 from wildduck.errors import OverQuota, UserNotFound
 from wildduck.limits import MIB
+from wildduck.mailstore import quota
 from wildduck.mailstore.concurrently import gather
 
 
@@ -79,12 +81,68 @@ class QuotaTests(StoreCase):
         await self.reserve(account.id, 2**31)
         self.assertEqual(2**35 + 2**31, self.storage_used(account))
 
-    async def test_recount(self) -> None:
-        """Counting anew sets the sum of the messages."""
-        account = await self.new_account()
-        self.db.messages.insert_many(
-            [{"user": account.id, "mailbox": 1, "uid": uid, "size": size} for uid, size in ((1, 5), (2, 7))]
-        )
-        self.db.users.update_one({"_id": account.id}, {"$set": {"storageUsed": 1000}})
-        self.assertEqual((1000, 12), await self.store.quota.recount(account.id))
-        self.assertEqual(12, self.storage_used(account))
+
+class RecountTests(StoreCase):
+    """Counting anew sets the sum of the messages, whatever else is under way."""
+
+    async def _start(self) -> None:
+        await super()._start()
+        self.patch(quota, "RECOUNT_SECONDS", 0.0)
+        self.insert(5)
+        self.insert(7)
+
+    def insert(self, size: int) -> None:
+        """A message, without its reservation."""
+        uid = self.db.messages.count_documents({}) + 1
+        self.db.messages.insert_one({"user": self.account.id, "mailbox": 1, "uid": uid, "size": size})
+
+    def move(self, size: int) -> None:
+        self.users.update_one({"_id": self.account.id}, {"$inc": {"storageUsed": size}})
+
+    def before_looks(self, *work: Callable[[], None]) -> None:
+        """Do these just before the messages are counted for the first, second... time."""
+        stored = self.store.quota.stored
+        left = iter(work)
+
+        async def counted(user: ObjectId) -> int:
+            next(left, lambda: None)()
+            return await stored(user)
+
+        self.patch(self.store.quota, "stored", counted)
+
+    async def recount(self) -> tuple[int, int]:
+        return await self.store.quota.recount(self.account.id)
+
+    async def test_drifted(self) -> None:
+        """Too many or too few."""
+        for drift in (1000, -8, 0):
+            self.users.update_one({"_id": self.account.id}, {"$set": {"storageUsed": 12 + drift}})
+            self.assertEqual((12 + drift, 12), await self.recount())
+            self.assertEqual(12, self.storage_used())
+
+    async def test_reservation_under_way(self) -> None:
+        """A reservation whose message comes a little later is no drift, what was there besides is."""
+        self.move(1000 + 12 + 20)
+        self.before_looks(lambda: None, lambda: self.insert(20))
+        self.assertEqual((1032, 32), await self.recount())
+
+    async def test_message_arrives_meanwhile(self) -> None:
+        """Reserved after the number was read and there when messages are counted."""
+        self.move(1000 + 12)
+
+        def arrives() -> None:
+            self.move(20)
+            self.insert(20)
+
+        self.before_looks(arrives)
+        self.assertEqual(32, (await self.recount())[1])
+
+    async def test_message_goes_meanwhile(self) -> None:
+        """Gone when messages are counted, its bytes not yet given back."""
+        self.move(1000 + 12)
+        self.before_looks(lambda: self.db.messages.delete_one({"size": 5}), lambda: self.move(-5))
+        self.assertEqual(7, (await self.recount())[1])
+
+    async def test_unknown_account(self) -> None:
+        """Who is not there has no storage."""
+        await self.fails(UserNotFound, self.store.quota.recount(ObjectId()))

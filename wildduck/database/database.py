@@ -90,6 +90,10 @@ class Database:
         """@return: a new group whose writes become durable together with its last one."""
         return WriteGroup(self._cluster)
 
+    def leans_on(self, group: WriteGroup) -> bool:
+        """Whether writes here become durable with the group's last one; else each is so by itself."""
+        return not group.must_be_durable(self._cluster)
+
     async def command(
         self, command: Document, *, slow: bool = False, seconds: float | None = None
     ) -> Document:

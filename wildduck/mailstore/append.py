@@ -51,9 +51,9 @@ class _Outcome(Enum):
 
     #: There, with its journal entry, for good.
     STORED = "stored"
-    #: There for good, but what was written before it may have been taken back.
+    #: There for good, perhaps without what was written before and after it.
     FOUND = "found"
-    #: Not there, and what was written before it may have been taken back.
+    #: Not there.
     MISSING = "missing"
     #: Refused: another message has this UID.
     UID_TAKEN = "uid taken"
@@ -92,34 +92,37 @@ class Appender:
         """
         analysis = prepared.analysis
         check_keywords(origin.flags)
+        group = self._backend.main.group()
         # The thread needs nothing of the quota, and costs nothing if that refuses.
         thread_found = spawn(
             find_thread(self._backend, mailbox.user, analysis.thread_ids, analysis.thread_subject)
         )
         try:
-            await self._quota.reserve(mailbox.user, analysis.size)
+            await self._quota.reserve(mailbox.user, analysis.size, group)
         except BaseException:
             self._backend.follow(thread_found)
             raise
         try:
             adding = _Adding(mailbox, prepared, origin, session, await thread_found)
-            return await self._add(adding)
+            return await self._add(adding, group)
         except Unknown:
             raise
         except Exception:
-            await self._quota.release(mailbox.user, analysis.size)
+            if group.intact:
+                await self._quota.release(mailbox.user, analysis.size)
             raise
 
-    async def _add(self, adding: _Adding) -> Appended:
+    async def _add(self, adding: _Adding, group: WriteGroup) -> Appended:
         magic = documents.new_magic()
-        group = self._backend.main.group()
         adding.document = document = await self._document(adding, magic, group)
         try:
             mailbox = await self._insert(adding, group)
         except Unknown:
             raise
         except Exception:
-            await self._attachments.release(document["mimeTree"]["attachmentMap"], magic)
+            # What may have been taken back already is not given back.
+            if group.intact:
+                await self._attachments.release(document["mimeTree"]["attachmentMap"], magic)
             raise
         self._backend.background(self._tell(mailbox, document))
         return Appended(
@@ -157,6 +160,7 @@ class Appender:
         """
         abandoned: list[Allocation] = []
         for _ in range(TRIES):
+            group = await self._undisturbed(adding, group)
             allocation = await allocate(self._backend, adding.mailbox, uids=1, group=group)
             now = self._backend.now()
             documents.place(adding.document, allocation, adding.thread, now)
@@ -168,9 +172,8 @@ class Appender:
             if outcome is _Outcome.UID_TAKEN:
                 await give_up(self._backend, allocation)
                 continue
-            if outcome is not _Outcome.STORED:
-                group = self._backend.main.group()
-                await self._refer_again(adding, group)
+            if outcome is _Outcome.FOUND:
+                await self._complete(adding, group)
             if outcome is not _Outcome.MISSING:
                 self._backend.background(self._give_up_others([*abandoned, allocation], adding.document))
                 return allocation.mailbox
@@ -214,30 +217,59 @@ class Appender:
 
     async def _look_up(self, adding: _Adding) -> _Outcome:
         """
-        Look for a message whose writing was disturbed, and complete it.
+        Look for a message whose writing was disturbed.
 
         @raise Unknown: whether it is there to stay can not be told.
         """
         document = adding.document
-        main = self._backend.main
         try:
-            found = await main.find_one_majority("messages", {"_id": document["_id"]})
-            if found is None:
-                return _Outcome.MISSING
-            document["uid"], document["modseq"] = number(found["uid"]), number(found["modseq"])
-            entry = exists_entry(document, adding.session, self._backend.now())
-            await main.insert_one("journal", entry, durable=True)
+            found = await self._backend.main.find_one_majority("messages", {"_id": document["_id"]})
         except Exception as error:
             raise Unknown() from error
+        if found is None:
+            return _Outcome.MISSING
+        document["uid"], document["modseq"] = number(found["uid"]), number(found["modseq"])
         return _Outcome.FOUND
 
-    async def _refer_again(self, adding: _Adding, group: WriteGroup) -> None:
+    async def _complete(self, adding: _Adding, group: WriteGroup) -> None:
         """
-        Count the attachments once more: what was written may have been taken back.
+        Write anew what belongs to a message that is there for good.
 
-        At worst that leaves a reference too many, which the verifier finds; one
-        too few would delete a living attachment.
+        @raise Unknown: that failed, or was disturbed time and again.
         """
+        for _ in range(TRIES):
+            group = await self._undisturbed(adding, group)
+            entry = exists_entry(adding.document, adding.session, self._backend.now())
+            try:
+                await self._backend.main.insert_one("journal", entry, durable=True, group=group)
+            except Exception as error:
+                raise Unknown() from error
+            if group.intact:
+                return
+        raise Unknown()
+
+    async def _undisturbed(self, adding: _Adding, group: WriteGroup) -> WriteGroup:
+        """
+        The group to go on with: if this one was disturbed, a new one that begins with what may be lost.
+
+        Storage is reserved and attachments are referred to once more.  At worst
+        that leaves a reservation and a reference too many, which the verifier
+        finds; a reference too few would delete a living attachment, and a
+        reservation too few would let the account beyond its quota.
+
+        @raise Unknown: that failed.
+        """
+        if group.intact:
+            return group
+        group = self._backend.main.group()
+        try:
+            await self._quota.reserve_again(adding.mailbox.user, adding.prepared.analysis.size, group)
+            await self._refer_again(adding, group)
+        except Exception as error:
+            raise Unknown() from error
+        return group
+
+    async def _refer_again(self, adding: _Adding, group: WriteGroup) -> None:
         document = adding.document
         tree = document["mimeTree"]
         before = tree["attachmentMap"]
@@ -245,12 +277,9 @@ class Appender:
             return
         analysis = adding.prepared.analysis
         skeleton = analysis.skeleton if NATIVE_KEY in before else None
-        try:
-            kept = await self._attachments.keep(
-                adding.prepared.message, analysis.externals, skeleton, document["magic"], group
-            )
-        except Exception as error:
-            raise Unknown() from error
+        kept = await self._attachments.keep(
+            adding.prepared.message, analysis.externals, skeleton, document["magic"], group
+        )
         if kept.map != before:
             tree["attachmentMap"] = kept.map
             await self._backend.main.update_one(

@@ -10,14 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 from bson import ObjectId
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from wildduck.database import WriteGroup
 from wildduck.errors import DomainError, OverQuota, UserNotFound
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.values import number
 
 #: Stored bytes, with what drifted below zero taken for zero.
 _USED = {"$max": [{"$ifNull": ["$storageUsed", 0]}, 0]}
+
+#: L{Quota.recount} looks twice, so far apart: a message is rarely on its way for longer.
+RECOUNT_SECONDS = 3.0
+#: And so often each time, for a moment in which nothing is added or given back.
+RECOUNT_TRIES = 5
 
 
 class Quota:
@@ -28,13 +35,14 @@ class Quota:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def reserve(self, user: ObjectId, size: int) -> None:
+    async def reserve(self, user: ObjectId, size: int, group: WriteGroup | None = None) -> None:
         """
         Take C{size} bytes of an account's storage, or refuse.
 
         One conditional increment (store.md §1): of many writers at the brim none
         gets through that does not fit.
 
+        @param group: of the message that they are for.
         @raise OverQuota: it does not fit.
         @raise UserNotFound: no such account.
         """
@@ -43,13 +51,29 @@ class Quota:
         updated = await self._backend.users.update_one(
             "users",
             {"_id": user, "$expr": {"$lte": [{"$add": [_USED, size]}, allowed]}},
-            [{"$set": {"storageUsed": {"$add": [_USED, size]}}}],
+            _taking(size),
+            group=group,
         )
         if updated.matched:
             return
         if await self._backend.users.find_one("users", {"_id": user}, projection={"_id": True}) is None:
             raise UserNotFound()
         raise OverQuota()
+
+    async def reserve_again(self, user: ObjectId, size: int, group: WriteGroup) -> None:
+        """
+        Take the bytes of a message whose first reservation may have been taken back.
+
+        That one was let in, so this one is not asked whether it fits, and an
+        account that is gone meanwhile needs none.  Where accounts live on
+        another server than messages, or behind a mongos, the first one was
+        durable by itself, and nothing is done.
+
+        @param group: the new group of the message.
+        """
+        users = self._backend.users
+        if users.leans_on(group):
+            await users.update_one("users", {"_id": user}, _taking(size), group=group)
 
     async def release(self, user: ObjectId, size: int) -> None:
         """
@@ -82,19 +106,19 @@ class Quota:
         Set C{storageUsed} to what is stored (API 'quota/reset').
 
         What other writers add or give back while it counts is kept: the number
-        is moved by the difference.
+        is moved by the difference.  A reservation whose message is on its way
+        looks like a leak, so a difference is believed only as far as it is
+        still there a while later.
 
         @return: bytes before and after.
         @raise UserNotFound: no such account.
         """
-        users = self._backend.users
-        document = await users.find_one("users", {"_id": user}, projection={"storageUsed": True})
-        if document is None:
-            raise UserNotFound()
-        before = number(document.get("storageUsed"))
-        difference = await self.stored(user) - before
-        moved = {"$max": [{"$add": [{"$ifNull": ["$storageUsed", 0]}, difference]}, 0]}
-        after = await users.find_one_and_update(
+        before, surplus = await self._surplus(user)
+        if surplus:
+            await deferLater(self._backend.clock, RECOUNT_SECONDS, lambda: None)
+            surplus = min(surplus, (await self._surplus(user))[1])
+        moved = {"$max": [{"$subtract": [{"$ifNull": ["$storageUsed", 0]}, surplus]}, 0]}
+        after = await self._backend.users.find_one_and_update(
             "users",
             {"_id": user},
             [{"$set": {"storageUsed": moved}}],
@@ -104,3 +128,30 @@ class Quota:
         if after is None:
             raise UserNotFound()
         return max(0, before), number(after.get("storageUsed"))
+
+    async def _surplus(self, user: ObjectId) -> tuple[int, int]:
+        """
+        Look once: again while the number moves, and then the lower one counts.
+
+        @return: bytes recorded, and how many of them are not stored: too few
+            of them if need be, never too many but for what is on its way.
+        """
+        for _ in range(RECOUNT_TRIES):
+            before = await self._recorded(user)
+            stored = await self.stored(user)
+            after = await self._recorded(user)
+            if before == after:
+                break
+        return before, min(before, after) - stored
+
+    async def _recorded(self, user: ObjectId) -> int:
+        document = await self._backend.users.find_one(
+            "users", {"_id": user}, projection={"storageUsed": True}
+        )
+        if document is None:
+            raise UserNotFound()
+        return number(document.get("storageUsed"))
+
+
+def _taking(size: int) -> list[dict[str, Any]]:
+    return [{"$set": {"storageUsed": {"$add": [_USED, size]}}}]
