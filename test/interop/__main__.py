@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from test.interop import clients, comparison, libraries
+from test.interop import clients, comparison, libraries, mirrors
 from test.interop.case import Case, Failed, Setting, Skipped
 from test.interop.programs import Missing
 from test.support.server_process import ServerProcess, automatic_ports
@@ -28,6 +28,8 @@ CASES = (
     Case("openssl-starttls", clients.openssl_starttls),
     Case("imapclient", libraries.imapclient),
     Case("imapflow", libraries.imapflow),
+    Case("mbsync", mirrors.mbsync),
+    Case("mbsync-tls", mirrors.mbsync_tls),
     Case("dovecot", comparison.dovecot_structures),
 )
 
@@ -49,7 +51,10 @@ def main(names: list[str]) -> int:
     try:
         server.start()
         setting = Setting(server, folder)
-        failed = sum(not _run(case, setting) for case in chosen)
+        try:
+            failed = sum(not _run(case, setting) for case in chosen)
+        finally:
+            setting.recorder.close()
     finally:
         server.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -63,7 +68,7 @@ def _run(case: Case, setting: Setting) -> bool:
     """Run one case and print what came of it; false if it failed."""
     began = time.monotonic()
     try:
-        said, word, good = case.run(setting), "ok", True
+        said, word, good = setting.run(case), "ok", True
     except (Skipped, Missing) as reason:
         said, word, good = str(reason), "SKIPPED", True
     except Failed as failure:

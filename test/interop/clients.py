@@ -31,7 +31,7 @@ def _swaks(setting: Setting, subject: str, *options: str) -> str:
         [
             find("swaks"),
             *("--protocol", "LMTP"),
-            *("--server", f"127.0.0.1:{setting.server.ports['lmtp']}"),
+            *("--server", f"127.0.0.1:{setting.ports['lmtp']}"),
             *("--from", "sender@example.net", "--to", address),
             *("--header", f"Subject: {subject}", "--body", _TEXT),
             *options,
@@ -56,7 +56,7 @@ def swaks_starttls(setting: Setting) -> str:
 
 def curl_account(setting: Setting) -> str:
     """curl makes an account and an address by the API, and reads both back."""
-    root = f"http://127.0.0.1:{setting.server.ports['api']}"
+    root = f"http://127.0.0.1:{setting.ports['api']}"
 
     def ask(path: str, *options: str) -> dict[str, object]:
         answer: dict[str, object] = json.loads(output_of([find("curl"), "-sS", *options, root + path]))
@@ -95,7 +95,7 @@ def imaplib_reads(setting: Setting) -> str:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    ports = setting.server.ports
+    ports = setting.ports
     plain = imaplib.IMAP4("127.0.0.1", ports["imap"], timeout=_SECONDS)
     plain.starttls(context)
     secure = imaplib.IMAP4_SSL("127.0.0.1", ports["imap_tls"], ssl_context=context, timeout=_SECONDS)
@@ -126,7 +126,7 @@ def openssl_starttls(setting: Setting) -> str:
 def _openssl(setting: Setting, listener: str, *options: str) -> str:
     message = _mail(setting, "openssl")
     command = [find("openssl"), "s_client", "-quiet", "-crlf", *options]
-    command += ["-connect", f"127.0.0.1:{setting.server.ports[listener]}"]
+    command += ["-connect", f"127.0.0.1:{setting.ports[listener]}"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=False
     )

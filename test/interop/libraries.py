@@ -43,7 +43,7 @@ def imapflow(setting: Setting) -> str:
     node, folder = npm("imapflow", "2.1.2")
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "imapflow_reads.js")
     _deliver(setting, "imapflow")
-    port = str(setting.server.ports["imap"])
+    port = str(setting.ports["imap"])
     seen = json.loads(output_of([node, script, folder, port, "imapflow", PASSWORD]).splitlines()[-1])
     expect(seen["downloaded"] == seen["size"], f"downloaded {seen['downloaded']} bytes of {seen['size']}")
     return _judge(seen)
@@ -53,7 +53,7 @@ def imapclient(setting: Setting) -> str:
     """IMAPClient signs in by TLS, reads, flags, appends and lists."""
     folder = pypi("IMAPClient", "3.0.1")
     _deliver(setting, "imapclient")
-    port = str(setting.server.ports["imap_tls"])
+    port = str(setting.ports["imap_tls"])
     code = f"import sys; sys.path.insert(0, {folder!r})\n{_IMAPCLIENT}"
     return _judge(json.loads(output_of([sys.executable, "-c", code, port, "imapclient", PASSWORD])))
 

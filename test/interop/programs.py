@@ -12,6 +12,14 @@ _PACKAGES = {
     "curl": ["curl"],
     "openssl": ["openssl"],
     "dovecot": ["dovecot-imapd"],
+    "mbsync": ["isync"],
+    "offlineimap": ["offlineimap3"],
+    "imapfilter": ["imapfilter"],
+    "neomutt": ["neomutt"],
+    "tmux": ["tmux"],
+    "fetchmail": ["fetchmail"],
+    "getmail": ["getmail6"],
+    "mpop": ["mpop"],
 }
 _INSTALL_SECONDS = 600
 _updated = False
