@@ -30,6 +30,7 @@ CASES = (
     Case("imapflow", libraries.imapflow),
     Case("mbsync", mirrors.mbsync),
     Case("mbsync-tls", mirrors.mbsync_tls),
+    Case("offlineimap", mirrors.offlineimap),
     Case("dovecot", comparison.dovecot_structures),
 )
 

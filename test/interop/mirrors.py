@@ -1,4 +1,4 @@
-"""mbsync keeps a Maildir and a mailbox of 2,000 messages alike, both ways."""
+"""mbsync and offlineimap keep a Maildir and a mailbox alike, both ways."""
 
 from __future__ import annotations
 
@@ -40,6 +40,33 @@ Create Near
 Expunge Both
 Sync All
 SyncState *
+"""
+
+_OFFLINEIMAPRC = """
+[general]
+accounts = all
+metadata = {home}/state
+fsync = False
+socktimeout = 60
+
+[Account all]
+localrepository = near
+remoterepository = far
+
+[Repository near]
+type = Maildir
+localfolders = {home}/mail
+
+[Repository far]
+type = IMAP
+# It checks a certificate for names only.
+remotehost = localhost
+remoteport = {port}
+remoteuser = offlineimap
+remotepass = {password}
+{tls}
+auth_mechanisms = {mechanism}
+maxconnections = 2
 """
 
 #: Commands that change something or fetch a message.
@@ -86,6 +113,49 @@ def mbsync_tls(setting: Setting) -> str:
         count = compare(setting, "mbsync-tls", folder)
         expect(count == 10 * (round_number + 1), f"{kind}: {count} messages")
     return "mirrored by implicit TLS and after STARTTLS, with the certificate checked"
+
+
+def offlineimap(setting: Setting) -> str:
+    """offlineimap mirrors all mailboxes over two connections, in both directions, then by TLS."""
+    home = setting.place("offlineimap")
+    address = setting.account("offlineimap")
+    supply.deliver(setting, address, supply.messages(60))
+    plain = "ssl = no\nstarttls = no"
+    secure = f"ssl = yes\nsslcacertfile = {setting.certificate()}"
+    folder = os.path.join(home, "mail", "INBOX")
+
+    def sync(tls: str = plain, listener: str = "imap", mechanism: str = "PLAIN") -> None:
+        text = _OFFLINEIMAPRC.format(
+            home=home, port=setting.ports[listener], password=PASSWORD, tls=tls, mechanism=mechanism
+        )
+        rc = private_file(home, "offlineimaprc", text)
+        setting.judge_log(output_of([find("offlineimap"), "-c", rc, "-o", "-u", "basic"], home=home))
+
+    sync()
+    expect(compare(setting, "offlineimap", folder) == 60, "not all messages were copied")
+    local = {message.number: message for message in maildir.read(folder)}
+    for count in range(10):
+        maildir.set_letters(local[b"0-%d" % count], "FS")
+        os.unlink(local[b"0-%d" % (count + 10)].path)
+    maildir.add(folder, supply.messages(5, 1))
+    with setting.server.imap("offlineimap") as client:
+        client.select()
+        client.command("STORE 31:35 +FLAGS (\\Answered)")
+        client.command("STORE 41:45 +FLAGS.SILENT (\\Deleted)")
+        client.command("EXPUNGE")
+    supply.deliver(setting, address, supply.messages(5, 2))
+    sync(mechanism="LOGIN")
+    expect(compare(setting, "offlineimap", folder) == 55, "additions and deletions were not copied")
+    before = len(setting.recorder.seen())
+    sync()
+    moved = transfers(setting.recorder.seen()[before:])
+    expect(not moved, f"a sync without changes sent {moved}")
+    supply.deliver(setting, address, supply.messages(5, 3))
+    sync(secure, "imap_tls")
+    expect(compare(setting, "offlineimap", folder) == 60, "not all messages were copied in TLS")
+    return "mirrored in both directions, with and without TLS; folders " + ", ".join(
+        sorted(os.listdir(os.path.join(home, "mail")))
+    )
 
 
 def compare(setting: Setting, user: str, folder: str, mailbox: str = "INBOX") -> int:
