@@ -129,7 +129,9 @@ def offlineimap(setting: Setting) -> str:
             home=home, port=setting.ports[listener], password=PASSWORD, tls=tls, mechanism=mechanism
         )
         rc = private_file(home, "offlineimaprc", text)
-        setting.judge_log(output_of([find("offlineimap"), "-c", rc, "-o", "-u", "basic"], home=home))
+        setting.judge_log(
+            output_of([find("offlineimap"), "-c", rc, "-o", "-d", "imap", "-u", "basic"], home=home)
+        )
 
     sync()
     expect(compare(setting, "offlineimap", folder) == 60, "not all messages were copied")

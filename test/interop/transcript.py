@@ -61,8 +61,8 @@ _LITERAL = re.compile(rb"\{(\d+)\}\r\n\Z")
 _BAD = re.compile(rb"(\S+) BAD\b")
 _STARTED_TLS = re.compile(rb"(?mi)^(\S+) STARTTLS\r\n")
 _MULTI_LINE = re.compile(rb"(?i)(?:RETR|TOP|CAPA)\b|(?:LIST|UIDL|AUTH)\s*\Z")
-#: A server's line in the logs of curl, fetchmail, mpop, mbsync, imaplib, getmail, offlineimap and s_client.
-_LOGGED = re.compile(rb"(?m)^(?:.*?<(?:--)?:? ?|.*?S: )?(?:b['\"])?((?:[\w.*]+ BAD\b|-ERR\b).*)")
+#: A server's line, whatever a client's log puts before it; messages do not hold the like.
+_LOGGED = re.compile(rb"(?m)(?:^|(?<=[^\w.*]))([\w.*]+ BAD .*|-ERR\b.*)")
 
 
 def refusals(conversation: Conversation) -> list[Refusal]:
