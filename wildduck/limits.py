@@ -81,6 +81,9 @@ MODSEQ_HOLE_SECONDS = 10.0
 #: Rows of one batch in a STORE, EXPUNGE or a catch-up read.
 BATCH_ROWS = 1000
 
+#: Documents that COPY copies at once: long before H / 2 (store.md §2) they are written.
+COPY_BATCH_BYTES = 16 * MIB
+
 #: Custom keywords remembered for a mailbox, system flags included (WildDuck).
 MAILBOX_FLAGS = 100
 #: Length of one keyword (WildDuck: STORE refuses longer ones).

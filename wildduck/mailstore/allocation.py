@@ -17,6 +17,7 @@ comes to a mailbox which nobody had open for long so has few holes to wait for.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,17 +114,44 @@ async def allocate(
     )
 
 
-async def give_up(backend: Backend, allocation: Allocation) -> None:
+async def allocate_in_time(
+    backend: Backend,
+    mailbox: Mailbox,
+    *,
+    uids: int = 0,
+    modseqs: int = 1,
+    group: WriteGroup | None = None,
+) -> Allocation:
+    """As L{allocate}, until the numbers come while they still may be used."""
+    while True:
+        allocation = await allocate(backend, mailbox, uids=uids, modseqs=modseqs, group=group)
+        if not allocation.overdue(backend.clock.seconds()):
+            return allocation
+        await give_up(backend, allocation)
+
+
+async def give_up(backend: Backend, allocation: Allocation, used: Container[int] = ()) -> None:
     """
     Tell readers that these numbers will never be used, so that none waits for them.
 
     Where that does not succeed they wait: L{MODSEQ_HOLE_SECONDS}.
+
+    @param used: those of its MODSEQs that are in use, each with its UID.
     """
     mailbox = allocation.mailbox
     entries = [
-        unused_entry(mailbox.user, mailbox.id, allocation.modseq + n, allocation.uid, backend.now())
+        unused_entry(
+            mailbox.user,
+            mailbox.id,
+            allocation.modseq + n,
+            allocation.uid + n if allocation.uid else 0,
+            backend.now(),
+        )
         for n in range(allocation.modseqs)
+        if allocation.modseq + n not in used
     ]
+    if not entries:
+        return
     try:
         await backend.main.insert_many("journal", entries)
     except (Unavailable, Overloaded):

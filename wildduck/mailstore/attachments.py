@@ -29,6 +29,7 @@ from wildduck.errors import DomainError, DuplicateKey, Unavailable
 from wildduck.limits import CHUNK_BYTES, KIB
 from wildduck.mailstore.backend import ATTACHMENTS, Backend
 from wildduck.mailstore.concurrently import for_each
+from wildduck.mailstore.values import number
 from wildduck.mime.base64lines import Decoder
 from wildduck.mime.message import Message
 from wildduck.mime.native import BLOB as NATIVE_KEY
@@ -41,6 +42,8 @@ CHUNKS = f"{ATTACHMENTS}.chunks"
 
 #: Attachments of one message that are stored at the same time.
 WORKERS = 8
+#: Messages whose attachments are released at the same time.
+MESSAGES = 4
 
 #: Life of the lock of a long upload, and how long another waits for it, in seconds.
 LOCK_SECONDS = 120
@@ -365,6 +368,33 @@ class Attachments:
     async def _wait(self, seconds: float) -> None:
         await deferLater(self._backend.clock, seconds, lambda: None)
 
+    async def refer_to_all(self, messages: Iterable[Mapping[str, Any]], group: WriteGroup | None) -> None:
+        """
+        Count further messages with the references of these, once for each key (store.md §5).
+
+        @param messages: C{magic} and C{mimeTree.attachmentMap} of each.
+        @raise Unavailable: some may have been counted.
+        """
+        counts: dict[bytes, list[int]] = {}
+        for row in messages:
+            magic = number(row.get("magic"))
+            for digest in references_of(row).values():
+                if isinstance(digest, bytes):
+                    count = counts.setdefault(bytes(digest), [0, 0])
+                    count[0] += 1
+                    count[1] += magic
+        if not counts:
+            return
+        now = {"metadata.cu": self._backend.now()}
+        await self._database.update_bulk(
+            FILES,
+            (
+                ({"_id": digest}, {"$inc": {"metadata.c": uses, "metadata.m": magic}, "$set": now})
+                for digest, (uses, magic) in counts.items()
+            ),
+            group=group,
+        )
+
     # --- no longer referring to --------------------------------------------------------------
 
     async def release(self, references: Mapping[str, bytes], magic: int) -> None:
@@ -392,6 +422,20 @@ class Attachments:
 
         await for_each(uses.items(), one, WORKERS)
 
+    async def release_all(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """
+        L{release} what these messages refer to, for each of them.
+
+        @param messages: C{magic} and C{mimeTree.attachmentMap} of each.
+        """
+
+        async def one(row: Mapping[str, Any]) -> None:
+            references = references_of(row)
+            if references:
+                await self.release(references, number(row.get("magic")))
+
+        await for_each(messages, one, MESSAGES)
+
     async def remove_orphan(self, digest: bytes, unchanged_since: datetime.datetime) -> bool:
         """
         Remove an attachment that nobody refers to.
@@ -407,6 +451,12 @@ class Attachments:
             return False
         await self.remove_chunks(digest, ids)
         return True
+
+
+def references_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The C{attachmentMap} of a message document."""
+    found = (document.get("mimeTree") or {}).get("attachmentMap")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _items(message: Message, externals: Iterable[External]) -> list[_Item]:

@@ -47,28 +47,43 @@ def flag_update(mode: str, flags: Sequence[str], modseq: int, *, searchable: boo
         WildDuck's full text search again.
     """
     given = {"$literal": list(flags)}
-    stored = {"$ifNull": ["$flags", []]}
     if mode == "=":
         new: Any = given
     elif mode == "+":
-        missing = {"$filter": {"input": given, "cond": {"$not": {"$in": ["$$this", stored]}}}}
-        new = {"$concatArrays": [stored, missing]}
+        new = with_flags(flags)
     else:
-        new = {"$filter": {"input": stored, "cond": {"$not": {"$in": ["$$this", given]}}}}
+        new = {"$filter": {"input": _STORED, "cond": {"$not": {"$in": ["$$this", given]}}}}
     kept = {"$ifNull": ["$searchable", "$$REMOVE"]}
     undeleted = {"$cond": ["$undeleted", kept, True]} if searchable else kept
     return [
         {"$set": {"flags": new, "modseq": {"$max": ["$modseq", modseq]}}},
-        {
-            "$set": {
-                "unseen": _without(SEEN),
-                "flagged": _with(FLAGGED),
-                "undeleted": _without(DELETED),
-                "draft": _with(DRAFT),
-                "searchable": {"$cond": [_with(DELETED), "$$REMOVE", undeleted]},
-            }
-        },
+        {"$set": mirror_fields(searchable=undeleted)},
     ]
+
+
+_STORED = {"$ifNull": ["$flags", []]}
+
+
+def with_flags(flags: Sequence[str]) -> dict[str, Any]:
+    """The expression for a message's flags and these, none twice."""
+    given = {"$literal": list(flags)}
+    missing = {"$filter": {"input": given, "cond": {"$not": {"$in": ["$$this", _STORED]}}}}
+    return {"$concatArrays": [_STORED, missing]}
+
+
+def mirror_fields(*, searchable: Any = True) -> dict[str, Any]:
+    """
+    Expressions for the booleans that repeat C{flags}, which must be there.
+
+    @param searchable: what that field is without C{\\Deleted}.
+    """
+    return {
+        "unseen": _without(SEEN),
+        "flagged": _with(FLAGGED),
+        "undeleted": _without(DELETED),
+        "draft": _with(DRAFT),
+        "searchable": {"$cond": [_with(DELETED), "$$REMOVE", searchable]},
+    }
 
 
 def _with(flag: str) -> dict[str, Any]:

@@ -28,12 +28,17 @@ def _entry(
     }
 
 
-def exists_entry(document: dict[str, Any], session: str | None, created: datetime.datetime) -> dict[str, Any]:
+def exists_entry(
+    document: dict[str, Any], session: str | None, created: datetime.datetime, junk: int | None = None
+) -> dict[str, Any]:
     """
     A message has come.
 
-    @param document: the message as stored.
+    @param document: C{_id}, C{user}, C{mailbox}, C{uid}, C{modseq}, C{unseen},
+        C{idate} and C{thread} of the message as stored.
     @param session: id of the session that did it and needs no telling.
+    @param junk: 1 when it has become junk by coming here, -1 when it has ceased
+        to be, 0 for neither; if not given, a message with C{junk} has become it.
     """
     fields = {
         "uid": document["uid"],
@@ -41,11 +46,13 @@ def exists_entry(document: dict[str, Any], session: str | None, created: datetim
         "message": document["_id"],
         "modseq": document["modseq"],
         "unseen": document["unseen"],
-        "idate": document["idate"],
-        "thread": document["thread"],
+        "idate": document.get("idate"),
+        "thread": document.get("thread"),
     }
-    if document.get("junk"):
-        fields["junk"] = 1
+    if junk is None:
+        junk = 1 if document.get("junk") else 0
+    if junk:
+        fields["junk"] = junk
     return _entry("EXISTS", fields, document["mailbox"], document["user"], created)
 
 

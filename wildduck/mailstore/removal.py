@@ -24,7 +24,6 @@ from wildduck.mailstore import counters
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend, javascript, milliseconds
-from wildduck.mailstore.concurrently import for_each
 from wildduck.mailstore.flag_table import DRAFT
 from wildduck.mailstore.journal import expunge_entry
 from wildduck.mailstore.quota import Quota
@@ -51,9 +50,6 @@ REMOVAL_FIELDS = dict.fromkeys(
 
 _DAY = 86_400_000
 _DURABLE = {"w": "majority", "j": True}
-
-#: Messages whose attachments are released at the same time.
-WORKERS = 4
 
 
 class Removal:
@@ -206,13 +202,7 @@ class Removal:
 
     async def release_attachments(self, rows: list[dict[str, Any]]) -> None:
         """The documents of these messages are gone: their attachments have a user less."""
-
-        async def one(row: dict[str, Any]) -> None:
-            references = (row.get("mimeTree") or {}).get("attachmentMap") or {}
-            if references:
-                await self._attachments.release(references, number(row.get("magic")))
-
-        await for_each(rows, one, WORKERS)
+        await self._attachments.release_all(rows)
 
     async def _tell(self, mailbox: Mailbox, rows: list[dict[str, Any]]) -> None:
         await self._backend.changed(mailbox.user)

@@ -28,16 +28,18 @@ from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.collector import Collector
 from wildduck.mailstore.content import Content
+from wildduck.mailstore.copying import Copier
 from wildduck.mailstore.documents import Origin
 from wildduck.mailstore.expunge import expunge
 from wildduck.mailstore.flag_table import canonical
 from wildduck.mailstore.flags import FlagStore
 from wildduck.mailstore.index import MailboxIndex
 from wildduck.mailstore.mailboxes import Mailboxes
+from wildduck.mailstore.moving import Mover
 from wildduck.mailstore.prepared import Prepared
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.removal import Removal
-from wildduck.mailstore.values import Appended, Mailbox, Stored
+from wildduck.mailstore.values import Appended, Copied, Mailbox, Stored
 from wildduck.mailstore.verifier import Verifier
 from wildduck.mailstore.view import View
 from wildduck.mime.effort import takes_long
@@ -81,6 +83,8 @@ class MailStore:
         self._appender = Appender(self._backend, self._attachments, self.quota)
         self._flags = FlagStore(self._backend)
         self._removal = Removal(self._backend, self._attachments, self.quota)
+        self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)
+        self._mover = Mover(self._backend)
         self.verifier = Verifier(self._backend, self._attachments, self.quota)
 
     async def settle(self) -> None:
@@ -237,6 +241,59 @@ class MailStore:
         if view is not None:
             view.index.apply(done.changed, view)
         return done
+
+    async def copy(
+        self,
+        mailbox: View | Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        *,
+        session: str | bytes = "",
+        add_flags: Iterable[str] = (),
+    ) -> Copied:
+        """
+        Copy messages, with their flags, INTERNALDATE and thread.
+
+        When this returns they are there for good; when it fails the target is
+        as before.  Those that no longer exist are left out.
+
+        @param target: of the same account; may be the same mailbox.
+        @param add_flags: flags that the copies get beside.
+        @raise OverQuota: they do not fit into the account's storage; none is copied.
+        @raise MailboxNotFound: the target has been deleted meanwhile, or is another account's.
+        @raise CannotDo: something would be stored in clear that is to be encrypted.
+        @raise LimitReached: a keyword is too long.
+        @raise Unavailable: some may be copied, where the database can't tell.
+        """
+        source = mailbox.mailbox if isinstance(mailbox, View) else mailbox
+        return await self._copier.copy(source, uids, target, canonical(add_flags), _session(session))
+
+    async def move(
+        self,
+        mailbox: View | Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        *,
+        session: str | bytes = "",
+        add_flags: Iterable[str] = (),
+    ) -> Copied:
+        """
+        Move messages (RFC 6851), with their flags, INTERNALDATE and thread.
+
+        A view of the mailbox learns of it by its next refresh.  Those that no
+        longer exist are left out.
+
+        @param target: of the same account; in the same mailbox the messages get new UIDs.
+        @param add_flags: flags that the messages get beside.
+        @raise MailboxNotFound: a mailbox has been deleted meanwhile, or the
+            target is another account's.
+        @raise CannotDo: something would stand in clear that is to be encrypted.
+        @raise InUse: another session moves or removes messages for too long.
+        @raise LimitReached: a keyword is too long.
+        @raise Unavailable: each message is moved, or is where it was.
+        """
+        source = mailbox.mailbox if isinstance(mailbox, View) else mailbox
+        return await self._mover.move(source, uids, target, canonical(add_flags), _session(session))
 
     async def expunge(
         self, mailbox: View | Mailbox, uids: Sequence[int] | None = None, session: str | bytes = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +114,28 @@ class Appended:
     modseq: int
     message_id: ObjectId
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """
+    What came of a COPY or a MOVE: of each message that was there, its UID before and after.
+
+    @ivar uid_validity: of the target.
+    @ivar source: UIDs in the mailbox that they came from, ascending.
+    @ivar target: UIDs of the same messages in the same order where they are
+        now, ascending unless a part had to be done again.
+    """
+
+    uid_validity: int
+    source: tuple[int, ...]
+    target: tuple[int, ...]
+
+    @classmethod
+    def of(cls, uid_validity: int, pairs: Iterable[tuple[int, int]]) -> Copied:
+        """@param pairs: UIDs before and after."""
+        ordered = sorted(pairs)
+        return cls(uid_validity, tuple(old for old, _ in ordered), tuple(new for _, new in ordered))
 
 
 @dataclass(frozen=True, slots=True)

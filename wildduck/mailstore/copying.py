@@ -1,0 +1,374 @@
+"""
+COPY: messages a second time, in another mailbox or in the same.
+
+Order (store.md §1): quota for all of them, attachments counted, UIDs and MODSEQs,
+the copies, their journal entries.  The documents are copied within the database;
+only what is counted passes through here.  C{magic} stays as it is, as in
+WildDuck's COPY, so that what L{wildduck.mime.native} keeps in the tree counts for
+the copy too.
+
+A crash leaves at worst a reservation or references that nothing holds; the
+verifier finds them.  A COPY that fails takes back what it has copied (RFC 3501
+§6.4.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bson import ObjectId
+from twisted.logger import Logger
+
+from wildduck.database import WriteGroup
+from wildduck.errors import DomainError, MailboxNotFound, Unavailable
+from wildduck.limits import BATCH_ROWS, COPY_BATCH_BYTES, DOCUMENT_BYTES
+from wildduck.mailstore import encryption
+from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up
+from wildduck.mailstore.append import TRIES, check_keywords
+from wildduck.mailstore.arrivals import ARRIVED, counted, exists_entries, uid_of
+from wildduck.mailstore.attachments import Attachments
+from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.concurrently import gather
+from wildduck.mailstore.merging import merge
+from wildduck.mailstore.placing import as_copies, new_ids, place_stages, uid_filter
+from wildduck.mailstore.quota import Quota
+from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
+from wildduck.mailstore.values import Copied, Mailbox, number
+
+#: What is read of a message that is to be copied.
+_SOURCE = dict.fromkeys(("uid", "size", "magic", "junk", "copied", "mimeTree.attachmentMap"), True)
+
+_Sizes = list[tuple[int, int]]
+
+
+class Copier:
+    """Copies messages; one for each worker."""
+
+    def __init__(self, backend: Backend, attachments: Attachments, quota: Quota, removal: Removal) -> None:
+        self._backend = backend
+        self._attachments = attachments
+        self._quota = quota
+        self._removal = removal
+
+    async def copy(
+        self,
+        source: Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        flags: tuple[str, ...],
+        session: str | None,
+    ) -> Copied:
+        """
+        Copy messages; all of those that are there, or none.
+
+        @param flags: canonical; to be added to those of the copies.
+        @param session: id of the session that does it and needs no telling.
+        @raise OverQuota: they do not fit into the account's storage.
+        @raise MailboxNotFound: the target has been deleted meanwhile, or is another account's.
+        @raise CannotDo: something would be stored in clear that is to be encrypted.
+        @raise Unavailable: some may be copied, where the database can't tell.
+        """
+        if source.user != target.user:
+            raise MailboxNotFound()
+        check_keywords(flags)
+        wanted = sorted(set(uids))
+        sizes, encrypts = await gather(
+            self._sizes(source, wanted), encryption.account_encrypts(self._backend, source.user)
+        )
+        if not sizes:
+            return Copied(target.uid_validity, (), ())
+        if encrypts or target.encrypted:
+            await encryption.check_none_in_clear(self._backend, source, [uid for uid, _ in sizes])
+        reserved = sum(size for _, size in sizes)
+        await self._quota.reserve(source.user, reserved)
+        job = _Job(self, source, target, flags, session)
+        try:
+            for batch in _batches(sizes):
+                await job.batch(batch)
+        except Exception:
+            await job.undo()
+            await self._quota.release(source.user, reserved - job.held)
+            raise
+        await self._quota.release(source.user, reserved - job.held)
+        self._backend.background(job.tell())
+        return job.copied()
+
+    async def _sizes(self, source: Mailbox, uids: list[int]) -> _Sizes:
+        """UID and bytes of those that are there, ascending."""
+        found: _Sizes = []
+        for start in range(0, len(uids), BATCH_ROWS):
+            rows = await self._backend.main.find(
+                "messages",
+                uid_filter(source.id, uids[start : start + BATCH_ROWS]),
+                projection={"_id": False, "uid": True, "size": True},
+                sort=[("uid", 1)],
+                limit=BATCH_ROWS,
+            )
+            found += [(uid_of(row), number(row.get("size"))) for row in rows]
+        return found
+
+
+def _batches(sizes: _Sizes) -> Iterator[list[int]]:
+    """UIDs that are copied at once: quickly enough to be in time (store.md §2)."""
+    batch: list[int] = []
+    length = 0
+    for uid, size in sizes:
+        # A document is hardly longer than its message, and has a bound.
+        size = min(size, DOCUMENT_BYTES)
+        if batch and (len(batch) >= BATCH_ROWS or length + size > COPY_BATCH_BYTES):
+            yield batch
+            batch, length = [], 0
+        batch.append(uid)
+        length += size
+    yield batch
+
+
+class _Copy:
+    """
+    One message and its copy.
+
+    @ivar row: the message, with L{_SOURCE}.
+    @ivar id: C{_id} of the copy.
+    @ivar arrived: the copy with L{ARRIVED}, C{None} while there is none.
+    """
+
+    __slots__ = ("arrived", "id", "row")
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.row = row
+        self.id = ObjectId()
+        self.arrived: dict[str, Any] | None = None
+
+    @property
+    def uid(self) -> int:
+        """Of the message."""
+        return uid_of(self.row)
+
+    @property
+    def size(self) -> int:
+        return number(self.row.get("size"))
+
+
+class _Job:
+    """
+    One COPY at work, batch by batch.
+
+    @ivar held: bytes of the reservation that copies have, or may have.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, copier: Copier, source: Mailbox, target: Mailbox, flags: tuple[str, ...], session: str | None
+    ) -> None:
+        self.held = 0
+        self._backend = copier._backend
+        self._attachments = copier._attachments
+        self._removal = copier._removal
+        self._source = source
+        self._target = target
+        self._flags = flags
+        self._session = session
+        self._done: list[_Copy] = []
+        self._batch: list[_Copy] = []
+        self._allocations: list[Allocation] = []
+
+    # --- one batch ------------------------------------------------------------------
+
+    async def batch(self, uids: Sequence[int]) -> None:
+        """
+        Copy some messages.
+
+        @raise Unavailable: some may be copied.
+        """
+        rows = await self._backend.main.find(
+            "messages",
+            uid_filter(self._source.id, uids),
+            projection=_SOURCE,
+            sort=[("uid", 1)],
+            limit=len(uids),
+        )
+        if not rows:
+            return
+        batch = [_Copy(row) for row in rows]
+        group = self._backend.main.group()
+        await self._attachments.refer_to_all(rows, group)
+        try:
+            allocation = await self._allocate(len(batch), group)
+        except DomainError as error:
+            if group.intact and not isinstance(error, Unavailable):
+                await self._attachments.release_all(rows)
+            # Else what was counted may have been taken back by itself.
+            raise
+        self._batch = batch
+        self.held += sum(copy.size for copy in batch)
+        if not await self._write(batch, group, allocation):
+            await self._write_again(batch)
+        gone = sum(copy.arrived is None for copy in batch)
+        if gone:
+            # They went in that moment; or their copies did just now, and what
+            # they held was given back: giving back twice would harm more.
+            self._log.warn("{gone} messages went while they were copied", gone=gone)
+        self._done += [copy for copy in batch if copy.arrived is not None]
+        self._batch = []
+        await self._give_up_unused()
+
+    async def _write_again(self, batch: list[_Copy]) -> None:
+        """
+        Complete what was disturbed: a late answer, another primary.
+
+        What was counted may have been taken back, so it is counted once more.
+        At worst that leaves references too many, which the verifier finds; one
+        too few would delete a living attachment.
+
+        @raise Unavailable: it does not succeed.
+        """
+        for _ in range(TRIES - 1):
+            group = self._backend.main.group()
+            await self._attachments.refer_to_all([copy.row for copy in batch], group)
+            # Changes nothing, but binds what is read now to the group.
+            await self._backend.main.update_many(
+                "messages",
+                {"_id": {"$in": [copy.id for copy in batch]}, "mailbox": self._target.id},
+                {"$set": {"mailbox": self._target.id}},
+                durable=True,
+                group=group,
+            )
+            await self._look(batch)
+            missing = sum(copy.arrived is None for copy in batch)
+            allocation = await self._allocate(missing, group) if missing else None
+            if await self._write(batch, group, allocation):
+                return
+        raise Unavailable()
+
+    async def _allocate(self, count: int, group: WriteGroup) -> Allocation:
+        allocation = await allocate_in_time(
+            self._backend, self._target, uids=count, modseqs=count, group=group
+        )
+        self._allocations.append(allocation)
+        self._target = allocation.mailbox
+        return allocation
+
+    async def _write(self, batch: list[_Copy], group: WriteGroup, allocation: Allocation | None) -> bool:
+        """
+        Write the copies that are not there yet, and tell of all.
+
+        @param allocation: numbers for those that are not there yet.
+        @return: whether what is there is there to stay, and nothing can come later.
+        """
+        sure = True
+        try:
+            if allocation is not None:
+                missing = [copy for copy in batch if copy.arrived is None]
+                sure = await self._merge(missing, allocation)
+                await self._look(batch)
+            pairs = [(copy.row, copy.arrived) for copy in batch if copy.arrived is not None]
+            entries = exists_entries(self._backend, pairs, self._target, self._session)
+            if entries:
+                await gather(
+                    self._backend.main.insert_many("journal", entries, durable=True, group=group),
+                    self._mark_copied([copy for copy in batch if copy.arrived is not None]),
+                )
+        except Unavailable:
+            return False
+        return sure and group.intact
+
+    async def _merge(self, missing: list[_Copy], allocation: Allocation) -> bool:
+        """@return: C{False}: whether the copies were made, can not be told."""
+        uids = [copy.uid for copy in missing]
+        now = self._backend.now()
+        stages = [
+            new_ids(uids, [copy.id for copy in missing]),
+            as_copies(now),
+            *place_stages(allocation, uids, self._flags, now),
+        ]
+        return await merge(self._backend, self._source, [copy.row for copy in missing], stages)
+
+    async def _look(self, batch: list[_Copy]) -> None:
+        """See which copies are there."""
+        rows = await self._backend.main.find(
+            "messages",
+            {"_id": {"$in": [copy.id for copy in batch]}, "mailbox": self._target.id},
+            projection=ARRIVED,
+            limit=len(batch),
+        )
+        found = {row["_id"]: row for row in rows}
+        for copy in batch:
+            copy.arrived = found.get(copy.id)
+
+    async def _mark_copied(self, copies: list[_Copy]) -> None:
+        """One that has a copy is not archived when it is removed (spec/schema.md §7)."""
+        these = {
+            **uid_filter(self._source.id, [copy.uid for copy in copies]),
+            "_id": {"$in": [copy.row["_id"] for copy in copies]},
+            "copied": {"$ne": True},
+        }
+        try:
+            await self._backend.main.update_many("messages", these, {"$set": {"copied": True}})
+        except DomainError:
+            # At worst it is archived needlessly.
+            self._log.info("messages that were copied are not marked so")
+
+    async def _give_up_unused(self) -> None:
+        """Tell readers of numbers that no copy has."""
+        used = {number(copy.arrived.get("modseq")) for copy in self._done if copy.arrived is not None}
+        allocations, self._allocations = self._allocations, []
+        for allocation in allocations:
+            await give_up(self._backend, allocation, used)
+
+    # --- afterwards -------------------------------------------------------------------
+
+    async def undo(self) -> None:
+        """
+        Take back what was copied, as far as the database can.
+
+        What was disturbed is removed without giving anything back: what it
+        holds may have been taken back by itself.
+        """
+        done, doubtful = self._done, self._batch
+        self._done, self._batch = [], []
+        try:
+            await self._remove(done, REMOVAL_FIELDS)
+            self.held -= sum(copy.size for copy in done)
+            await self._remove(doubtful, _WITHOUT_HOLDINGS)
+            await self._unmark(done + doubtful)
+        except DomainError as error:
+            self._log.warn("a COPY that failed could not be taken back: {error}", error=error)
+        for allocation in self._allocations:
+            await give_up(self._backend, allocation)
+
+    async def _remove(self, copies: list[_Copy], fields: dict[str, bool]) -> None:
+        for start in range(0, len(copies), BATCH_ROWS):
+            ids = [copy.id for copy in copies[start : start + BATCH_ROWS]]
+            rows = await self._backend.main.find(
+                "messages",
+                {"_id": {"$in": ids}, "mailbox": self._target.id},
+                projection=fields,
+                sort=[("uid", 1)],
+                limit=len(ids),
+            )
+            # The message itself is still there: nothing for the archive.
+            await self._removal.remove(self._target, [{**row, "copied": True} for row in rows], None)
+
+    async def _unmark(self, copies: list[_Copy]) -> None:
+        """Messages that have no copy after all."""
+        ids = [copy.row["_id"] for copy in copies if not copy.row.get("copied")]
+        for start in range(0, len(ids), BATCH_ROWS):
+            these = {"_id": {"$in": ids[start : start + BATCH_ROWS]}, "mailbox": self._source.id}
+            await self._backend.main.update_many("messages", these, {"$set": {"copied": False}})
+
+    async def tell(self) -> None:
+        """What nothing depends on: pings, cached counters, keywords."""
+        await self._backend.changed(self._target.user)
+        await counted(self._backend, self._target, [copy.arrived for copy in self._done if copy.arrived])
+
+    def copied(self) -> Copied:
+        """What came of it."""
+        pairs = ((copy.uid, uid_of(copy.arrived)) for copy in self._done if copy.arrived is not None)
+        return Copied.of(self._target.uid_validity, pairs)
+
+
+_WITHOUT_HOLDINGS = {
+    name: True for name in REMOVAL_FIELDS if name not in ("size", "magic", "mimeTree.attachmentMap")
+}

@@ -1,0 +1,52 @@
+"""
+Mailboxes and accounts whose messages are to be encrypted (spec/behaviour.md §5).
+
+We do not encrypt yet, and store nothing in clear where it is asked for: what is
+encrypted already, and drafts, which never are, pass; all else is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bson import ObjectId
+
+from wildduck.errors import CannotDo
+from wildduck.limits import BATCH_ROWS
+from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.flag_table import DRAFT
+from wildduck.mailstore.placing import uid_filter
+from wildduck.mailstore.values import Mailbox
+
+_TYPE = "mimeTree.parsedHeader.content-type"
+_IN_CLEAR: dict[str, Any] = {
+    "flags": {"$ne": DRAFT},
+    "$nor": [
+        {f"{_TYPE}.type": "multipart", f"{_TYPE}.subtype": "encrypted"},
+        {
+            f"{_TYPE}.type": "application",
+            f"{_TYPE}.subtype": {"$in": ["pkcs7-mime", "x-pkcs7-mime"]},
+            f"{_TYPE}.params.smime-type": {
+                "$in": ["enveloped-data", "authEnveloped-data", "authenveloped-data"]
+            },
+        },
+    ],
+}
+
+
+async def account_encrypts(backend: Backend, user: ObjectId) -> bool:
+    """Whether an account wants its messages encrypted."""
+    found = await backend.users.find_one("users", {"_id": user}, projection={"encryptMessages": True})
+    return bool(found and found.get("encryptMessages"))
+
+
+async def check_none_in_clear(backend: Backend, mailbox: Mailbox, uids: Sequence[int]) -> None:
+    """
+    @param uids: ascending.
+    @raise CannotDo: one of these messages would have to be encrypted.
+    """
+    for start in range(0, len(uids), BATCH_ROWS):
+        some = {**uid_filter(mailbox.id, uids[start : start + BATCH_ROWS]), **_IN_CLEAR}
+        if await backend.main.find_one("messages", some, projection={"_id": True}) is not None:
+            raise CannotDo("Messages that are to be encrypted there can not be copied or moved")
