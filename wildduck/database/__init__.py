@@ -14,6 +14,7 @@ from wildduck.database.group import WriteGroup
 from wildduck.database.locks import Lock, Locks
 from wildduck.database.redis import Redis
 from wildduck.database.settings import MongoSettings
+from wildduck.database.transaction import Transaction
 
 __all__ = [
     "Database",
@@ -23,6 +24,7 @@ __all__ = [
     "Locks",
     "MongoSettings",
     "Redis",
+    "Transaction",
     "Updated",
     "WriteGroup",
 ]

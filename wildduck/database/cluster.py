@@ -23,7 +23,8 @@ from wildduck.errors import ConfigurationError, DatabaseFailure
 #: server process (topologyVersion), on which L{WriteGroup.intact} rests.
 _MIN_WIRE_VERSION = 9
 
-_MAJORITY = {"w": "majority", "j": True, "wtimeout": int(limits.OPERATION_SECONDS * 1000)}
+#: Write concern of what must last.
+MAJORITY = {"w": "majority", "j": True, "wtimeout": int(limits.OPERATION_SECONDS * 1000)}
 _ONE = {"w": 1}
 
 
@@ -151,7 +152,7 @@ class Cluster:
         except Interrupted:
             if repeat is not Repeat.PLAIN:
                 raise
-            await self._pause()
+            await self.pause()
             answer = await pool.submit(request, deadline, patient=True)
             check(answer.reply)
         return answer
@@ -179,7 +180,7 @@ class Cluster:
         """
         if group is not None and group.must_be_durable(self):
             durable = True
-        command["writeConcern"] = _MAJORITY if durable else _ONE
+        command["writeConcern"] = MAJORITY if durable else _ONE
         write = _Write(sequence, durable, group, repeat in (Repeat.PLAIN, Repeat.ALWAYS), own_ids, slow)
         if not self.replica_set or repeat not in (Repeat.NUMBERED, Repeat.ALWAYS):
             return await self._send_write(command, write)
@@ -213,13 +214,13 @@ class Cluster:
     async def _repeat_write(self, pool: Pool, request: Request, deadline: float, write: _Write) -> Answer:
         if write.group is not None:
             write.group.repeated = True
-        await self._pause()
+        await self.pause()
         answer = await pool.submit(request, deadline, patient=True)
         if not (write.own_ids and already_inserted(answer.reply)):
             check(answer.reply)
         return answer
 
-    async def _pause(self) -> None:
+    async def pause(self) -> None:
         """A dying server loses all its connections: let all be noticed, or the repeat goes to the next."""
         paused: Deferred[None] = Deferred()
         timer = self.clock.callLater(limits.REPEAT_PAUSE_SECONDS, paused.callback, None)

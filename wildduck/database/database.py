@@ -12,11 +12,10 @@ from wildduck.database.cluster import Cluster, Repeat
 from wildduck.database.codec import encode
 from wildduck.database.cursors import read
 from wildduck.database.group import WriteGroup
+from wildduck.database.statements import Filter, Update, batches_of, statement
+from wildduck.database.transaction import Transaction
 
 Document = dict[str, Any]
-Filter = Mapping[str, Any]
-#: An update document or the stages of a pipeline update.
-Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Projection = Mapping[str, Any]
 Sort = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -93,6 +92,18 @@ class Database:
     def leans_on(self, group: WriteGroup) -> bool:
         """Whether writes here become durable with the group's last one; else each is so by itself."""
         return not group.must_be_durable(self._cluster)
+
+    @property
+    def has_transactions(self) -> bool:
+        """
+        Whether L{transaction} works here: on a replica set, but not behind a
+        mongos, where connections lead to several that know nothing of each other.
+        """
+        return self._cluster.replica_set and not self._cluster.mongos
+
+    def transaction(self) -> Transaction:
+        """@return: a new transaction; only where L{has_transactions}."""
+        return Transaction(self._cluster, self.name)
 
     async def command(
         self, command: Document, *, slow: bool = False, seconds: float | None = None
@@ -282,7 +293,7 @@ class Database:
         standalone server after a lost connection, all are tried, and those
         that are there already are taken for the first try's.
         """
-        for batch in _batches(encode(document) for document in documents):
+        for batch in batches_of(encode(document) for document in documents):
             await self._cluster.write(
                 self._named({"insert": collection, "ordered": self.replica_set}),
                 ("documents", batch),
@@ -305,7 +316,7 @@ class Database:
     ) -> Updated:
         """Change the first match."""
         reply = await self._cluster.write(
-            self._named({"update": collection, "updates": [_statement(filter, update, upsert=upsert)]}),
+            self._named({"update": collection, "updates": [statement(filter, update, upsert=upsert)]}),
             durable=durable,
             group=group,
             repeat=Repeat.ALWAYS if idempotent else Repeat.NUMBERED,
@@ -327,9 +338,9 @@ class Database:
 
         After a repeat the counts are those of the second try.
         """
-        statement = _statement(filter, update, multi=True)
+        many = statement(filter, update, multi=True)
         reply = await self._cluster.write(
-            self._named({"update": collection, "updates": [statement]}),
+            self._named({"update": collection, "updates": [many]}),
             durable=durable,
             group=group,
             repeat=Repeat.PLAIN,
@@ -355,7 +366,7 @@ class Database:
         @return: sums.
         """
         matched = modified = 0
-        for batch in _batches(encode(_statement(filter, update)) for filter, update in updates):
+        for batch in batches_of(encode(statement(filter, update)) for filter, update in updates):
             reply = await self._cluster.write(
                 self._named({"update": collection, "ordered": False}),
                 ("updates", batch),
@@ -456,31 +467,8 @@ class Database:
         return command
 
 
-def _statement(filter: Filter, update: Update, *, upsert: bool = False, multi: bool = False) -> Document:
-    statement: Document = {"q": filter, "u": update}
-    if upsert:
-        statement["upsert"] = True
-    if multi:
-        statement["multi"] = True
-    return statement
-
-
 def _updated(reply: Document) -> Updated:
     upserted = reply.get("upserted")
     if upserted:
         return Updated(0, 0, upserted[0]["_id"])
     return Updated(reply["n"], reply["nModified"])
-
-
-def _batches(encoded: Iterable[bytes]) -> Iterable[list[bytes]]:
-    """Documents in commands of at most 1,000 and C{limits.COMMAND_BYTES}."""
-    batch: list[bytes] = []
-    size = 0
-    for data in encoded:
-        if batch and (len(batch) >= limits.BATCH_ROWS or size + len(data) > limits.COMMAND_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(data)
-        size += len(data)
-    if batch:
-        yield batch
