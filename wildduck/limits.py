@@ -93,6 +93,11 @@ KEYWORD_BYTES = 255
 MAILBOX_DEPTH = 128
 MAILBOX_SEGMENT = 512
 MAILBOXES = 1500
+#: Names of deleted and renamed mailboxes whose uidvalidity is noted, of each
+#: account: 30 KiB at most.
+RETIRED_NAMES = 500
+#: Renaming again when another change of names came in between.
+RENAME_ATTEMPTS = 5
 
 # --- IMAP (anchors/reliability.md §4.2) ----------------------------------------
 

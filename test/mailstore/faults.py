@@ -33,8 +33,10 @@ class Killer:
     @ivar writes: (method, collection) of the writes so far.
     """
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: Databases, *, transactions: bool = True) -> None:
+        """@param transactions: C{False}: as on a standalone server, there are none."""
         self._databases = databases
+        self.transactions = transactions
         self._at = 0
         self._dead = False
         self.writes: list[tuple[str, str]] = []
@@ -76,6 +78,8 @@ class _Handle:
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._database, name)
+        if name == "has_transactions":
+            return attribute and self._killer.transactions
         if not callable(attribute):
             return attribute
         if name in WRITES:

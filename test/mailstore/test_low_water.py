@@ -53,6 +53,15 @@ class LowWaterTests(unittest.SynchronousTestCase):
         self.mark.saw([(11, 3), (11, 4)], [self.entry(11, 3, "FETCH"), self.entry(11, 4, "FETCH")])
         self.assertEqual(11, self.mark.modseq)
 
+    def test_rename_passes_no_modseq(self) -> None:
+        """An entry of a RENAME has the MODSEQ of the time, whose writer may be still at work."""
+        document = self.mailbox(11, 12, (10, 12))
+        self.mark.begin(document)
+        self.mark.saw([], [self.entry(11, 0, "RENAME")])
+        self.assertEqual(10, self.mark.modseq)
+        self.mark.saw([(11, 3)], [self.entry(11, 0, "RENAME"), self.entry(11, 3, "FETCH")])
+        self.assertEqual(11, self.mark.modseq)
+
     def test_skipped_holes_are_told(self) -> None:
         """Who passes a hole knows it, for its writer may have removed a message; who passes none does not."""
         document = self.mailbox(12, 12, (10, 10))

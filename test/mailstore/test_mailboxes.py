@@ -9,7 +9,7 @@ from bson import ObjectId
 from test.mailstore.support import StoreCase
 from wildduck.errors import CannotDo, MailboxExists, MailboxNotFound
 from wildduck.mailstore.concurrently import gather
-from wildduck.mailstore.mailboxes import check_path, normal_path
+from wildduck.mailstore.paths import check_path, normal_path
 
 
 class MailboxTests(StoreCase):

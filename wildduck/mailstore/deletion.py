@@ -6,7 +6,7 @@ from bson import ObjectId
 
 from wildduck.mailstore import counters, retention
 from wildduck.mailstore.backend import Backend, javascript, milliseconds
-from wildduck.mailstore.mailboxes import UID_VALIDITY
+from wildduck.mailstore.uid_validity import UID_VALIDITY
 
 
 async def delete_user_data(backend: Backend, user: ObjectId) -> None:

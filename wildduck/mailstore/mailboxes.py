@@ -1,19 +1,18 @@
 """
-The mailboxes of an account: found, made, counted, deleted.
+The mailboxes of an account: found, made, counted, subscribed, deleted.
 
-uidvalidity comes from a counter of ours per account (store.md §8), so that
-CREATE, DELETE, CREATE in one second gives two different ones.
+Each is named by its whole path.  What lies between two names is not stored: a
+missing level is one that LIST shows and nobody can select.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 from bson import ObjectId
 
 from wildduck.errors import CannotDo, DuplicateKey, LimitReached, MailboxExists, MailboxNotFound
-from wildduck.limits import MAILBOX_DEPTH, MAILBOX_SEGMENT, MAILBOXES
+from wildduck.limits import MAILBOXES
 from wildduck.mailstore import counters, retention
 from wildduck.mailstore.allocation import raise_mark
 from wildduck.mailstore.backend import Backend, javascript, milliseconds
@@ -21,42 +20,13 @@ from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.folder_names import SPECIAL_USES, folder_name
 from wildduck.mailstore.journal import mailbox_entry
 from wildduck.mailstore.low_water import LowWater, has_mark
+from wildduck.mailstore.paths import INBOX, new_path, normal_path, tree
+from wildduck.mailstore.rename import rename
+from wildduck.mailstore.uid_validity import next_uid_validity, retire
 from wildduck.mailstore.values import MAILBOX_FIELDS, Mailbox, Status, number
-
-INBOX = "INBOX"
-
-#: Our collection of uidvalidity counters: C{_id} is the account, C{last} the highest given out.
-UID_VALIDITY = "uidvalidity"
 
 #: (Within L{Mailboxes} the word C{list} is its method.)
 _Documents = list[dict[str, Any]]
-
-
-def normal_path(path: str) -> str:
-    """
-    A mailbox name as it is stored: no slash at its ends, INBOX in capitals.
-
-    Only the first level is INBOX without regard to case (RFC 3501 §5.1).
-    """
-    path = path.strip("/")
-    first, slash, rest = path.partition("/")
-    if first.upper() == INBOX:
-        first = INBOX
-    return first + slash + rest
-
-
-def check_path(path: str) -> None:
-    """
-    @param path: as L{normal_path} gives it.
-    @raise CannotDo: no mailbox can have this name.
-    """
-    segments = path.split("/")
-    if not path or "" in segments:
-        raise CannotDo("A mailbox name has an empty level")
-    if len(segments) > MAILBOX_DEPTH or any(len(segment) > MAILBOX_SEGMENT for segment in segments):
-        raise CannotDo("A mailbox name is too long")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in path):
-        raise CannotDo("A mailbox name has a control character")
 
 
 class Mailboxes:
@@ -80,6 +50,12 @@ class Mailboxes:
         """
         return await self._one({"user": user, "path": normal_path(path)})
 
+    async def has_inferiors(self, user: ObjectId, path: str) -> bool:
+        """Whether a name has others under it that are not hidden, be it a mailbox or not."""
+        _, under = tree(normal_path(path))
+        filter = {"user": user, **under, "hidden": {"$ne": True}}
+        return await self._backend.main.find_one("mailboxes", filter, projection={"_id": True}) is not None
+
     async def get_by_id(self, user: ObjectId, mailbox: ObjectId) -> Mailbox:
         """@raise MailboxNotFound: the account has no such mailbox."""
         return await self._one({"_id": mailbox, "user": user})
@@ -99,19 +75,6 @@ class Mailboxes:
 
     # --- making -----------------------------------------------------------------
 
-    async def next_uid_validity(self, user: ObjectId) -> int:
-        """A uidvalidity that this account never had: max(now, last + 1) (store.md §8)."""
-        now = int(self._backend.clock.seconds())
-        last = {"$add": [{"$ifNull": ["$last", 0]}, 1]}
-        document = await self._backend.main.find_one_and_update(
-            UID_VALIDITY,
-            {"_id": user},
-            [{"$set": {"last": {"$max": [now, last]}}}],
-            upsert=True,
-            return_after=True,
-        )
-        return number(document["last"]) if document else now
-
     async def create(
         self, user: ObjectId, path: str, special_use: str | None = None, *, user_retention: int = 0
     ) -> Mailbox:
@@ -123,12 +86,13 @@ class Mailboxes:
         @raise MailboxExists: the name is taken.
         @raise LimitReached: the account has L{MAILBOXES} already.
         """
-        path = normal_path(path)
-        check_path(path)
+        path = new_path(path)
         main = self._backend.main
-        if await main.count("mailboxes", {"user": user}, slow=False) >= MAILBOXES:
+        count, validity = await gather(
+            main.count("mailboxes", {"user": user}, slow=False), next_uid_validity(self._backend, user)
+        )
+        if count >= MAILBOXES:
             raise LimitReached("Too many mailboxes")
-        validity = await self.next_uid_validity(user)
         document = _document(user, path, special_use or "", validity, user_retention)
         try:
             await main.insert_one("mailboxes", document)
@@ -156,7 +120,7 @@ class Mailboxes:
         ]
         if not missing:
             return
-        validity = await self.next_uid_validity(user)
+        validity = await next_uid_validity(self._backend, user)
         for position, (path, use) in enumerate(missing):
             document = _document(user, path, use, validity, user_retention)
             last = position == len(missing) - 1
@@ -165,6 +129,32 @@ class Mailboxes:
             except DuplicateKey:
                 # Another worker makes the same account's mailboxes.
                 continue
+
+    # --- changing ---------------------------------------------------------------
+
+    async def rename(self, user: ObjectId, path: str, target: str) -> None:
+        """
+        Give a mailbox, and all that lies under it, another name (store.md §8).
+
+        See L{wildduck.mailstore.rename.rename}; INBOX can not be renamed so.
+        """
+        await rename(self._backend, user, path, target)
+
+    async def subscribe(self, user: ObjectId, path: str, subscribed: bool) -> None:
+        """
+        Put a mailbox on the list of the subscribed ones, or take it off.
+
+        @raise MailboxNotFound: there is none of that name.
+        """
+        done = await self._backend.main.update_one(
+            "mailboxes",
+            {"user": user, "path": normal_path(path)},
+            {"$set": {"subscribed": subscribed}},
+            durable=True,
+            idempotent=True,
+        )
+        if not done.matched:
+            raise MailboxNotFound()
 
     # --- counting ----------------------------------------------------------------
 
@@ -243,14 +233,17 @@ class Mailboxes:
         Delete a mailbox; its messages have then expired and the collector takes
         them (spec/schema.md §7 'Deleted mailbox').
 
+        What lies under it stays.
+
         @raise CannotDo: INBOX, a special-use or a hidden mailbox.
-        @raise MailboxNotFound: it is gone already.
+        @raise MailboxNotFound: it is gone already, or has another name now.
         """
         if mailbox.path == INBOX or mailbox.special_use or mailbox.hidden:
             raise CannotDo("This mailbox can not be deleted")
         main = self._backend.main
+        await retire(self._backend, user, [mailbox])
         # The mailbox first: from here no writer gets a UID in it any more.
-        if not await main.delete_one("mailboxes", {"_id": mailbox.id, "user": user}):
+        if not await main.delete_one("mailboxes", {"_id": mailbox.id, "user": user, "path": mailbox.path}):
             raise MailboxNotFound()
         await expire(self._backend, mailbox.id)
         entry = mailbox_entry("DELETE", user, mailbox.id, None, mailbox.modify_index, self._backend.now())
