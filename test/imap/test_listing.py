@@ -8,8 +8,8 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from wildduck.errors import CannotDo
-from wildduck.imap.grammar.responses import ListData
-from wildduck.imap.listing import Entry, Pattern, listing
+from wildduck.imap.grammar.responses import ListData, LsubData
+from wildduck.imap.listing import Entry, Pattern, interpreted, listing, subscriptions
 
 MATCHES = [
     ("*", "a/b/c", True),
@@ -134,3 +134,63 @@ class ListingTests(SynchronousTestCase):
         for line in found:
             self.assertIs("\\Noselect" in line.attributes, line.name not in names)
             self.assertIs("\\HasChildren" in line.attributes, line.name in parents)
+
+    @settings(deadline=None, max_examples=300)
+    @given(names, st.text("abI/%* ", max_size=5), st.sets(st.integers(0, 7)), st.booleans())
+    def test_same_as_naive(self, names: list[str], pattern: str, special: set[int], only: bool) -> None:
+        """It lists what a straight reading of RFC 3501 and RFC 6154 lists, each once."""
+        uses = {name for place, name in enumerate(names) if place in special}
+        parents = {name[:end] for name in names for end in range(len(name)) if name[end] == "/"}
+        expected = {}
+        for name in uses if only else parents.union(names):
+            if _matches(pattern, name):
+                children = "\\HasChildren" if name in parents else "\\HasNoChildren"
+                attributes = [children] if name in names else ["\\Noselect", children]
+                expected[name] = (*attributes, *(["\\Archive"] if name in uses else []))
+        entries = [Entry(name, "\\Archive" if name in uses else "") for name in names]
+        found = list(listing(entries, pattern, special_use_only=only))
+        self.assertEqual({line.name: line.attributes for line in found}, expected)
+        self.assertEqual(len(found), len(expected))
+
+    @settings(deadline=None, max_examples=300)
+    @given(names, st.text("abI/%* ", max_size=5))
+    def test_subscriptions_same_as_naive(self, names: list[str], pattern: str) -> None:
+        """LSUB lists the subscribed that match, and with C{%} at the end the levels above deeper ones."""
+        expected: dict[str, tuple[str, ...]] = {}
+        if pattern.endswith("%"):
+            levels = {name[:end] for name in names for end in range(len(name)) if name[end] == "/"}
+            expected = {level: ("\\Noselect",) for level in levels if _matches(pattern, level)}
+        expected.update((name, ()) for name in names if _matches(pattern, name))
+        found = list(subscriptions(names, pattern))
+        self.assertEqual({line.name: line.attributes for line in found}, expected)
+        self.assertEqual(len(found), len(expected))
+
+    def test_subscriptions(self) -> None:
+        """The example of RFC 3501 §6.3.9: foo/bar is subscribed, foo is not."""
+        self.assertEqual(list(subscriptions(["foo/bar"], "%")), [LsubData(("\\Noselect",), "foo")])
+        self.assertEqual(list(subscriptions(["foo/bar"], "*")), [LsubData((), "foo/bar")])
+
+    def test_interpreted(self) -> None:
+        """The reference is put before the pattern; a name's slash at its beginning means nothing."""
+        for reference, pattern, expected in (
+            ("", "%", "%"),
+            ("archive/", "%", "archive/%"),
+            ("#news.", "comp.mail.*", "#news.comp.mail.*"),
+            ("", "/a/*", "a/*"),
+            ("/", "*", "*"),
+            ("a", "/b", "a/b"),
+        ):
+            self.assertEqual(interpreted(reference, pattern), expected)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """RFC 3501 §6.3.8 word by word, but for INBOX."""
+    if not pattern:
+        return not name
+    first, rest = pattern[0], pattern[1:]
+    if first == "*":
+        return any(_matches(rest, name[end:]) for end in range(len(name) + 1))
+    if first == "%":
+        level = len(name.partition("/")[0])
+        return any(_matches(rest, name[end:]) for end in range(level + 1))
+    return bool(name) and name[0] == first and _matches(rest, name[1:])

@@ -53,7 +53,9 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("SASL-IR", "4959", lambda now: _before(now) and now.secure),
     ("UNSELECT", "3691", _after),
     ("UIDPLUS", "4315", _after),
+    ("NAMESPACE", "2342", _after),
     ("CHILDREN", "3348", _after),
+    ("SPECIAL-USE", "6154", _after),
     ("APPENDLIMIT={append_limit}", "7889", _after),
 )
 

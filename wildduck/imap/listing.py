@@ -1,5 +1,5 @@
 """
-LIST: patterns, and the tree that a flat list of mailbox names stands for (RFC 3501 §6.3.8).
+LIST and LSUB: patterns, and the tree that a flat list of mailbox names stands for (RFC 3501 §6.3.8).
 
 A pattern is matched by one walk over a name with a set of places in the
 pattern, kept as the bits of an integer.  There is nothing to try again, whatever
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from wildduck import limits
 from wildduck.errors import CannotDo
 from wildduck.imap.grammar.mailboxes import DELIMITER, INBOX
-from wildduck.imap.grammar.responses import ListData
+from wildduck.imap.grammar.responses import ListData, LsubData
 
 #: C{*%} matches what C{*} matches.
 _WILDCARDS = re.compile(r"[*%]{2,}")
@@ -90,11 +90,53 @@ class Entry:
     special_use: str = ""
 
 
-def listing(entries: Iterable[Entry], pattern: str) -> Iterator[ListData]:
+def interpreted(reference: str, pattern: str) -> str:
+    """
+    The pattern that both arguments of LIST and LSUB make together.
+
+    A slash at the beginning of a name means nothing to SELECT, so here neither
+    (RFC 3501 §6.3.8: "interpreted as by SELECT").
+    """
+    return (reference + pattern).lstrip(DELIMITER)
+
+
+def listing(entries: Iterable[Entry], pattern: str, *, special_use_only: bool = False) -> Iterator[ListData]:
     """
     What LIST answers: mailboxes and the missing levels above them (C{\\Noselect}).
 
     INBOX comes first, then each mailbox before its children.
+
+    @param special_use_only: only those that have a special use (RFC 6154 §2).
+    """
+    for entry, length, following in _walk(entries, pattern):
+        if length == len(entry.path):
+            attributes = _attributes(entry, following)
+            if len(attributes) > 1 or not special_use_only:
+                yield ListData(attributes, entry.path)
+        elif not special_use_only:
+            yield ListData(("\\Noselect", "\\HasChildren"), entry.path[:length])
+
+
+def subscriptions(paths: Iterable[str], pattern: str) -> Iterator[LsubData]:
+    """
+    What LSUB answers: the subscribed mailboxes.
+
+    With C{%} at the end also the levels above those that lie deeper, as
+    C{\\Noselect} even where they are mailboxes, for they are not subscribed (RFC
+    3501 §6.3.9).
+    """
+    levels = pattern.endswith("%")
+    for entry, length, _following in _walk(map(Entry, paths), pattern):
+        if length == len(entry.path):
+            yield LsubData((), entry.path)
+        elif levels:
+            yield LsubData(("\\Noselect",), entry.path[:length])
+
+
+def _walk(entries: Iterable[Entry], pattern: str) -> Iterator[tuple[Entry, int, str]]:
+    """
+    Each match once: a mailbox, the length of that part of its name which
+    matches (all of it, or a level above that is no entry), and the next name.
     """
     matcher = Pattern(pattern)
     ordered = sorted(entries, key=_place)
@@ -103,10 +145,8 @@ def listing(entries: Iterable[Entry], pattern: str) -> Iterator[ListData]:
         following = ordered[index + 1].path if index + 1 < len(ordered) else ""
         known = _common(previous, entry.path)
         for length in matcher.matching_levels(entry.path):
-            if length == len(entry.path):
-                yield ListData(_attributes(entry, following), entry.path)
-            elif length > known:
-                yield ListData(("\\Noselect", "\\HasChildren"), entry.path[:length])
+            if length == len(entry.path) or length > known:
+                yield entry, length, following
         previous = entry.path
 
 

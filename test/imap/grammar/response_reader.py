@@ -20,6 +20,8 @@ from wildduck.imap.grammar.responses import (
     FlagsData,
     IdData,
     ListData,
+    LsubData,
+    NamespaceData,
     RecentData,
     StatusData,
 )
@@ -66,10 +68,13 @@ def _other(data: bytes) -> Any:
     words.expect(b" ")
     if kind == b"FLAGS":
         return FlagsData(tuple(word.decode() for word in words.list()))
-    if kind == b"LIST":
+    if kind in (b"LIST", b"LSUB"):
         attributes = tuple(word.decode() for word in words.list())
         words.expect(b" ", b'"/"', b" ")
-        return ListData(attributes, decode(words.string()))
+        return (ListData if kind == b"LIST" else LsubData)(attributes, decode(words.string()))
+    if kind == b"NAMESPACE":
+        words.expect(b"(", b"(", b'""', b" ", b'"/"', b")", b")", b" ", b"NIL", b" ", b"NIL")
+        return NamespaceData()
     if kind == b"STATUS":
         name = decode(words.string())
         words.expect(b" ")

@@ -10,18 +10,11 @@ from wildduck.imap.grammar.append import Append, AppendMessage
 from wildduck.imap.grammar.cursor import MAX_NUMBER
 from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Section
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
-from wildduck.imap.grammar.mailbox import (
-    STATUS_ITEMS,
-    Check,
-    Close,
-    Examine,
-    List,
-    Select,
-    Status,
-    Unselect,
-)
+from wildduck.imap.grammar.listing import List, Lsub, Namespace
+from wildduck.imap.grammar.mailbox import STATUS_ITEMS, Check, Close, Examine, Select, Status, Unselect
 from wildduck.imap.grammar.mailboxes import canonical
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
+from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.sequence import STAR, SequenceSet
 from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
 from wildduck.imap.grammar.sign_in import Authenticate, Login
@@ -79,6 +72,8 @@ append_messages = st.builds(
     st.none() | dates,
 )
 
+references = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+
 commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from([Capability(), Noop(), Logout(), StartTls(), Close(), Unselect(), Check(), Expunge()]),
     st.builds(Id, st.none() | id_fields),
@@ -90,7 +85,11 @@ commands: st.SearchStrategy[Command] = st.one_of(
     ),
     st.builds(Select, names),
     st.builds(Examine, names),
-    st.builds(List, st.text(st.characters(exclude_categories=["Cs"]), max_size=10), names),
+    st.builds(List, references, names, st.booleans(), st.booleans()),
+    st.builds(Lsub, references, names),
+    st.just(Namespace()),
+    st.sampled_from([Create, Delete, Subscribe, Unsubscribe]).flatmap(lambda kind: st.builds(kind, names)),
+    st.builds(Rename, names, names),
     st.builds(Status, names, st.lists(st.sampled_from(STATUS_ITEMS), min_size=1, unique=True).map(tuple)),
     st.builds(Fetch, sequence_sets, st.lists(items, min_size=1, max_size=4).map(tuple), st.booleans()),
     st.builds(Store, sequence_sets, st.sampled_from("+-="), flags, st.booleans(), st.booleans()),

@@ -12,8 +12,10 @@ from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, whole
 from wildduck.imap.grammar.append import Append, AppendMessage, MessageStart
 from wildduck.imap.grammar.fetch import MACROS, Attribute, Fetch, Section
-from wildduck.imap.grammar.mailbox import Check, Close, Examine, List, Select, Status, Unselect
+from wildduck.imap.grammar.listing import List, Lsub, Namespace
+from wildduck.imap.grammar.mailbox import Check, Close, Examine, Select, Status, Unselect
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
+from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.reader import Failure, MessageWanted, Proceed
 from wildduck.imap.grammar.sequence import STAR, SequenceSet
 from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
@@ -63,6 +65,19 @@ ACCEPTED: list[tuple[bytes, Command]] = [
     (b"LIST #news. comp.mail.*", List("#news.", "comp.mail.*")),
     (b'LIST "" {2+}\r\n*%', List("", "*%")),
     (b'LIST "" "&AOk-*"', List("", "é*")),
+    (b'LIST (special-use) "" *', List("", "*", special_use_only=True)),
+    (b'LIST "" % RETURN (SPECIAL-USE)', List("", "%", return_special_use=True)),
+    (b'LIST (SPECIAL-USE) "" {1+}\r\n* return (Special-Use)', List("", "*", True, True)),
+    (b'LIST () "" * RETURN ()', List("", "*")),
+    (b'LSUB "#news." "comp.mail.*"', Lsub("#news.", "comp.mail.*")),
+    (b"namespace", Namespace()),
+    (b"CREATE owatagusiam/", Create("owatagusiam/")),
+    (b'CREATE "inbox/&AOk-"', Create("INBOX/é")),
+    (b"DELETE foo/bar", Delete("foo/bar")),
+    (b"RENAME INBOX old-mail", Rename("INBOX", "old-mail")),
+    (b"RENAME {3+}\r\na b {3+}\r\nc d", Rename("a b", "c d")),
+    (b"SUBSCRIBE #news.comp.mail.mime", Subscribe("#news.comp.mail.mime")),
+    (b"UNSUBSCRIBE #news.comp.mail.mime", Unsubscribe("#news.comp.mail.mime")),
     (b"STATUS blurdybloop (UIDNEXT MESSAGES)", Status("blurdybloop", ("UIDNEXT", "MESSAGES"))),
     (
         b"STATUS a (unseen UNSEEN recent uidvalidity appendlimit)",
@@ -162,6 +177,25 @@ REFUSED: list[tuple[bytes, str]] = [
     (b"SELECT (a)", "expected a mailbox name"),
     (b'LIST ""', "missing argument"),
     (b'LIST "" (', "expected a mailbox pattern"),
+    (b'LIST "" * ', "expected RETURN"),
+    (b'LIST "" * NOTHING', "expected RETURN"),
+    (b'LIST "" * RETURN', "missing argument"),
+    (b'LIST "" * RETURN SPECIAL-USE', "expected a list of return options"),
+    (b'LIST "" * RETURN (STATUS)', "unknown option"),
+    (b'LIST (SUBSCRIBED) "" *', "unknown option"),
+    (b"LIST (SPECIAL-USE SPECIAL-USE", "missing argument"),
+    (b'LIST (SPECIAL-USE)"" *', "expected a space"),
+    (b'LIST "" (a b)', "expected a mailbox pattern"),
+    (b'LSUB ""', "missing argument"),
+    (b'LSUB "" * RETURN ()', "unexpected characters"),
+    (b"NAMESPACE x", "unexpected characters"),
+    (b"CREATE", "missing argument"),
+    (b"CREATE a (USE (\\All))", "unexpected characters"),
+    (b"DELETE a*", "unexpected characters"),
+    (b"RENAME a", "missing argument"),
+    (b"RENAME a b c", "unexpected characters"),
+    (b"SUBSCRIBE &Jjo!", "mailbox name is not modified UTF-7"),
+    (b"UNSUBSCRIBE", "missing argument"),
     (b"STATUS a", "missing argument"),
     (b"STATUS a ()", "expected a status item"),
     (b"STATUS a MESSAGES", "expected a list of status items"),

@@ -23,6 +23,8 @@ from wildduck.imap.grammar.responses import (
     FlagsData,
     IdData,
     ListData,
+    LsubData,
+    NamespaceData,
     RecentData,
     StatusData,
     append_uid_code,
@@ -54,6 +56,9 @@ COMPOSED: list[tuple[Any, bytes]] = [
         b'* LIST (\\HasChildren \\Sent) "/" "Sent Mail"\r\n',
     ),
     (ListData((), "~peter/mail/台北"), b'* LIST () "/" "~peter/mail/&U,BTFw-"\r\n'),
+    (LsubData((), "#news.comp.mail.mime"), b'* LSUB () "/" "#news.comp.mail.mime"\r\n'),
+    (LsubData(("\\Noselect",), "foo"), b'* LSUB (\\Noselect) "/" foo\r\n'),
+    (NamespaceData(), b'* NAMESPACE (("" "/")) NIL NIL\r\n'),
     (
         StatusData("blurdybloop", (("MESSAGES", 231), ("UIDNEXT", 44292))),
         b"* STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)\r\n",
@@ -97,6 +102,8 @@ responses: st.SearchStrategy[Any] = st.one_of(
     st.builds(CapabilityData, st.lists(st.text("ABC=+", min_size=1), min_size=1).map(tuple)),
     st.builds(FlagsData, strategies.flags),
     st.builds(ListData, st.lists(st.sampled_from(["\\Sent", "\\Noselect"])).map(tuple), names),
+    st.builds(LsubData, st.sampled_from([(), ("\\Noselect",)]), names),
+    st.just(NamespaceData()),
     st.builds(
         StatusData, names, st.lists(st.tuples(st.sampled_from(["MESSAGES", "UNSEEN"]), numbers)).map(tuple)
     ),

@@ -1,29 +1,58 @@
-"""LIST and STATUS."""
+"""LIST, LSUB, NAMESPACE and STATUS."""
 
 from __future__ import annotations
 
-from wildduck.imap.grammar.mailbox import List, Status
-from wildduck.imap.grammar.responses import ListData, StatusData
-from wildduck.imap.listing import Entry, listing
+from collections.abc import Iterable, Sequence
+
+from wildduck.imap.grammar.listing import List, Lsub, Namespace
+from wildduck.imap.grammar.mailbox import Status
+from wildduck.imap.grammar.responses import ListData, LsubData, NamespaceData, Response, StatusData
+from wildduck.imap.listing import Entry, interpreted, listing, subscriptions
 from wildduck.imap.session import Done, Session
-from wildduck.mailstore.values import Status as Counts
+from wildduck.mailstore.values import Mailbox, Status as Counts
 
 #: LIST responses sent before other connections have their turn.
 _AT_ONCE = 100
 
 
 async def list_mailboxes(session: Session, command: List) -> Done:
-    """RFC 3501 §6.3.8; an empty pattern asks for the delimiter and the root."""
+    """RFC 3501 §6.3.8, RFC 3348, RFC 6154 §2; an empty pattern asks for the delimiter and the root."""
     if not command.pattern:
         session.respond(ListData(("\\Noselect",), ""))
         return Done("LIST completed")
+    pattern = interpreted(command.reference, command.pattern)
+    entries = [Entry(mailbox.path, mailbox.special_use) for mailbox in await _visible(session)]
+    await _tell(session, listing(entries, pattern, special_use_only=command.special_use_only))
+    return Done("LIST completed")
+
+
+async def list_subscribed(session: Session, command: Lsub) -> Done:
+    """RFC 3501 §6.3.9."""
+    if not command.pattern:
+        session.respond(LsubData(("\\Noselect",), ""))
+        return Done("LSUB completed")
+    pattern = interpreted(command.reference, command.pattern)
+    paths = [mailbox.path for mailbox in await _visible(session) if mailbox.subscribed]
+    await _tell(session, subscriptions(paths, pattern))
+    return Done("LSUB completed")
+
+
+async def _visible(session: Session) -> Sequence[Mailbox]:
     mailboxes = await session.store.mailboxes.list(session.user.id)
-    entries = [Entry(mailbox.path, mailbox.special_use) for mailbox in mailboxes if not mailbox.hidden]
-    for number, response in enumerate(listing(entries, command.reference + command.pattern), 1):
+    return [mailbox for mailbox in mailboxes if not mailbox.hidden]
+
+
+async def _tell(session: Session, responses: Iterable[Response]) -> None:
+    for number, response in enumerate(responses, 1):
         session.respond(response)
         if number % _AT_ONCE == 0:
             await session.breathe()
-    return Done("LIST completed")
+
+
+async def namespace(session: Session, command: Namespace) -> Done:
+    """RFC 2342 §5."""
+    session.respond(NamespaceData())
+    return Done("NAMESPACE completed")
 
 
 async def status(session: Session, command: Status) -> Done:

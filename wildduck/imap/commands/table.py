@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from wildduck.imap.commands import append, fetch, mailboxes, messages, selection, session, sign_in
+from wildduck.imap.commands import append, fetch, mailboxes, messages, naming, selection, session, sign_in
 from wildduck.imap.grammar.append import MessageStart
 from wildduck.imap.session import Done, Session
 from wildduck.imap.state import ANY, NOT_SIGNED_IN, ONLY_SELECTED, SIGNED_IN, State
@@ -58,6 +58,13 @@ _ROWS = (
     Row("LOGIN", NOT_SIGNED_IN, sign_in.login),
     Row("AUTHENTICATE", NOT_SIGNED_IN, sign_in.authenticate),
     Row("LIST", SIGNED_IN, mailboxes.list_mailboxes, reports=True, may_report_expunge=True),
+    Row("LSUB", SIGNED_IN, mailboxes.list_subscribed, reports=True, may_report_expunge=True),
+    Row("NAMESPACE", SIGNED_IN, mailboxes.namespace, reports=True, may_report_expunge=True),
+    Row("CREATE", SIGNED_IN, naming.create, reports=True, may_report_expunge=True),
+    Row("DELETE", SIGNED_IN, naming.delete, reports=True, may_report_expunge=True),
+    Row("RENAME", SIGNED_IN, naming.rename, reports=True, may_report_expunge=True),
+    Row("SUBSCRIBE", SIGNED_IN, naming.subscribe, reports=True, may_report_expunge=True),
+    Row("UNSUBSCRIBE", SIGNED_IN, naming.unsubscribe, reports=True, may_report_expunge=True),
     Row("STATUS", SIGNED_IN, mailboxes.status, reports=True, may_report_expunge=True),
     Row("SELECT", SIGNED_IN, selection.select),
     Row("EXAMINE", SIGNED_IN, selection.examine),

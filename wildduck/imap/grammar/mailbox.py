@@ -1,13 +1,12 @@
-"""SELECT, EXAMINE, LIST, STATUS, CLOSE, UNSELECT, CHECK: commands on mailboxes (RFC 3501 §6.3, 3691)."""
+"""SELECT, EXAMINE, STATUS, CLOSE, UNSELECT, CHECK: commands on mailboxes (RFC 3501 §6.3, 3691)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wildduck.imap.grammar import utf7
 from wildduck.imap.grammar.cursor import Cursor
-from wildduck.imap.grammar.mailboxes import compose_mailbox, list_mailbox, mailbox
-from wildduck.imap.grammar.strings import Reading, astring, compose_string
+from wildduck.imap.grammar.mailboxes import compose_mailbox, mailbox
+from wildduck.imap.grammar.strings import Reading
 from wildduck.imap.grammar.values import Command
 
 #: What STATUS can be asked for.  APPENDLIMIT: RFC 7889 §3.1.
@@ -26,21 +25,6 @@ class Select(Command):
 @dataclass(frozen=True, slots=True)
 class Examine(Select):
     verb = "EXAMINE"
-
-
-@dataclass(frozen=True, slots=True)
-class List(Command):
-    """
-    @ivar reference: decoded; put before the pattern.
-    @ivar pattern: decoded, with C{*} and C{%}.
-    """
-
-    verb = "LIST"
-    reference: str
-    pattern: str
-
-    def arguments(self) -> list[bytes]:
-        return [compose_mailbox(self.reference, False), compose_string(utf7.encode(self.pattern), False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +64,6 @@ def parse_select(cursor: Cursor) -> Reading[Select]:
 def parse_examine(cursor: Cursor) -> Reading[Examine]:
     cursor.space()
     return Examine((yield from mailbox(cursor)))
-
-
-def parse_list(cursor: Cursor) -> Reading[List]:
-    cursor.space()
-    reference = utf7.decode((yield from astring(cursor, "a reference name")))
-    cursor.space()
-    return List(reference, (yield from list_mailbox(cursor)))
 
 
 def parse_status(cursor: Cursor) -> Reading[Status]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wildduck.errors import ProtocolError
-from wildduck.imap.grammar import append, fetch, mailbox, messages, session, sign_in
+from wildduck.imap.grammar import append, fetch, listing, mailbox, messages, naming, session, sign_in
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.values import Command
 
@@ -33,11 +33,20 @@ PARSERS: dict[bytes, Parser] = {
     # mailbox.py
     b"SELECT": mailbox.parse_select,
     b"EXAMINE": mailbox.parse_examine,
-    b"LIST": mailbox.parse_list,
     b"STATUS": mailbox.parse_status,
     b"CLOSE": _plain(mailbox.Close),
     b"UNSELECT": _plain(mailbox.Unselect),
     b"CHECK": _plain(mailbox.Check),
+    # listing.py
+    b"LIST": listing.parse_list,
+    b"LSUB": listing.parse_lsub,
+    b"NAMESPACE": _plain(listing.Namespace),
+    # naming.py
+    b"CREATE": naming.parser_of(naming.Create),
+    b"DELETE": naming.parser_of(naming.Delete),
+    b"RENAME": naming.parse_rename,
+    b"SUBSCRIBE": naming.parser_of(naming.Subscribe),
+    b"UNSUBSCRIBE": naming.parser_of(naming.Unsubscribe),
     # append.py
     b"APPEND": append.parse_append,
     # fetch.py

@@ -90,11 +90,38 @@ class ListData:
     name: str
 
     def compose(self) -> bytes:
-        return b'* LIST (%b) "%b" %b\r\n' % (
-            " ".join(self.attributes).encode("ascii"),
-            DELIMITER.encode("ascii"),
-            compose_mailbox(self.name),
-        )
+        return _compose_listed(b"LIST", self.attributes, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class LsubData:
+    """
+    @ivar attributes: with their backslash.
+    @ivar name: decoded.
+    """
+
+    attributes: tuple[str, ...]
+    name: str
+
+    def compose(self) -> bytes:
+        return _compose_listed(b"LSUB", self.attributes, self.name)
+
+
+def _compose_listed(kind: bytes, attributes: tuple[str, ...], name: str) -> bytes:
+    return b'* %b (%b) "%b" %b\r\n' % (
+        kind,
+        " ".join(attributes).encode("ascii"),
+        DELIMITER.encode("ascii"),
+        compose_mailbox(name),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceData:
+    """C{NAMESPACE} (RFC 2342 §5): one personal namespace without a prefix, no others."""
+
+    def compose(self) -> bytes:
+        return b'* NAMESPACE (("" "%b")) NIL NIL\r\n' % DELIMITER.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
