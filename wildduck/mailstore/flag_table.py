@@ -27,6 +27,11 @@ def canonical(flags: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(flag for flag in spelled if flag.lower() != "\\recent"))
 
 
+def texts(flags: object) -> tuple[str, ...]:
+    """What can be flags of a stored value, for other programs write to the database too."""
+    return tuple(flag for flag in flags if isinstance(flag, str)) if isinstance(flags, list) else ()
+
+
 def keywords(flags: Iterable[str]) -> tuple[str, ...]:
     """Those of C{flags} that are not system flags."""
     return tuple(flag for flag in flags if not flag.startswith("\\"))
@@ -51,13 +56,26 @@ class FlagTable:
         """The bit of a name, 0 where there is none left."""
         bit = self._bit.get(name)
         if bit is None:
+            if not isinstance(name, str):
+                raise TypeError("no flag")
             bit = 1 << len(self.names) if len(self.names) < _BITS else 0
             self._bit[name] = bit
             self.names.append(name)
         return bit
 
     def pack(self, uid: int, flags: Iterable[str]) -> int:
-        """The bits of a message's flags; what has no bit is kept by its UID."""
+        """
+        The bits of a message's flags; what has no bit is kept by its UID.
+
+        @param flags: as stored; what is no text among them counts for nothing.
+        """
+        try:
+            return self._pack(uid, flags)
+        except TypeError:
+            return self._pack(uid, texts(flags))
+
+    def _pack(self, uid: int, flags: Iterable[str]) -> int:
+        """@raise TypeError: these are no texts."""
         bits = 0
         spilled = []
         for name in flags:

@@ -19,7 +19,7 @@ from wildduck.mailstore import counters
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
 from wildduck.mailstore.append import check_keywords, remember_keywords
 from wildduck.mailstore.backend import Backend
-from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN, canonical, keywords
+from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN, canonical, keywords, texts
 from wildduck.mailstore.journal import flags_entry
 from wildduck.mailstore.values import Mailbox, Stored, number
 
@@ -188,7 +188,7 @@ class _Job:
                 self.missing.append(uid)
             elif not self._passes(row):
                 self.modified.append(uid)
-            elif changed_flags(row.get("flags") or (), self.mode, self.flags) == tuple(row["flags"]):
+            elif changed_flags(row["flags"], self.mode, self.flags) == tuple(row["flags"]):
                 self.changed[uid] = (tuple(row["flags"]), number(row["modseq"]))
             else:
                 pending[uid] = row
@@ -215,7 +215,7 @@ class _Job:
             projection=_ROW,
             limit=len(uids),
         )
-        return {number(row["uid"]): {**row, "flags": row.get("flags") or []} for row in found}
+        return {number(row["uid"]): {**row, "flags": texts(row.get("flags"))} for row in found}
 
     async def _allocate(self, group: WriteGroup) -> Allocation:
         while True:

@@ -53,6 +53,20 @@ def read(data: bytes) -> Any:
     return _other(data)
 
 
+def split(data: bytes) -> list[bytes]:
+    """The single responses of a stream: a line that announces a literal is continued behind it."""
+    found = []
+    start = position = 0
+    while position < len(data):
+        end = data.index(b"\r\n", position) + 2
+        literal = re.search(rb"\{([0-9]+)\}\r\n\Z", data[position:end])
+        position = end + (int(literal.group(1)) if literal is not None else 0)
+        if literal is None:
+            found.append(data[start:position])
+            start = position
+    return found
+
+
 def _line(data: bytes) -> str:
     if not data.endswith(b"\r\n") or re.search(rb"[^\x20-\x7e]", data[:-2]):
         raise ValueError(data)

@@ -30,6 +30,10 @@ _HELD = 1024 * KIB
 #: Seconds of work before other connections have their turn.
 _AT_A_STRETCH = 0.01
 
+#: What comes of a document whose fields have other types than WildDuck's: it is
+#: that message's damage, and the others can be told.
+_DAMAGED = (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError)
+
 _SEEN = "\\Seen"
 _FLAGS = Attribute("FLAGS")
 _UID = Attribute("UID")
@@ -164,11 +168,15 @@ class _Fetch:
         except ContentUnreadable as error:
             self._log.error(
                 "message {uid} of mailbox {mailbox} can not be read: {error}",
-                uid=uid,
-                mailbox=str(self._view.mailbox.id),
+                **self._place(uid),
                 error=error,
-                session=self._session.id,
             )
+            if begun:
+                raise
+            self.unreadable += 1
+            return True
+        except _DAMAGED:
+            self._log.failure("message {uid} of mailbox {mailbox} is damaged", **self._place(uid))
             if begun:
                 raise
             self.unreadable += 1
@@ -178,6 +186,10 @@ class _Fetch:
         await self._send(self._view.seq(uid), values, begun, True)
         self.told += 1
         return True
+
+    def _place(self, uid: int) -> dict[str, Any]:
+        """For the log."""
+        return {"uid": uid, "mailbox": str(self._view.mailbox.id), "session": self._session.id}
 
     async def _give_way(self) -> None:
         """Let other connections have their turn when this one has worked for a while."""

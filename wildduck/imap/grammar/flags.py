@@ -71,4 +71,4 @@ def _compose_flag(name: str) -> bytes:
         raw = name.encode("ascii")
     except UnicodeEncodeError:
         return b""
-    return raw if _KEYWORD.match(raw, 1 if raw[:1] == b"\\" else 0) or raw == b"\\*" else b""
+    return raw if _KEYWORD.match(raw, 1 if raw[:1] == b"\\" else 0) else b""

@@ -214,8 +214,12 @@ def capability_code(names: Iterable[str]) -> bytes:
     return " ".join(("CAPABILITY", *names)).encode("ascii")
 
 
-def permanent_flags_code(flags: Iterable[str]) -> bytes:
-    return b"PERMANENTFLAGS " + compose_flags(flags)
+def permanent_flags_code(flags: Sequence[str]) -> bytes:
+    """@param flags: C{\\*} among them: new keywords can be made."""
+    composed = compose_flags(flags)
+    if "\\*" in flags:
+        composed = (composed[:-1] + b" \\*)").replace(b"( ", b"(")
+    return b"PERMANENTFLAGS " + composed
 
 
 def number_code(name: str, number: int) -> bytes:

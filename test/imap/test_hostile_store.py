@@ -1,0 +1,144 @@
+"""What other programs have put into the database can not break a response (anchors: row 10)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twisted.trial.unittest import TestCase
+
+from test.imap.grammar.response_reader import read, split
+from test.imap.server import ImapServer, MemoryClient
+from test.support.databases import blocking_database
+
+#: A response of the server's own between the lines of another, if it got through.
+INJECTED = '\r\n* 99 EXPUNGE\r\n* BYE "x'
+#: Strings as no client of ours could have stored them.
+HOSTILE = [
+    INJECTED,
+    'quote" backslash\\ {3}',
+    "{5+}",
+    "nul\x00nul",
+    "&AAAA-&",
+    "&Jjo-&",
+    "lone&2D0-surrogate",
+    "x" * 1100,
+    "\x7f\x80\xff\u2028\U0001f4e7",
+    "../../etc/passwd",
+    "%*",
+    "NIL",
+    "",
+]
+MESSAGE = b"From: a@example.org\r\nSubject: s\r\n\r\nbody\r\n"
+
+
+class HostileDocuments(TestCase):
+    async def started(self) -> tuple[ImapServer, Any, Any]:
+        server = await ImapServer.start(self)
+        account = await server.account()
+        await server.add(account, "INBOX", MESSAGE)
+        return server, account, blocking_database(server.settings)
+
+    async def client(self, server: ImapServer) -> MemoryClient:
+        client = server.connect()
+        await client.login("fred")
+        return client
+
+    def check(self, found: bytes) -> bytes:
+        """A client's parser reads these responses to their end, and none of them was injected."""
+        for response in split(found):
+            self.assertNotRegex(response, rb"^\* (99 EXPUNGE|BYE)")
+            read(response)
+        return found
+
+    async def test_mailbox_names(self) -> None:
+        """Whatever a mailbox is called: LIST and STATUS are whole responses, and that name opens it."""
+        server, account, database = await self.started()
+        for number, name in enumerate(HOSTILE):
+            await server.mailbox(account, f"box{number}")
+            database.mailboxes.update_one({"path": f"box{number}"}, {"$set": {"path": name}})
+        client = await self.client(server)
+        found = self.check(await client.command(b'LIST "" *'))
+        self.assertIn(b"t OK", found)
+        for name in (rb'"quote\" backslash\\ {3}"', b"../../etc/passwd", b'"NIL"', b'"{5+}"'):
+            self.assertIn(b'"/" ' + name + b"\r\n", found)
+        for name in re.findall(rb'^\* LIST \(\\Has.*?\) "/" ([^{\r]*)\r$', found, re.MULTILINE):
+            if name != b'""':
+                found = await client.command(b"STATUS " + name + b" (MESSAGES)")
+                self.assertIn(b"t OK", self.check(found), name)
+                self.assertIn(b"t OK", self.check(await client.command(b"EXAMINE " + name)))
+
+    async def test_special_use(self) -> None:
+        """A special use that is no attribute is not told."""
+        server, account, database = await self.started()
+        for number, use in enumerate([*HOSTILE, '\\Sent) "/" x', "Sent", 5, ["\\Sent"], {"a": 1}]):
+            await server.mailbox(account, f"box{number}")
+            database.mailboxes.update_one({"path": f"box{number}"}, {"$set": {"specialUse": use}})
+        client = await self.client(server)
+        found = self.check(await client.command(b'LIST "" box*'))
+        self.assertEqual(
+            len(re.findall(rb'^\* LIST \(\\HasNoChildren\) "/" box', found, re.MULTILINE)), number + 1
+        )
+
+    async def test_flags(self) -> None:
+        """Flags that are none are left out, of messages and of mailboxes."""
+        server, _, database = await self.started()
+        flags = [*HOSTILE, "a b", "a)", "x]", "\\Seen", "$Work", "\\", "\\*", "*", None, 5, {"$a": 1}, ["x"]]
+        database.messages.update_many({}, {"$set": {"flags": flags}})
+        database.mailboxes.update_many({"path": "INBOX"}, {"$set": {"flags": flags}})
+        client = await self.client(server)
+        found = self.check(await client.command(b"SELECT INBOX"))
+        self.assertIn(b"t OK", found)
+        self.assertRegex(found, rb"\* FLAGS \(.*\$Work.*\)")
+        found = self.check(await client.command(b"FETCH 1 FLAGS"))
+        self.assertIn(b"\\Seen", found)
+        self.assertIn(b"$Work", found)
+        self.assertNotIn(b"\\*", found)
+        self.assertIn(b"t OK", self.check(await client.command(b"STORE 1 +FLAGS (\\Flagged)")))
+        self.assertIn(b"t OK", self.check(await client.command(b"STORE 1 FLAGS (\\Deleted)")))
+        self.assertIn(b"* 1 EXPUNGE", self.check(await client.command(b"EXPUNGE")))
+
+    async def test_content(self) -> None:
+        """Header lines, parsed headers and structure of a tree that another program has written."""
+        server, _, database = await self.started()
+        await server.add(await server.domain.accounts.directory.by_name("fred"), "INBOX", MESSAGE)
+        client = await self.client(server)
+        await client.command(b"SELECT INBOX")
+        items = (
+            b"(FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (SUBJECT)])"
+        )
+        damaged = 0
+        for value in (
+            *HOSTILE,
+            None,
+            5,
+            [],
+            {},
+            [INJECTED],
+            {"value": INJECTED, "params": {INJECTED: INJECTED}},
+        ):
+            for change in (
+                {"mimeTree.header": [f"Subject: {value}", f"From: {value} <{value}@{value}>"]},
+                {"mimeTree.header": value},
+                {"mimeTree.parsedHeader": {"content-type": value, "subject": value}},
+                {
+                    "mimeTree.parsedHeader.content-type": {
+                        "type": value,
+                        "subtype": value,
+                        "params": {"a": value},
+                    }
+                },
+                {"mimeTree.lineCount": value, "mimeTree.size": value},
+                {"mimeTree.childNodes": [value], "mimeTree.multipart": value, "mimeTree.boundary": value},
+                {"envelope": value, "bodystructure": value, "idate": value},
+                {"size": value, "magic": value},
+            ):
+                database.messages.update_one(
+                    {"uid": 1}, {"$unset": {"mimeTree.native": True}, "$set": change}
+                )
+                for command in (b"FETCH 1:2 " + items, b"FETCH 1:2 BODY.PEEK[]"):
+                    found = self.check(await client.command(command))
+                    self.assertIn(b"* 2 FETCH (", found)
+                    self.assertRegex(found, rb"t OK|t NO \[SERVERBUG\] Some messages can not be read")
+                    damaged += b"t NO" in found
+        self.assertLessEqual(len(self.flushLoggedErrors()), damaged)
