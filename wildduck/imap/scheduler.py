@@ -233,6 +233,8 @@ class Scheduler:
         session = self._session
         row = self._row = TABLE[request.command.name]
         try:
+            # For who does not read the answers nothing more is done.
+            await session.line.drained()
             done = await self._execute(row, request)
         except _GONE:
             return

@@ -17,6 +17,9 @@ from zope.interface import implementer
 
 from wildduck.errors import ConfigurationError
 
+#: What a client that names a protocol (ALPN, RFC 7301) may mean to speak to us.
+PROTOCOLS = (b"imap", b"pop3", b"lmtp", b"smtp")
+
 _VERSIONS = {"1.2": TLSVersion.TLSv1_2, "1.3": TLSVersion.TLSv1_3}
 
 
@@ -67,6 +70,7 @@ class ServerTls:
             raise ConfigurationError(problem) from None
         # A client may not make the server repeat the costly part of TLS 1.2 at will.
         context.set_options(SSL.OP_NO_RENEGOTIATION)
+        context.set_alpn_select_callback(_select_protocol)
         return context
 
     def _certificates(self) -> list[crypto.X509]:
@@ -84,6 +88,19 @@ class ServerTls:
             raise ConfigurationError(
                 f"tls.key: {self.key_path} holds no PEM private key without a password"
             ) from None
+
+
+def _select_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
+    """
+    Choose among what a client offers; one that offers nothing never comes here.
+
+    @raise SSL.Error: it takes us for a server of another protocol (a browser that
+        was led to a mail port, the ALPACA attack): the handshake fails.
+    """
+    for name in offered:
+        if name in PROTOCOLS:
+            return name
+    raise SSL.Error([("SSL routines", "", "no application protocol")])
 
 
 def _read(name: str, path: str) -> bytes:
