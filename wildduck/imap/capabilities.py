@@ -53,6 +53,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("SASL-IR", "4959", lambda now: _before(now) and now.secure),
     ("UNSELECT", "3691", _after),
     ("UIDPLUS", "4315", _after),
+    ("MOVE", "6851", _after),
     ("NAMESPACE", "2342", _after),
     ("CHILDREN", "3348", _after),
     ("SPECIAL-USE", "6154", _after),

@@ -81,16 +81,18 @@ class Copier:
         if encrypts or target.encrypted:
             await encryption.check_none_in_clear(self._backend, source, [uid for uid, _ in sizes])
         reserved = sum(size for _, size in sizes)
-        await self._quota.reserve(source.user, reserved)
-        job = _Job(self, source, target, flags, session)
+        group = self._backend.main.group()
+        await self._quota.reserve(source.user, reserved, group)
+        job = _Job(self, source, target, flags, session, group, reserved)
         try:
             for batch in _batches(sizes):
                 await job.batch(batch)
         except Exception:
             await job.undo()
-            await self._quota.release(source.user, reserved - job.held)
             raise
-        await self._quota.release(source.user, reserved - job.held)
+        finally:
+            if job.reservation_is_sure:
+                await self._quota.release(source.user, reserved - job.held)
         self._backend.background(job.tell())
         return job.copied()
 
@@ -160,12 +162,26 @@ class _Job:
     _log = Logger()
 
     def __init__(
-        self, copier: Copier, source: Mailbox, target: Mailbox, flags: tuple[str, ...], session: str | None
+        self,
+        copier: Copier,
+        source: Mailbox,
+        target: Mailbox,
+        flags: tuple[str, ...],
+        session: str | None,
+        group: WriteGroup,
+        reserved: int,
     ) -> None:
+        """
+        @param group: that began with the reservation, and goes on with the first batch.
+        @param reserved: bytes.
+        """
         self.held = 0
         self._backend = copier._backend
         self._attachments = copier._attachments
+        self._quota = copier._quota
         self._removal = copier._removal
+        self._group: WriteGroup | None = group
+        self._reserved = reserved
         self._source = source
         self._target = target
         self._flags = flags
@@ -173,6 +189,11 @@ class _Job:
         self._done: list[_Copy] = []
         self._batch: list[_Copy] = []
         self._allocations: list[Allocation] = []
+
+    @property
+    def reservation_is_sure(self) -> bool:
+        """It can not have been taken back by an election, so what is left of it can be given back."""
+        return self._group is None or self._group.intact
 
     # --- one batch ------------------------------------------------------------------
 
@@ -192,7 +213,7 @@ class _Job:
         if not rows:
             return
         batch = [_Copy(row) for row in rows]
-        group = self._backend.main.group()
+        group = self._group or self._backend.main.group()
         await self._attachments.refer_to_all(rows, group)
         try:
             allocation = await self._allocate(len(batch), group)
@@ -205,6 +226,7 @@ class _Job:
         self.held += sum(copy.size for copy in batch)
         if not await self._write(batch, group, allocation):
             await self._write_again(batch)
+        self._group = None
         gone = sum(copy.arrived is None for copy in batch)
         if gone:
             # They went in that moment; or their copies did just now, and what
@@ -218,14 +240,17 @@ class _Job:
         """
         Complete what was disturbed: a late answer, another primary.
 
-        What was counted may have been taken back, so it is counted once more.
-        At worst that leaves references too many, which the verifier finds; one
-        too few would delete a living attachment.
+        What was reserved and counted may have been taken back, so that is done
+        once more.  At worst it leaves a reservation and references too many,
+        which the verifier finds; a reference too few would delete a living
+        attachment.
 
         @raise Unavailable: it does not succeed.
         """
         for _ in range(TRIES - 1):
             group = self._backend.main.group()
+            if self._group is not None:
+                await self._quota.reserve_again(self._target.user, self._reserved, group)
             await self._attachments.refer_to_all([copy.row for copy in batch], group)
             # Changes nothing, but binds what is read now to the group.
             await self._backend.main.update_many(

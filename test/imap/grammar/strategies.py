@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from wildduck.imap.grammar.append import Append, AppendMessage
+from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.cursor import MAX_NUMBER
 from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Section
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
@@ -94,6 +95,8 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Fetch, sequence_sets, st.lists(items, min_size=1, max_size=4).map(tuple), st.booleans()),
     st.builds(Store, sequence_sets, st.sampled_from("+-="), flags, st.booleans(), st.booleans()),
     st.builds(UidExpunge, sequence_sets),
+    st.builds(Copy, sequence_sets, names, st.booleans()),
+    st.builds(Move, sequence_sets, names, st.booleans()),
 )
 requests = st.builds(Request, tags, commands)
 append_requests = st.builds(Request, tags, st.builds(Append, names, st.tuples(append_messages)))

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, whole
 from wildduck.imap.grammar.append import Append, AppendMessage, MessageStart
+from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.fetch import MACROS, Attribute, Fetch, Section
 from wildduck.imap.grammar.listing import List, Lsub, Namespace
 from wildduck.imap.grammar.mailbox import Check, Close, Examine, Select, Status, Unselect
@@ -109,11 +110,16 @@ ACCEPTED: list[tuple[bytes, Command]] = [
         b'FETCH 1 BODY[2.HEADER.FIELDS.NOT ("to" {2+}\r\ncc)]<5.6>',
         Fetch(ONE, (Section((2,), "HEADER.FIELDS.NOT", (b"to", b"cc"), False, (5, 6)),)),
     ),
-    # STORE, EXPUNGE
+    # STORE, COPY, MOVE, EXPUNGE
     (b"STORE 1 FLAGS ()", Store(ONE, "=", ())),
     (b"STORE 1 +FLAGS (\\Deleted)", Store(ONE, "+", ("\\Deleted",))),
     (b"STORE 1 -flags.silent \\seen $Work", Store(ONE, "-", ("\\Seen", "$Work"), True)),
     (b"UID STORE 1 FLAGS.SILENT \\Draft", Store(ONE, "=", ("\\Draft",), True, True)),
+    (b"COPY 2:4 MEETING", Copy(SequenceSet(((2, 4),)), "MEETING")),
+    (b'copy 1 "inbox"', Copy(ONE, "INBOX")),
+    (b"UID COPY 1 {3+}\r\na b", Copy(ONE, "a b", by_uid=True)),
+    (b"MOVE 1 &U,BTFw-", Move(ONE, "台北")),
+    (b"UID MOVE 42:69 foo", Move(SequenceSet(((42, 69),)), "foo", by_uid=True)),
     (b"EXPUNGE", Expunge()),
     (b"uid expunge 1", UidExpunge(ONE)),
 ]
@@ -250,6 +256,14 @@ REFUSED: list[tuple[bytes, str]] = [
     (b"APPEND INBOX {-5}", "invalid literal size"),
     (b"APPEND INBOX ~{5}", "expected the message as a literal"),
     (b"APPEND & {5}", "mailbox name is not modified UTF-7"),
+    (b"COPY", "missing argument"),
+    (b"COPY 1", "missing argument"),
+    (b"COPY 0 a", "out of bounds"),
+    (b"COPY x a", "expected a sequence set"),
+    (b"COPY 1 a b", "unexpected characters"),
+    (b"COPY 1 (a)", "expected a mailbox name"),
+    (b"UID MOVE 1", "missing argument"),
+    (b"MOVE 1:2:3 a", "sequence set"),
 ]
 
 

@@ -29,6 +29,7 @@ from wildduck.imap.grammar.responses import (
     StatusData,
     append_uid_code,
     capability_code,
+    copy_uid_code,
     number_code,
     permanent_flags_code,
 )
@@ -45,6 +46,15 @@ COMPOSED: list[tuple[Any, bytes]] = [
     ),
     (Condition("OK", "x", append_uid_code(38505, [3955]), b"a"), b"a OK [APPENDUID 38505 3955] x\r\n"),
     (Condition("OK", "x", append_uid_code(1, [3, 5])), b"* OK [APPENDUID 1 3,5] x\r\n"),
+    (
+        Condition("OK", "x", copy_uid_code(38505, [304, 319, 320], [3956, 3957, 3958])),
+        b"* OK [COPYUID 38505 304,319:320 3956:3958] x\r\n",
+    ),
+    # The order tells which is which: one was done in a second go.
+    (
+        Condition("OK", "x", copy_uid_code(1, [1, 2, 3], [7, 9, 8])),
+        b"* OK [COPYUID 1 1,3,2 7:9] x\r\n",
+    ),
     (Condition("OK", "x", capability_code(("IMAP4rev1", "ID"))), b"* OK [CAPABILITY IMAP4rev1 ID] x\r\n"),
     (Continuation(), b"+ \r\n"),
     (Continuation("OK"), b"+ OK\r\n"),

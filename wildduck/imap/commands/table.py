@@ -11,7 +11,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from wildduck.imap.commands import append, fetch, mailboxes, messages, naming, selection, session, sign_in
+from wildduck.imap.commands import (
+    append,
+    copying,
+    fetch,
+    mailboxes,
+    messages,
+    naming,
+    selection,
+    session,
+    sign_in,
+)
 from wildduck.imap.grammar.append import MessageStart
 from wildduck.imap.session import Done, Session
 from wildduck.imap.state import ANY, NOT_SIGNED_IN, ONLY_SELECTED, SIGNED_IN, State
@@ -80,6 +90,10 @@ _ROWS = (
     Row(
         "UID EXPUNGE", ONLY_SELECTED, messages.uid_expunge, writes=True, reports=True, may_report_expunge=True
     ),
+    Row("COPY", ONLY_SELECTED, copying.copy, reports=True, may_report_expunge=True),
+    Row("UID COPY", ONLY_SELECTED, copying.copy, reports=True, may_report_expunge=True),
+    Row("MOVE", ONLY_SELECTED, copying.move, writes=True, reports=True, may_report_expunge=True),
+    Row("UID MOVE", ONLY_SELECTED, copying.move, writes=True, reports=True, may_report_expunge=True),
 )
 
 TABLE = {row.name: row for row in _ROWS}

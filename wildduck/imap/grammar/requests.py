@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wildduck.errors import ProtocolError
-from wildduck.imap.grammar import append, fetch, listing, mailbox, messages, naming, session, sign_in
+from wildduck.imap.grammar import append, copying, fetch, listing, mailbox, messages, naming, session, sign_in
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.values import Command
 
@@ -52,6 +52,11 @@ PARSERS: dict[bytes, Parser] = {
     # fetch.py
     b"FETCH": fetch.parse_fetch,
     b"UID FETCH": fetch.parse_uid_fetch,
+    # copying.py
+    b"COPY": copying.parse_copy,
+    b"UID COPY": copying.parse_uid_copy,
+    b"MOVE": copying.parse_move,
+    b"UID MOVE": copying.parse_uid_move,
     # messages.py
     b"STORE": messages.parse_store,
     b"UID STORE": messages.parse_uid_store,

@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 from wildduck.imap.grammar.flags import compose_flags
 from wildduck.imap.grammar.mailboxes import DELIMITER, compose_mailbox
+from wildduck.imap.grammar.sequence import from_numbers
 from wildduck.imap.grammar.strings import compose_nstring, compose_string
 
 _NOT_TEXT = re.compile(r"[^\x20-\x7e]")
@@ -230,3 +231,19 @@ def number_code(name: str, number: int) -> bytes:
 def append_uid_code(uid_validity: int, uids: Sequence[int]) -> bytes:
     """C{APPENDUID} (RFC 4315 §3): one UID, or those of a MULTIAPPEND in order."""
     return b"APPENDUID %d %b" % (uid_validity, b",".join(b"%d" % uid for uid in uids))
+
+
+def copy_uid_code(uid_validity: int, source: Sequence[int], target: Sequence[int]) -> bytes:
+    """
+    C{COPYUID} (RFC 4315 §3): in the order in which the messages were copied,
+    that is ascending by the UIDs that they got.
+
+    @param source: UIDs before.
+    @param target: UIDs of the same messages after.
+    """
+    pairs = sorted(zip(target, source, strict=True))
+    return b"COPYUID %d %b %b" % (
+        uid_validity,
+        from_numbers(before for _, before in pairs).compose(),
+        from_numbers(after for after, _ in pairs).compose(),
+    )

@@ -62,7 +62,7 @@ def _number(number: int) -> bytes:
 
 
 def from_numbers(numbers: Iterable[int]) -> SequenceSet:
-    """The shortest set of ascending numbers."""
+    """The shortest set that keeps the order of the numbers."""
     ranges: list[tuple[int, int]] = []
     for number in numbers:
         if ranges and number == ranges[-1][1] + 1:
