@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bson import ObjectId
+from twisted.internet.defer import Deferred
 
 from test.mailstore.faults import Killed, Killer
 from test.mailstore.support import StoreCase, message
@@ -343,3 +344,58 @@ class SubscribeTests(RenameCase):
         boxes = self.store.mailboxes
         found = [await boxes.has_inferiors(self.account.id, path) for path in ("a", "a/b", "c", "h", "x")]
         self.assertEqual([True, False, False, False, False], found)
+
+
+class InboxTests(RenameCase):
+    """RFC 3501 §6.3.5: INBOX stays where it is."""
+
+    async def test_inbox(self) -> None:
+        """Its messages are in a new mailbox, whole and once; what comes meanwhile is in one of both."""
+        await self.make("INBOX/sub")
+        for n in range(3):
+            await self.add(message(n))
+        inbox, used = await self.inbox(), self.storage_used()
+        late = [self.add(message(n)) for n in range(3, 6)]
+        await gather(self.store.rename(self.account.id, "inbox", "old"), *late)
+        old = await self.store.mailboxes.get(self.account.id, "old")
+        self.assertEqual(inbox.id, (await self.inbox()).id)
+        self.assertGreater(old.uid_validity, inbox.uid_validity)
+        rows = list(self.db.messages.find())
+        self.assertEqual(6, len({row["msgid"] for row in rows}))
+        self.assertLessEqual({row["mailbox"] for row in rows}, {inbox.id, old.id})
+        first = [row for row in rows if row["msgid"] in {f"<m{n}@example.org>" for n in range(3)}]
+        self.assertEqual([old.id] * 3, [row["mailbox"] for row in first])
+        self.assertEqual(2 * used, self.storage_used())
+        self.assertEqual(["INBOX/sub", "old"], await self.paths())
+
+    async def test_others(self) -> None:
+        """Any other mailbox is renamed."""
+        made = await self.make("a", "a/b")
+        await self.store.rename(self.account.id, "a/", "z/")
+        self.assertEqual(made["a"].id, (await self.store.mailboxes.get(self.account.id, "z")).id)
+        self.assertEqual(["z", "z/b"], await self.paths())
+
+
+class TwoServersTests(RenameCase):
+    """What one server does is what another sees."""
+
+    async def test_seen_elsewhere(self) -> None:
+        """Another server is pinged, and its open mailbox, its list and its writers go by the new name."""
+        made = await self.make("a", "a/b")
+        other = await self.new_node()
+        pinged: Deferred[None] = Deferred()
+        end = other.notifier.listen(self.account.id, lambda: pinged.called or pinged.callback(None))
+        view = await other.store.open(self.account.id, "a/b")
+        await self.rename("a", "z")
+        await pinged
+        end()
+        paths = [mailbox.path for mailbox in await other.store.mailboxes.list(self.account.id)]
+        self.assertEqual({"z", "z/b"}, set(paths) & {"a", "a/b", "z", "z/b"})
+        # Who looked the mailbox up before it was renamed can still store into it.
+        await self.add(message(), mailbox=made["a/b"], store=other.store)
+        await view.refresh(may_expunge=True)
+        self.assertEqual(("z/b", 1), (view.mailbox.path, view.exists))
+        await self.store.mailboxes.delete(
+            self.account.id, await self.store.mailboxes.get(self.account.id, "z/b")
+        )
+        await self.fails(MailboxNotFound, view.refresh(may_expunge=True))

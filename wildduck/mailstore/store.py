@@ -31,11 +31,12 @@ from wildduck.mailstore.content import Content
 from wildduck.mailstore.copying import Copier
 from wildduck.mailstore.documents import Origin
 from wildduck.mailstore.expunge import expunge
-from wildduck.mailstore.flag_table import canonical
+from wildduck.mailstore.flag_table import DELETED, canonical
 from wildduck.mailstore.flags import FlagStore
 from wildduck.mailstore.index import MailboxIndex
 from wildduck.mailstore.mailboxes import Mailboxes
 from wildduck.mailstore.moving import Mover
+from wildduck.mailstore.paths import INBOX, normal_path
 from wildduck.mailstore.prepared import Prepared
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.removal import Removal
@@ -57,7 +58,7 @@ class MailStore:
     """
     Everything that is kept of mail.
 
-    @ivar mailboxes: L{Mailboxes}: list, get, get_special, create, delete, status.
+    @ivar mailboxes: L{Mailboxes}: list, get, get_special, create, subscribe, delete, status.
     @ivar quota: L{Quota}: reserve, release, recount.
     @ivar verifier: L{Verifier}: verify.
     """
@@ -311,12 +312,34 @@ class MailStore:
         """
         target = mailbox.mailbox if isinstance(mailbox, View) else mailbox
         if uids is None:
-            uids = mailbox.deleted() if isinstance(mailbox, View) else await self._deleted(target)
+            if isinstance(mailbox, View):
+                uids = mailbox.deleted()
+            else:
+                uids = await self._uids({"mailbox": target.id, "flags": DELETED})
         return await expunge(self._backend, self._removal, target, uids, _session(session))
 
-    async def _deleted(self, mailbox: Mailbox) -> list[int]:
+    async def rename(
+        self, user: ObjectId, path: str, target: str, *, user_retention: int = 0, session: str | bytes = ""
+    ) -> None:
+        """
+        Rename as IMAP does it (RFC 3501 §6.3.5): L{Mailboxes.rename}, but INBOX
+        stays, and what lies under it, and its messages go to a new mailbox.
+
+        Where this fails on the way, that mailbox is there with some of the messages.
+
+        @param user_retention: the account's retention in milliseconds, 0 for ever.
+        @raise DomainError: see L{wildduck.mailstore.rename.rename}, L{Mailboxes.create} and L{move}.
+        """
+        if normal_path(path) != INBOX:
+            await self.mailboxes.rename(user, path, target)
+            return
+        inbox = await self.mailboxes.get(user, INBOX)
+        made = await self.mailboxes.create(user, target, user_retention=user_retention)
+        await self.move(inbox, await self._uids({"mailbox": inbox.id}), made, session=session)
+
+    async def _uids(self, filter: Mapping[str, Any]) -> list[int]:
+        """UIDs of messages, ascending."""
         uids: list[int] = []
-        filter = {"mailbox": mailbox.id, "flags": "\\Deleted"}
         async for batch in self._backend.main.batches(
             "messages", filter, projection={"_id": False, "uid": True}, sort=[("uid", 1)]
         ):

@@ -39,7 +39,10 @@ async def delete(session: Session, command: Delete) -> Done:
 
 async def rename(session: Session, command: Rename) -> Done:
     """RFC 3501 §6.3.5."""
-    await session.store.mailboxes.rename(session.user.id, command.mailbox, command.target)
+    user = session.user
+    await session.store.rename(
+        user.id, command.mailbox, command.target, user_retention=user.retention, session=session.id
+    )
     return Done("RENAME completed")
 
 
