@@ -112,6 +112,9 @@ IMAP_LITERALS_COUNT = 1000
 IMAP_LITERAL_BEFORE_LOGIN = 4 * KIB
 #: Nested parentheses (and NOT, OR) in one command.
 IMAP_NESTING = 32
+#: Keys of one SEARCH, those that hold others included: each costs a look at the
+#: whole mailbox, or at the text of every message.
+IMAP_SEARCH_KEYS = 1000
 #: A refused non-synchronizing literal up to this many bytes is skipped and
 #: answered; a longer one ends the connection with BYE.
 IMAP_SKIPPED_LITERAL = 64 * MIB

@@ -161,7 +161,7 @@ class Content:
         @raise ContentUnreadable: they are not what was announced; the ones
             that were given already are right, and the connection must be closed.
         """
-        stop = self.length if end is None else min(end, self.length)
+        stop = self.length if end is None else end
         await self.prepare(start, stop)
         for segment in self.rope.slice(start, stop):
             if isinstance(segment, Inline):

@@ -97,6 +97,16 @@ class FlagTable:
             self._known[bits] = flags
         return flags + self._spilled[uid] if uid in self._spilled else flags
 
+    def bits(self, name: str) -> int:
+        """The bits of a flag in all its spellings, for case does not count; nothing is learnt."""
+        wanted = name.lower()
+        return sum(bit for known, bit in self._bit.items() if known.lower() == wanted)
+
+    def spilled(self, name: str) -> list[int]:
+        """UIDs of the messages that have a flag in a spelling without a bit."""
+        wanted = name.lower()
+        return [uid for uid, names in self._spilled.items() if any(one.lower() == wanted for one in names)]
+
     def forget(self, uid: int) -> None:
         """The message is gone."""
         self._spilled.pop(uid, None)

@@ -115,6 +115,11 @@ class MailboxIndex:
         """No message will appear below it."""
         return self._mark.uid
 
+    @property
+    def bits(self) -> array[int]:
+        """Flags in the order of L{uids}, as bits of L{flag_table}."""
+        return self._bits
+
     def position(self, uid: int) -> int:
         """Where a UID is in L{uids}; -1 when it is not."""
         place = bisect_left(self.uids, uid)

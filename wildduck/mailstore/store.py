@@ -9,7 +9,7 @@ modules of this package have a rule of it each.
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from bson import ObjectId
@@ -40,6 +40,9 @@ from wildduck.mailstore.paths import INBOX, normal_path
 from wildduck.mailstore.prepared import Prepared
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.removal import Removal
+from wildduck.mailstore.search import Search
+from wildduck.mailstore.search.keys import Key
+from wildduck.mailstore.search.run import Found
 from wildduck.mailstore.values import Appended, Copied, Mailbox, Stored
 from wildduck.mailstore.verifier import Verifier
 from wildduck.mailstore.view import View
@@ -83,6 +86,7 @@ class MailStore:
         self.mailboxes = Mailboxes(self._backend)
         self._appender = Appender(self._backend, self._attachments, self.quota)
         self._flags = FlagStore(self._backend)
+        self._search = Search(self._backend)
         self._removal = Removal(self._backend, self._attachments, self.quota)
         self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)
         self._mover = Mover(self._backend)
@@ -206,6 +210,10 @@ class MailStore:
         if takes_long(document.get("mimeTree")):
             return await self._backend.mime_pool.run(function, document, *arguments)
         return function(document, *arguments)
+
+    async def search(self, view: View, key: Key, breathe: Callable[[], Awaitable[None]]) -> Found:
+        """See L{Search.run}."""
+        return await self._search.run(view, key, breathe)
 
     # --- changing ---------------------------------------------------------------------
 

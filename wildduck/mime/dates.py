@@ -1,11 +1,11 @@
 """
-The Date field (RFC 5322 §3.3, §4.3): a moment, or nothing.
+The Date field (RFC 5322 §3.3, §4.3): a moment, a day, or nothing.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 from wildduck.mime.parameters import without_comments
 
@@ -40,6 +40,28 @@ def parse(value: str) -> datetime | None:
     @return: the moment in UTC, whole seconds; C{None} where there is no date,
         or one that does not exist or lies outside the years 1 to 9999.
     """
+    read = _read(value)
+    if read is None:
+        return None
+    local, zone = read
+    try:
+        return local - _offset(zone)
+    except OverflowError:
+        return None
+
+
+def written(value: str) -> date | None:
+    """
+    The day as it is written, whatever the time and the zone.
+
+    @return: C{None} where L{parse} gives none.
+    """
+    read = _read(value)
+    return None if read is None or parse(value) is None else read[0].date()
+
+
+def _read(value: str) -> tuple[datetime, str] | None:
+    """The time as it is written, marked as UTC though it is not, and its zone."""
     text = " ".join(without_comments(value[:_LENGTH]).split())
     match = _DATE.match(text) or _ASCTIME.match(text)
     if match is None:
@@ -51,10 +73,10 @@ def parse(value: str) -> datetime | None:
     second = min(int(match["second"] or 0), 59 if match["second"] == "60" else 99)
     try:
         day, hour, minute = (int(match[name]) for name in ("day", "hour", "minute"))
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
-        return moment - _offset(match["offset"] or match["zone"] or "")
+        local = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
     except (ValueError, OverflowError):
         return None
+    return local, match["offset"] or match["zone"] or ""
 
 
 def _full_year(digits: str) -> int:

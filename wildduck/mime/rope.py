@@ -184,6 +184,11 @@ class Rope:
                 return rope
         return _rebuilt(cls, root, digests, document, additions is not None, exact)
 
+    @property
+    def root(self) -> Node:
+        """The message's node; the offsets of all nodes are for L{slice}."""
+        return self._root
+
     def slice(self, start: int, end: int) -> list[Segment]:
         """
         What a range consists of, in order.

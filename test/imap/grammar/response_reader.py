@@ -23,6 +23,7 @@ from wildduck.imap.grammar.responses import (
     LsubData,
     NamespaceData,
     RecentData,
+    SearchData,
     StatusData,
 )
 from wildduck.imap.grammar.utf7 import decode
@@ -79,6 +80,10 @@ def _other(data: bytes) -> Any:
     kind = words.next()
     if kind == b"CAPABILITY":
         return CapabilityData(tuple(_line(data).split(" ")[2:]))
+    if kind == b"SEARCH":
+        if re.fullmatch(rb"\* SEARCH(?: [1-9][0-9]*)*\r\n", data) is None:
+            raise ValueError(data)
+        return SearchData(tuple(map(int, data.split()[2:])))
     words.expect(b" ")
     if kind == b"FLAGS":
         return FlagsData(tuple(word.decode() for word in words.list()))

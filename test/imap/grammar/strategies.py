@@ -6,9 +6,10 @@ from datetime import datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
+from wildduck.imap.grammar import search
 from wildduck.imap.grammar.append import Append, AppendMessage
 from wildduck.imap.grammar.copying import Copy, Move
-from wildduck.imap.grammar.cursor import MAX_NUMBER
+from wildduck.imap.grammar.cursor import MAX_NUMBER, MAX_NUMBER64
 from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Section
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
 from wildduck.imap.grammar.listing import List, Lsub, Namespace
@@ -75,6 +76,36 @@ append_messages = st.builds(
 
 references = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 
+#: Strings of a command, in whatever charset.
+strings = st.binary(max_size=20).map(lambda data: data.replace(b"\0", b""))
+search_leaves: st.SearchStrategy[search.Key] = st.one_of(
+    st.sampled_from(search.STATES).map(search.State),
+    st.builds(search.Keyword, st.sampled_from(search.KEYWORDS), keywords),
+    st.builds(search.Text, st.sampled_from(search.TEXTS), strings),
+    st.builds(search.Header, strings, strings),
+    st.builds(search.Day, st.sampled_from(search.DATES), st.dates()),
+    st.builds(search.Size, st.sampled_from(search.SIZES), st.integers(0, MAX_NUMBER64)),
+    st.builds(search.Numbers, sequence_sets, st.booleans()),
+)
+#: An OR directly within an OR is one of more.
+search_keys: st.SearchStrategy[search.Key] = st.recursive(
+    search_leaves,
+    lambda inner: st.one_of(
+        inner.map(search.Not),
+        st.lists(inner, min_size=1, max_size=3).map(tuple).map(search.And),
+        st.lists(inner.filter(lambda key: not isinstance(key, search.Or)), min_size=2, max_size=3)
+        .map(tuple)
+        .map(search.Or),
+    ),
+    max_leaves=6,
+)
+searches = st.builds(
+    search.Search,
+    st.lists(search_keys, min_size=1, max_size=4).map(tuple),
+    st.none() | strings,
+    st.booleans(),
+)
+
 commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from([Capability(), Noop(), Logout(), StartTls(), Close(), Unselect(), Check(), Expunge()]),
     st.builds(Id, st.none() | id_fields),
@@ -97,6 +128,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(UidExpunge, sequence_sets),
     st.builds(Copy, sequence_sets, names, st.booleans()),
     st.builds(Move, sequence_sets, names, st.booleans()),
+    searches,
 )
 requests = st.builds(Request, tags, commands)
 append_requests = st.builds(Request, tags, st.builds(Append, names, st.tuples(append_messages)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from hypothesis import given, settings
@@ -18,6 +18,19 @@ from wildduck.imap.grammar.mailbox import Check, Close, Examine, Select, Status,
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.reader import Failure, MessageWanted, Proceed
+from wildduck.imap.grammar.search import (
+    And,
+    Day,
+    Header,
+    Keyword,
+    Not,
+    Numbers,
+    Or,
+    Search,
+    Size,
+    State,
+    Text,
+)
 from wildduck.imap.grammar.sequence import STAR, SequenceSet
 from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
 from wildduck.imap.grammar.sign_in import Authenticate, Login
@@ -25,6 +38,7 @@ from wildduck.imap.grammar.strings import LiteralStart
 from wildduck.imap.grammar.values import Command, Request
 
 ONE = SequenceSet(((1, 1),))
+LAST = SequenceSet(((STAR, STAR),))
 
 
 def attributes(*names: str) -> tuple[Attribute, ...]:
@@ -122,10 +136,76 @@ ACCEPTED: list[tuple[bytes, Command]] = [
     (b"UID MOVE 42:69 foo", Move(SequenceSet(((42, 69),)), "foo", by_uid=True)),
     (b"EXPUNGE", Expunge()),
     (b"uid expunge 1", UidExpunge(ONE)),
+    # SEARCH
+    (b"SEARCH ALL", Search((State("ALL"),))),
+    (b"uid search unseen New", Search((State("UNSEEN"), State("NEW")), by_uid=True)),
+    (
+        b'SEARCH FLAGGED SINCE 1-Feb-1994 NOT FROM "Smith"',
+        Search((State("FLAGGED"), Day("SINCE", date(1994, 2, 1)), Not(Text("FROM", b"Smith")))),
+    ),
+    (
+        b"SEARCH CHARSET UTF-8 TEXT {6+}\r\n\xc3\x9f\xc3\x9fab",
+        Search((Text("TEXT", b"\xc3\x9f\xc3\x9fab"),), b"UTF-8"),
+    ),
+    (b'SEARCH charset "x y" ALL', Search((State("ALL"),), b"x y")),
+    (b"SEARCH SUBJECT NIL BODY CHARSET", Search((Text("SUBJECT", b"NIL"), Text("BODY", b"CHARSET")))),
+    (b'SEARCH HEADER X-Loop ""', Search((Header(b"X-Loop", b""),))),
+    (b'SEARCH ON "01-dec-2020"', Search((Day("ON", date(2020, 12, 1)),))),
+    (b"SEARCH LARGER 0 SMALLER 4294967296", Search((Size("LARGER", 0), Size("SMALLER", 2**32)))),
+    (
+        b"SEARCH KEYWORD $Work UNKEYWORD a[b",
+        Search((Keyword("KEYWORD", "$Work"), Keyword("UNKEYWORD", "a[b"))),
+    ),
+    (b"SEARCH 1 UID 1", Search((Numbers(ONE), Numbers(ONE, True)))),
+    (b"SEARCH * NOT *", Search((Numbers(LAST), Not(Numbers(LAST))))),
+    (b"SEARCH OR 1 (1 SEEN)", Search((Or((Numbers(ONE), And((Numbers(ONE), State("SEEN"))))),))),
+    (
+        b"SEARCH OR OR SEEN OLD OR 1 NEW",
+        Search((Or((State("SEEN"), State("OLD"), Numbers(ONE), State("NEW"))),)),
+    ),
+    (b"SEARCH OR NOT OR SEEN OLD 1", Search((Or((Not(Or((State("SEEN"), State("OLD")))), Numbers(ONE))),))),
+    (b"SEARCH " + b"OR SEEN " * 400 + b"OLD", Search((Or((State("SEEN"),) * 400 + (State("OLD"),)),))),
 ]
 
 #: What a client writes behind the tag, and why it is refused.
 REFUSED: list[tuple[bytes, str]] = [
+    (b"SEARCH", "missing argument"),
+    (b"SEARCH ", "expected a search key"),
+    (b"SEARCH  ALL", "expected a search key"),
+    (b"SEARCH ALL ", "expected a search key"),
+    (b"SEARCH NOT", "missing argument"),
+    (b"SEARCH OR ALL", "missing argument"),
+    (b"SEARCH OR ALL)", "expected a space"),
+    (b"SEARCH ()", "expected a search key"),
+    (b"SEARCH ( ALL)", "expected a search key"),
+    (b"SEARCH (ALL )", "expected a search key"),
+    (b"SEARCH (ALL", "missing argument"),
+    (b"SEARCH (NOT)", "expected a space"),
+    (b"SEARCH ALL)", "expected a space"),
+    (b"SEARCH WHATEVER", "unknown search key"),
+    (b"SEARCH CHARSET", "unknown search key"),
+    (b"SEARCH CHARSET UTF-8", "missing argument"),
+    (b"SEARCH ALL CHARSET UTF-8", "unknown search key"),
+    (b"SEARCH TEXT \xc3\xa9", "expected a string"),
+    (b"SEARCH TEXT {1+}\r\n\0", "NUL in a string"),
+    (b"SEARCH KEYWORD \\Seen", "expected a keyword"),
+    (b"SEARCH LARGER -1", "expected a size"),
+    (b"SEARCH LARGER 9223372036854775808", "a size is too big"),
+    (b"SEARCH SINCE 30-Feb-1994", "no such date"),
+    (b"SEARCH SINCE 1-Feb-0000", "no such date"),
+    (b"SEARCH SINCE 1-Xxx-1994", "no such date"),
+    (b'SEARCH SINCE "1-Feb-1994', "broken date"),
+    (b"SEARCH SINCE 1-Feb-94", "broken date"),
+    (b"SEARCH UID", "missing argument"),
+    (b"SEARCH UID ALL", "expected a sequence set"),
+    (b"SEARCH 0", "out of bounds"),
+    (b"SEARCH {-100}zzz", "expected a search key"),
+    (b"SEARCH " + b"(" * 33 + b"ALL" + b")" * 33, "search keys are nested too deeply"),
+    (b"SEARCH " + b"NOT " * 33 + b"ALL", "search keys are nested too deeply"),
+    (b"SEARCH " + b"OR NOT " * 17 + b"1", "search keys are nested too deeply"),
+    (b"SEARCH " + b"(" * 60_000, "search keys are nested too deeply"),
+    (b"SEARCH" + b" ALL" * 1001, "too many search keys"),
+    (b"SEARCH " + b"OR 1 " * 501 + b"1", "too many search keys"),
     (b"", "expected a command at column 4"),
     (b"FOO", "unknown command"),
     (b"UID", "missing argument"),

@@ -18,6 +18,7 @@ from wildduck.imap.commands import (
     mailboxes,
     messages,
     naming,
+    search,
     selection,
     session,
     sign_in,
@@ -84,6 +85,9 @@ _ROWS = (
     Row("APPEND", SIGNED_IN, append.append, append.message, reports=True, may_report_expunge=True),
     Row("FETCH", ONLY_SELECTED, fetch.fetch, reads=True, uses_sequence_numbers=True),
     Row("UID FETCH", ONLY_SELECTED, fetch.fetch, reads=True),
+    Row("SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True),
+    # Its keys may be sequence numbers as well: an EXPUNGE before it would change what they mean.
+    Row("UID SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True),
     Row("STORE", ONLY_SELECTED, messages.store, writes=True, uses_sequence_numbers=True, reports=True),
     Row("UID STORE", ONLY_SELECTED, messages.store, writes=True, reports=True, may_report_expunge=True),
     Row("EXPUNGE", ONLY_SELECTED, messages.expunge, writes=True, reports=True, may_report_expunge=True),

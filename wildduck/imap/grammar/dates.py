@@ -1,9 +1,9 @@
-"""Dates and times (RFC 3501 §9 'date-time')."""
+"""Dates, and dates with times (RFC 3501 §9 'date', 'date-time')."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 from wildduck.imap.grammar.cursor import Cursor
 
@@ -13,6 +13,29 @@ _DATE_TIME = re.compile(
     rb'"( [0-9]|[0-9]{2})-([A-Za-z]{3})-([0-9]{4})'
     rb' ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})"'
 )
+_DATE = re.compile(rb'("?)([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})\1')
+
+
+def parse_date(cursor: Cursor) -> date:
+    """
+    A day, quoted or not.
+
+    @raise ProtocolError: broken, or no such day.
+    """
+    start = cursor.position
+    match = cursor.match(_DATE)
+    if match is None:
+        raise cursor.error("broken date")
+    _quote, day, month, year = match.groups()
+    try:
+        return date(int(year), _NUMBER_OF.get(month.upper(), 0), int(day))
+    except ValueError:
+        cursor.position = start
+        raise cursor.error("no such date") from None
+
+
+def compose_date(day: date) -> bytes:
+    return b"%d-%b-%04d" % (day.day, _MONTHS[day.month - 1], day.year)
 
 
 def date_time(cursor: Cursor) -> datetime:

@@ -6,7 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from wildduck.errors import ProtocolError
-from wildduck.imap.grammar import append, copying, fetch, listing, mailbox, messages, naming, session, sign_in
+from wildduck.imap.grammar import (
+    append,
+    copying,
+    fetch,
+    listing,
+    mailbox,
+    messages,
+    naming,
+    search,
+    session,
+    sign_in,
+)
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.values import Command
 
@@ -62,6 +73,9 @@ PARSERS: dict[bytes, Parser] = {
     b"UID STORE": messages.parse_uid_store,
     b"EXPUNGE": _plain(messages.Expunge),
     b"UID EXPUNGE": messages.parse_uid_expunge,
+    # search.py
+    b"SEARCH": search.parse_search,
+    b"UID SEARCH": search.parse_uid_search,
 }
 
 

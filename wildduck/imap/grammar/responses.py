@@ -164,6 +164,20 @@ class ExpungeData:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchData:
+    """
+    C{SEARCH} (RFC 3501 §7.2.5), also when nothing was found.
+
+    @ivar numbers: sequence numbers or UIDs.
+    """
+
+    numbers: Sequence[int]
+
+    def compose(self) -> bytes:
+        return b" ".join((b"* SEARCH", *map(b"%d".__mod__, self.numbers))) + b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
 class IdData:
     """C{ID} (RFC 2971): fields and values, C{None} for NIL altogether."""
 
@@ -226,6 +240,11 @@ def permanent_flags_code(flags: Sequence[str]) -> bytes:
 def number_code(name: str, number: int) -> bytes:
     """C{UIDNEXT}, C{UIDVALIDITY}, C{UNSEEN}."""
     return b"%b %d" % (name.encode("ascii"), number)
+
+
+def bad_charset_code(names: Iterable[str]) -> bytes:
+    """C{BADCHARSET}: those that can be used (RFC 3501 §7.1)."""
+    return b"BADCHARSET (" + " ".join(names).encode("ascii") + b")"
 
 
 def append_uid_code(uid_validity: int, uids: Sequence[int]) -> bytes:

@@ -1,0 +1,84 @@
+"""The second step: dates and sizes, a few numbers of each document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from wildduck.mailstore.search.decide import Verdict
+from wildduck.mailstore.search.keys import Arrived, Leaf, Sent, Size
+from wildduck.mailstore.search.reading import Answers, Reading
+from wildduck.mime import dates, native
+
+_BATCH = 2000
+
+#: By kind of leaf the fields that it needs.
+_FIELDS: dict[type, tuple[str, ...]] = {
+    Arrived: ("idate",),
+    Sent: ("idate", "mimeTree.parsedHeader.date"),
+    Size: (
+        "size",
+        "magic",
+        "mimeTree.native.v",
+        "mimeTree.native.size",
+        "mimeTree.native.magic",
+        "mimeTree.native.length",
+        "mimeTree.native.sent",
+    ),
+}
+KINDS = frozenset(_FIELDS)
+
+
+async def answer(reading: Reading, leaves: list[Leaf], open: int) -> dict[Leaf, Verdict]:
+    """
+    @param leaves: of L{KINDS}.
+    @param open: the messages that are not decided yet.
+    """
+    answers = Answers(reading.known, leaves)
+    projection = {field: True for leaf in leaves for field in _FIELDS[type(leaf)]}
+    questions = [(leaf, _QUESTIONS[type(leaf)]) for leaf in leaves]
+    async for batch in reading.documents(open, projection, _BATCH):
+        for document in batch:
+            for leaf, question in questions:
+                answers.say(document["uid"], leaf, question(leaf, document))
+            await reading.turn.pause()
+    return answers.verdicts()
+
+
+def _arrived(leaf: Arrived, document: Mapping[str, Any]) -> bool:
+    return _lies_in(_internal_day(document), leaf.since, leaf.before)
+
+
+def _sent(leaf: Sent, document: Mapping[str, Any]) -> bool:
+    return _lies_in(_written_day(document) or _internal_day(document), leaf.since, leaf.before)
+
+
+def _size(leaf: Size, document: Mapping[str, Any]) -> bool:
+    size = native.sent_length(document)
+    return (leaf.above is None or size > leaf.above) and (leaf.below is None or size < leaf.below)
+
+
+def _internal_day(document: Mapping[str, Any]) -> date | None:
+    moment = document.get("idate")
+    return moment.date() if isinstance(moment, datetime) else None
+
+
+def _written_day(document: Mapping[str, Any]) -> date | None:
+    tree = document.get("mimeTree")
+    parsed = tree.get("parsedHeader") if isinstance(tree, Mapping) else None
+    value = parsed.get("date") if isinstance(parsed, Mapping) else None
+    if isinstance(value, list):
+        value = value[-1] if value else None
+    return dates.written(value) if isinstance(value, str) else None
+
+
+def _lies_in(day: date | None, since: date | None, before: date | None) -> bool:
+    return day is not None and (since is None or day >= since) and (before is None or day < before)
+
+
+_QUESTIONS: dict[type, Callable[[Any, Mapping[str, Any]], bool]] = {
+    Arrived: _arrived,
+    Sent: _sent,
+    Size: _size,
+}

@@ -1,0 +1,130 @@
+"""
+What can be asked of a message: frozen values, without any protocol's spelling.
+
+To add a key: a value here, and a function in the table of the step that can
+answer it (L{wildduck.mailstore.search.known}, C{facts}, C{fields} or C{texts}).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """
+    It has a flag.
+
+    @ivar name: in any case, with the backslash of a system flag.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """It is C{\\Recent} to the session that asks (RFC 3501 §2.3.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uids:
+    """
+    Its UID is one of these.
+
+    @ivar ranges: (first, last), inclusive.
+    """
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """
+    The day of its INTERNALDATE in UTC.
+
+    @ivar since: this day or later, if not C{None}.
+    @ivar before: earlier than this day, if not C{None}.
+    """
+
+    since: date | None = None
+    before: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """
+    The day of its Date field as it is written there, whatever the zone; as of
+    L{Arrived} where no day can be read (as RFC 5256 §2.2 has it for sorting).
+    """
+
+    since: date | None = None
+    before: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """
+    Bytes that are sent for it (RFC822.SIZE).
+
+    @ivar above: more than these, if not C{None}.
+    @ivar below: less than these, if not C{None}.
+    """
+
+    above: int | None = None
+    below: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """
+    A header field contains a text.
+
+    @ivar name: of the field, in any case.
+    @ivar text: with an empty one the field need only be there.
+    """
+
+    name: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """
+    A part that is text contains this, or the header of a message within it does.
+
+    @ivar text: with an empty one every message does.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """As L{Body}, or the header of the message or of one of its parts does."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of these; with none of them, every message."""
+
+    keys: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of these."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    key: Key
+
+
+Leaf: TypeAlias = Flag | Recent | Uids | Arrived | Sent | Size | Field | Body | Text
+Key: TypeAlias = Leaf | And | Or | Not

@@ -1,0 +1,70 @@
+"""The first step: what the open mailbox's index knows, without the database."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from itertools import compress
+from typing import Any
+
+from wildduck.mailstore.search import masks
+from wildduck.mailstore.search.decide import Verdict
+from wildduck.mailstore.search.keys import Flag, Leaf, Recent, Uids
+from wildduck.mailstore.view import View
+
+
+class Known:
+    """
+    The messages that a session knows and that are still there, as they were at
+    one moment: what happens in the mailbox meanwhile changes nothing here.
+
+    @ivar uids: ascending.
+    @ivar seqs: their sequence numbers, in the same order.
+    @ivar every: the set of all of them.
+    """
+
+    def __init__(self, view: View) -> None:
+        index = view.index
+        self.uids: array[int] = view.uids[:]
+        self.seqs: Sequence[int] = range(1, len(self.uids) + 1)
+        self._bits: array[int] = index.bits[:]
+        if index.uids != view.uids:
+            there, told = set(index.uids), set(view.uids)
+            self._bits = array("Q", compress(index.bits, (uid in told for uid in index.uids)))
+            self.seqs = [seq for seq, uid in enumerate(view.uids, 1) if uid in there]
+            self.uids = array("I", (uid for uid in view.uids if uid in there))
+        self.every = (1 << len(self.uids)) - 1
+        self._table = index.flag_table
+        self._recent: set[int] = set(getattr(view, "recent", ()))
+
+    def place(self, uid: int) -> int:
+        """Where a message is in L{uids}, -1 when it is not."""
+        place = bisect_left(self.uids, uid)
+        return place if place < len(self.uids) and self.uids[place] == uid else -1
+
+    def answer(self, leaf: Leaf) -> Verdict | None:
+        """C{None} when the index does not know."""
+        answer = _ANSWERS.get(type(leaf))
+        if answer is None:
+            return None
+        yes = answer(self, leaf)
+        return Verdict(yes, self.every & ~yes)
+
+    def flag(self, leaf: Flag) -> int:
+        found = masks.with_bits(self._bits, self._table.bits(leaf.name))
+        spilled = self._table.spilled(leaf.name)
+        return found | masks.of_uids(self.uids, spilled) if spilled else found
+
+    def recent(self, leaf: Recent) -> int:
+        return masks.of_uids(self.uids, self._recent)
+
+    def with_uids(self, leaf: Uids) -> int:
+        return masks.in_ranges(self.uids, leaf.ranges)
+
+
+_ANSWERS: dict[type, Callable[[Known, Any], int]] = {
+    Flag: Known.flag,
+    Recent: Known.recent,
+    Uids: Known.with_uids,
+}

@@ -1,0 +1,119 @@
+"""Reading the documents of a set of messages, and writing down what they say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from wildduck.limits import BATCH_ROWS
+from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.search import masks
+from wildduck.mailstore.search.decide import Verdict
+from wildduck.mailstore.search.keys import Leaf
+from wildduck.mailstore.search.known import Known
+from wildduck.mailstore.values import Mailbox
+
+#: Seconds of work before others have their turn.
+_AT_A_STRETCH = 0.005
+
+
+class Turn:
+    """Gives way to others now and then."""
+
+    def __init__(self, clock: IReactorTime, breathe: Callable[[], Awaitable[None]]) -> None:
+        """@param breathe: lets others have their turn; raises when nobody waits for the result any more."""
+        self._clock = clock
+        self._breathe = breathe
+        self._since = clock.seconds()
+
+    async def pause(self) -> None:
+        """To be called often: it gives way when this search has worked for a while."""
+        if self._clock.seconds() - self._since >= _AT_A_STRETCH:
+            await self.give_way()
+
+    async def give_way(self) -> None:
+        await self._breathe()
+        self._since = self._clock.seconds()
+
+
+class Answers:
+    """What documents say of some leaves."""
+
+    def __init__(self, known: Known, leaves: Iterable[Leaf]) -> None:
+        self._known = known
+        #: Of each leaf a byte for each message: 1 yes, 2 no, 0 not known.
+        self._said = {leaf: bytearray(len(known.uids)) for leaf in leaves}
+
+    def say(self, uid: int, leaf: Leaf, matches: bool) -> None:
+        self._said[leaf][self._known.place(uid)] = 1 if matches else 2
+
+    def verdicts(self) -> dict[Leaf, Verdict]:
+        return {
+            leaf: Verdict(masks.of_truths(said.translate(_YES)), masks.of_truths(said.translate(_NO)))
+            for leaf, said in self._said.items()
+        }
+
+
+_YES = bytes(int(byte == 1) for byte in range(256))
+_NO = bytes(int(byte == 2) for byte in range(256))
+
+
+class Reading:
+    """
+    One search's way to the documents.
+
+    @ivar known: the messages.
+    @ivar turn: of this search.
+    @ivar mailbox: where the messages are.
+    """
+
+    def __init__(self, backend: Backend, mailbox: Mailbox, known: Known, turn: Turn) -> None:
+        self.backend = backend
+        self.known = known
+        self.turn = turn
+        self.mailbox = mailbox
+
+    async def documents(
+        self, wanted: int, projection: Mapping[str, Any], batch_size: int
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """
+        Documents in batches, ascending by UID; C{uid} is always there, what is
+        gone is left out, and what the index does not know too.
+
+        @param wanted: the set of messages.
+        @param batch_size: documents of one batch; two batches are held.
+        """
+        fields = {"_id": False, **projection, "uid": True}
+        uids = list(masks.pick(wanted, self.known.uids, len(self.known.uids)))
+        for filter in self._filters(uids):
+            batches = self.backend.main.batches(
+                "messages",
+                filter,
+                projection=fields,
+                sort=[("uid", 1)],
+                batch_size=batch_size,
+                prefetch=True,
+            )
+            async for batch in batches:
+                some = [one for one in batch if self._is_wanted(one.get("uid"), wanted)]
+                if some:
+                    yield some
+                await self.turn.give_way()
+
+    def _filters(self, uids: list[int]) -> Iterable[dict[str, Any]]:
+        if len(uids) * 2 > self._between(uids):
+            # Most of those in between are wanted: a range is cheaper than a list.
+            yield {"mailbox": self.mailbox.id, "uid": {"$gte": uids[0], "$lte": uids[-1]}}
+            return
+        for start in range(0, len(uids), BATCH_ROWS):
+            yield {"mailbox": self.mailbox.id, "uid": {"$in": uids[start : start + BATCH_ROWS]}}
+
+    def _between(self, uids: list[int]) -> int:
+        """Number of messages from the first to the last of these."""
+        return self.known.place(uids[-1]) - self.known.place(uids[0]) + 1 if uids else 0
+
+    def _is_wanted(self, uid: Any, wanted: int) -> bool:
+        place = self.known.place(uid) if isinstance(uid, int) else -1
+        return place >= 0 and bool(wanted >> place & 1)
