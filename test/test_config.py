@@ -258,7 +258,8 @@ class TogetherTests(_ConfigTestCase):
 
     def test_proxy(self) -> None:
         """A proxy source that is no address or network is refused."""
-        self.assertIn("imap.proxy: *", self.refused(None, 'imap.proxy=["*"]'))
+        for name in ("imap", "pop3", "lmtp"):
+            self.assertIn(f"{name}.proxy: *", self.refused(None, f'{name}.proxy=["*"]'))
 
     def test_same_port(self) -> None:
         """Two listeners on one port are refused; free ones and off do not collide."""

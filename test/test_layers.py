@@ -19,6 +19,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 #: Module, an import it must not have, and a word of the contract that forbids it.
 _BREACHES = (
     ("lmtp/planted.py", "import wildduck.imap.session", "wildduck.lmtp.planted -> wildduck.imap.session"),
+    ("pop3/planted.py", "import wildduck.imap.session", "wildduck.pop3.planted -> wildduck.imap.session"),
     ("mailstore/planted.py", "import wildduck.api", "wildduck.mailstore.planted -> wildduck.api"),
     ("accounts/planted.py", "import txmongo", "wildduck.accounts.planted -> txmongo"),
     (

@@ -7,28 +7,32 @@ L{Faces} are the listeners on top of it.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from wildduck import limits
-from wildduck.accounts import Accounts
+from wildduck.accounts import Accounts, SignedIn
 from wildduck.api import make_application
 from wildduck.config import Settings
 from wildduck.database import Databases, Redis
 from wildduck.delivery import Delivery
 from wildduck.events import Notifier
-from wildduck.imap.factory import ImapFactory, SignedIn
+from wildduck.imap.factory import ImapFactory
 from wildduck.listeners import BoundSockets
 from wildduck.lmtp.factory import LmtpFactory
 from wildduck.mailstore.collector import Collector
 from wildduck.mailstore.store import MailStore
 from wildduck.network.factory import ConnectionFactory
 from wildduck.network.registry import Registry
+from wildduck.pop3.factory import Pop3Factory
 from wildduck.threads import BoundedPool
 from wildduck.tls import ServerTls
+
+_Face = TypeVar("_Face", ImapFactory, Pop3Factory)
 
 
 class Domain:
@@ -110,10 +114,9 @@ class Faces:
         self._ports: list[IListeningPort] = []
         self._collector: Collector = domain.store.collector()
         registry = Registry(settings.limits.connections, settings.limits.connections_per_ip)
-        signed_in = SignedIn(settings.imap.connections_per_user)
 
-        def imap(implicit_tls: bool) -> ImapFactory:
-            return ImapFactory(
+        def mailbox_face(make: type[_Face], signed_in: SignedIn, implicit_tls: bool) -> _Face:
+            return make(
                 domain.accounts,
                 domain.store,
                 settings,
@@ -124,10 +127,15 @@ class Faces:
                 signed_in=signed_in,
             )
 
+        imap = partial(mailbox_face, ImapFactory, SignedIn(settings.imap.connections_per_user))
+        pop3 = partial(mailbox_face, Pop3Factory, SignedIn(settings.pop3.connections_per_user))
+
         delivery = Delivery(domain.accounts, domain.store)
         self._mail: dict[str, ConnectionFactory] = {
             "imap": imap(implicit_tls=False),
             "imap_tls": imap(implicit_tls=True),
+            "pop3": pop3(implicit_tls=False),
+            "pop3_tls": pop3(implicit_tls=True),
             "lmtp": LmtpFactory(delivery, settings, tls, reactor, registry=registry),
         }
         self._api = make_application(

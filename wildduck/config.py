@@ -88,11 +88,25 @@ class ImapSettings(Section, frozen=True, kw_only=True):
 
 
 class Pop3Settings(Section, frozen=True, kw_only=True):
-    """C{[pop3]}: checked, so that configurations stay valid; POP3 is not served by this version."""
+    """
+    C{[pop3]}.
+
+    @ivar port: POP3 with STLS.
+    @ivar tls_port: POP3 in TLS from the first byte (RFC 8314 §3.3).
+    @ivar proxy: as in C{[imap]}.
+    @ivar connections_per_user: sessions of one account in one worker.
+    @ivar max_messages: messages of INBOX that a session sees, the newest; 0: all.
+    @ivar delete: what becomes of a deleted message: C{"trash"}, it is moved
+        there, or C{"expunge"}, it is removed as by IMAP's EXPUNGE.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 9110
     tls_port: Port = 9995
+    proxy: tuple[str, ...] = ()
+    connections_per_user: Annotated[int, Meta(ge=1, le=100_000)] = 15
+    max_messages: Annotated[int, Meta(ge=0, le=10_000_000)] = 250
+    delete: Literal["trash", "expunge"] = "trash"
 
 
 class LmtpSettings(Section, frozen=True, kw_only=True):
@@ -435,9 +449,9 @@ def _check(settings: Settings) -> None:
         raise ConfigurationError("api.token: expected printable ASCII without spaces")
     for name in ("imap", "pop3", "lmtp", "api"):
         _check_address(f"{name}.host", getattr(settings, name).host)
-    for name, sources in (("imap.proxy", settings.imap.proxy), ("lmtp.proxy", settings.lmtp.proxy)):
-        for source in sources:
-            _check_network(name, source)
+    for name in ("imap", "pop3", "lmtp"):
+        for source in getattr(settings, name).proxy:
+            _check_network(f"{name}.proxy", source)
     if bool(settings.mongo.uri) != bool(settings.redis.uri):
         raise ConfigurationError("mongo.uri and redis.uri: set both, or neither for private databases")
     if settings.private and (settings.mongo.users or settings.mongo.gridfs or settings.mongo.sender):

@@ -205,6 +205,7 @@ class MailboxNotFound(DomainError):
 
     imap_code = "NONEXISTENT"
     smtp = (550, "5.2.0")
+    pop3_code = "SYS/PERM"
     http = (404, "NoSuchMailbox")
     text = "This mailbox does not exist"
 
@@ -251,6 +252,13 @@ class InUse(DomainError):
     text = "The mailbox is in use, please try again"
 
 
+class TooManySessions(LimitReached):
+    """An account has as many sessions on a face as it may."""
+
+    pop3_code = "IN-USE"
+    text = "Too many simultaneous connections"
+
+
 class OverQuota(DomainError):
     """The account's storage is full.  LMTP says 4.2.2 or 5.2.2 by setting."""
 
@@ -273,6 +281,7 @@ class MessageNotFound(DomainError):
     """No such message, or no longer."""
 
     imap_code = "EXPUNGEISSUED"
+    pop3_code = None
     http = (404, "MessageNotFound")
     text = "This message does not exist"
 
@@ -286,6 +295,7 @@ class ContentUnreadable(DomainError):
     """
 
     imap_code = "SERVERBUG"
+    pop3_code = "SYS/PERM"
     http = (500, "ContentUnreadable")
     text = "Message content can not be read"
 

@@ -146,6 +146,20 @@ IMAP_STILL_HERE_SECONDS = 120.0
 #: Sequence set: ranges in one command.
 IMAP_SET_RANGES = 100_000
 
+# --- POP3 ----------------------------------------------------------------------
+
+#: One command line (RFC 2449 §4 asks for 255): AUTH with the longest initial
+#: response that is decoded, or PASS with the longest password.
+POP3_LINE = 5 * KIB
+#: Bad commands one after the other before the end, before and after sign-in.
+POP3_BAD_BEFORE_LOGIN = 3
+POP3_BAD_COMMANDS = 20
+#: Pipelined commands followed in one go, before other connections have their turn.
+POP3_PIPELINE = 100
+#: Time without a byte: signed in (RFC 1939 §3 demands 10 minutes), before.
+POP3_IDLE_SECONDS = 10 * 60.0
+POP3_LOGIN_SECONDS = 60.0
+
 # --- LMTP ----------------------------------------------------------------------
 
 #: One command line (RFC 5321 §4.5.3.1.4 asks for 512; extensions for more).

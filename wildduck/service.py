@@ -95,9 +95,7 @@ def look(settings: Settings) -> WildduckService:
         else:
             _reach(settings)
         tls = _tls(settings, folder)
-        listeners = config.listeners(settings)
-        served = {name: where for name, where in listeners.items() if not name.startswith("pop3")}
-        sockets = BoundSockets.bind(served)
+        sockets = BoundSockets.bind(config.listeners(settings))
     except ConfigurationError:
         folder.unlock()
         raise
@@ -189,8 +187,6 @@ class WildduckService(Service):
         self._ends.append(("listeners", faces.drain))
         faces.listen(self._sockets)
         self._folder.write_run(self._run(settings))
-        if settings.pop3.port or settings.pop3.tls_port:
-            self._log.info("POP3 is not served by this version; the pop3 settings are checked only")
         where = ", ".join(f"{name} {port}" for name, port in self.ports.items())
         self._log.info("serving: {where}", where=where)
 

@@ -65,6 +65,7 @@ class DemonstrationTests(unittest.SynchronousTestCase):
         )
         self.assertEqual(delivered.returncode, 0, delivered)
         self.curl(read, "It works")
+        self.assertIn(f"pop3://demo@127.0.0.1:{run['ports']['pop3']}/", printed)
         self.curl(create.replace("user@", f"user{run['pid']}@"), '"success": true')
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=_PATIENCE)

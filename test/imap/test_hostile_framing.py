@@ -9,11 +9,13 @@ from twisted.trial.unittest import TestCase
 
 from test.imap.server import PASSWORD, ImapServer, MemoryClient
 from test.imap.test_robustness import replace_handler
-from test.imap.test_streaming import SlowTransport, large
 from test.imap.waiting import until
 from test.network.support import Client, connect, listen, server_tls
+from test.support.memory import SlowTransport
+from test.support.messages import large
 from wildduck import limits
-from wildduck.imap.factory import ImapFactory, SignedIn
+from wildduck.accounts import SignedIn
+from wildduck.imap.factory import ImapFactory
 from wildduck.imap.session import Done
 from wildduck.limits import KIB, MIB
 

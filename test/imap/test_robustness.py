@@ -14,9 +14,10 @@ from test.imap.server import PASSWORD, ImapServer, MemoryClient
 from test.imap.waiting import until
 from test.network.support import connect, listen, server_tls
 from wildduck import limits
+from wildduck.accounts import SignedIn
 from wildduck.errors import Unavailable
 from wildduck.imap.commands import table
-from wildduck.imap.factory import ImapFactory, SignedIn
+from wildduck.imap.factory import ImapFactory
 from wildduck.imap.session import Done
 
 LOGIN = b'LOGIN fred "%b"' % PASSWORD.encode()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import os
-import random
 from typing import Any
 
 from twisted.trial.unittest import TestCase
@@ -12,44 +10,12 @@ from twisted.trial.unittest import TestCase
 from test.imap.server import ImapServer, MemoryClient
 from test.imap.waiting import until
 from test.support.databases import blocking_database
+from test.support.memory import SlowTransport
+from test.support.messages import large
 from wildduck import limits
 from wildduck.imap.commands import fetch
 from wildduck.limits import KIB, MIB
 from wildduck.mime.message import Intake
-
-
-def large(size: int, seed: int = 1) -> bytes:
-    """A message with an attachment of about C{size} bytes in base64."""
-    text = base64.encodebytes(random.Random(seed).randbytes(size * 3 // 4)).replace(b"\n", b"\r\n")
-    return (
-        b"Subject: large\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
-        b"--b\r\nContent-Type: text/plain\r\n\r\nsmall\r\n--b\r\nContent-Type: application/octet-stream\r\n"
-        b"Content-Transfer-Encoding: base64\r\n\r\n" + text + b"--b--\r\n"
-    )
-
-
-class SlowTransport:
-    """Makes a client read only when it is told to: what is written waits, and its writer is paused."""
-
-    def __init__(self, client: MemoryClient, room: int) -> None:
-        self._arrived = client.arrived
-        self._transport = client.transport
-        self._room = room
-        self.held = b""
-        client.transport.write = self.write  # type: ignore[method-assign]
-
-    def write(self, data: bytes) -> None:
-        self.held += data
-        if len(self.held) > self._room and self._transport.producer is not None:
-            self._transport.producer.pauseProducing()
-
-    def read(self) -> int:
-        """The client reads everything that waits."""
-        data, self.held = self.held, b""
-        self._arrived(data)
-        if self._transport.producer is not None:
-            self._transport.producer.resumeProducing()
-        return len(data)
 
 
 class FetchTests(TestCase):

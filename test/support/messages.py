@@ -123,3 +123,13 @@ def sizes(count: int, least: int, most: int, seed: int = 1) -> list[int]:
     """Sizes in bytes, evenly spread over the logarithm."""
     rng = random.Random(seed)
     return [int(least * (most / least) ** rng.random()) for _ in range(count)]
+
+
+def large(size: int, seed: int = 1) -> bytes:
+    """A message with an attachment of about C{size} bytes in base64."""
+    text = base64.encodebytes(random.Random(seed).randbytes(size * 3 // 4)).replace(b"\n", b"\r\n")
+    return (
+        b"Subject: large\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: text/plain\r\n\r\nsmall\r\n--b\r\nContent-Type: application/octet-stream\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + text + b"--b--\r\n"
+    )

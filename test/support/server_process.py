@@ -237,12 +237,12 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-_AUTO = ("imap.port", "imap.tls_port", "lmtp.port", "api.port")
+_AUTO = ("imap.port", "imap.tls_port", "pop3.port", "pop3.tls_port", "lmtp.port", "api.port")
 
 
 def automatic_ports() -> list[str]:
-    """Settings for ports that are free, and no POP3."""
-    return [*(f"{key}=auto" for key in _AUTO), "pop3.port=0", "pop3.tls_port=0"]
+    """Settings for ports that are free."""
+    return [f"{key}=auto" for key in _AUTO]
 
 
 def shared_databases(test: unittest.SynchronousTestCase) -> list[str]:

@@ -1,6 +1,7 @@
 """Users, their addresses and their sign-in (floor 3)."""
 
 from wildduck.accounts.accounts import Accounts
+from wildduck.accounts.signed_in import SignedIn
 from wildduck.accounts.values import Account, Address, Recipient, SignIn
 
-__all__ = ["Account", "Accounts", "Address", "Recipient", "SignIn"]
+__all__ = ["Account", "Accounts", "Address", "Recipient", "SignIn", "SignedIn"]

@@ -32,6 +32,7 @@ ACCOUNT_FIELDS = dict.fromkeys(
         "recipients",
         "autoreply",
         "retention",
+        "pop3MaxMessages",
         "spamLevel",
         "created",
     ),
@@ -63,6 +64,7 @@ class Account:
     @ivar own_quota: bytes as stored, 0 for the default.
     @ivar storage_used: bytes, never negative.
     @ivar retention: milliseconds, 0 for ever.
+    @ivar pop3_max_messages: messages that POP3 shows, 0 for the default.
     @ivar second_factors: methods in force, empty for none.
     """
 
@@ -86,6 +88,7 @@ class Account:
     spam_level: int = 50
     recipients: int = 0
     forwards: int = 0
+    pop3_max_messages: int = 0
 
     @classmethod
     def from_document(cls, document: dict[str, Any], default_quota: int) -> Account:
@@ -112,6 +115,7 @@ class Account:
             spam_level=50 if document.get("spamLevel") is None else _number(document["spamLevel"]),
             recipients=max(0, _number(document.get("recipients"))),
             forwards=max(0, _number(document.get("forwards"))),
+            pop3_max_messages=max(0, _number(document.get("pop3MaxMessages"))),
         )
 
 

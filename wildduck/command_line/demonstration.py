@@ -121,7 +121,7 @@ def _show(run: dict[str, Any], password: str, arguments: list[str]) -> None:
         "",
         "  deliver a message:",
         f"    {os.path.relpath(wildduck)} deliver {shlex.quote(message)} --to {ADDRESS} {own}".rstrip(),
-        "  read it:",
+        f"  read it (by POP3: pop3://{NAME}@127.0.0.1:{ports.get('pop3', 0)}/):",
         f"    curl -s --user {NAME}:{password} 'imap://127.0.0.1:{ports.get('imap', 0)}/INBOX;MAILINDEX=1'",
         "  create another account:",
         f"    curl -s http://127.0.0.1:{ports.get('api', 0)}/user/create -H 'Content-Type: application/json'"

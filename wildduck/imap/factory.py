@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
-from bson import ObjectId
 from twisted.internet.interfaces import IReactorTime
 
-from wildduck.accounts import Account, Accounts
+from wildduck.accounts import Accounts, SignedIn
 from wildduck.config import Settings
-from wildduck.errors import LimitReached
 from wildduck.imap.connection import ImapConnection
 from wildduck.imap.session import Services
 from wildduck.mailstore.store import MailStore
 from wildduck.network.factory import ConnectionFactory
 from wildduck.network.registry import Registry
-
-
-class SignedIn:
-    """
-    Counts the sessions of each account in this worker, over all its IMAP ports.
-
-    @ivar most: sessions that one account may have.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._sessions: Counter[ObjectId] = Counter()
-
-    def enter(self, account: Account) -> None:
-        """@raise LimitReached: the account has too many sessions."""
-        if self._sessions[account.id] >= self.most:
-            raise LimitReached("Too many simultaneous connections")
-        self._sessions[account.id] += 1
-
-    def leave(self, account: Account) -> None:
-        self._sessions[account.id] -= 1
-        if self._sessions[account.id] <= 0:
-            del self._sessions[account.id]
 
 
 class ImapFactory(ConnectionFactory):

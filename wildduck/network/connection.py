@@ -447,6 +447,8 @@ class Connection(Protocol):
         now = self.clock.seconds()
         if self.paused or (self._outlet is not None and self._outlet.busy):
             self._active_at = now
+        elif self._outlet is not None:
+            self._active_at = max(self._active_at, self._outlet.taken_at)
         left = self._active_at + self._idle_seconds - now
         if left > 0:
             self._idle_timer = self.clock.callLater(left, self._idle_check)

@@ -32,6 +32,7 @@ class Outlet:
     Writes to a transport, as its registered producer.
 
     @ivar waiting: bytes held back because the transport holds enough.
+    @ivar taken_at: when the peer had last taken all that the transport held, after a pause.
     """
 
     def __init__(self, transport: Any, clock: IReactorTime, stalled: Callable[[], None]) -> None:
@@ -46,6 +47,7 @@ class Outlet:
         self._timer: IDelayedCall | None = None
         self._unsent = 0
         self.waiting = 0
+        self.taken_at = 0.0
         transport.registerProducer(self, True)
 
     @property
@@ -118,6 +120,7 @@ class Outlet:
     def resumeProducing(self) -> None:
         """The transport has sent what it held (L{IPushProducer})."""
         if self._paused and not self._closed:
+            self.taken_at = self._clock.seconds()
             self._resume()
 
     def stopProducing(self) -> None:

@@ -1,0 +1,84 @@
+"""A mailbox face on real databases, spoken to over in-memory transports."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from test.support.databases import fresh_settings
+from wildduck.accounts import Account
+from wildduck.composition import Domain
+from wildduck.config import Settings
+from wildduck.mailstore.values import Appended, Mailbox
+from wildduck.mime.message import scan
+from wildduck.network.factory import ConnectionFactory
+
+PASSWORD = "secret pass"
+
+_Server = TypeVar("_Server", bound="MailServer")
+
+
+class MailServer:
+    """
+    Base of the faces' servers: what they serve.
+
+    @ivar domain: accounts and store on databases of the test's own.
+    @ivar factory: the port.
+    """
+
+    settings: Settings
+    domain: Domain
+    factory: ConnectionFactory
+
+    @classmethod
+    async def start(
+        cls: type[_Server], test: TestCase, *sets: str, tls_options: Any = "tls", clock: Any = None
+    ) -> _Server:
+        """
+        @param sets: settings, C{SECTION.KEY=VALUE}.
+        @param tls_options: C{None}: the server has no STARTTLS.
+        @param clock: of the connections; the reactor if not given.
+        """
+        from twisted.internet import reactor
+
+        server = cls()
+        server.settings = fresh_settings(test, *sets)
+        os.makedirs(server.settings.spool, exist_ok=True)
+        server.domain = Domain(server.settings, reactor)
+        test.addCleanup(lambda: Deferred.fromCoroutine(server.stop()))
+        await server.domain.open(ensure_indexes=True)
+        server.factory = server.make_factory(tls_options, clock or reactor)
+        return server
+
+    def make_factory(self, tls_options: Any, clock: Any, **options: Any) -> ConnectionFactory:
+        """A port of the face."""
+        raise AssertionError
+
+    async def stop(self) -> None:
+        for connection in list(self.factory.connections):
+            connection.abort()
+        await self.factory.drain()
+        await self.domain.close()
+
+    async def account(self, name: str = "fred") -> Account:
+        return await self.domain.accounts.create(name, PASSWORD)
+
+    async def mailbox(self, account: Account, path: str, special_use: str | None = None) -> Mailbox:
+        """The mailbox of this name, made if it is missing."""
+        mailboxes = self.domain.store.mailboxes
+        found = {mailbox.path: mailbox for mailbox in await mailboxes.list(account.id)}
+        return found.get(path) or await mailboxes.create(account.id, path, special_use)
+
+    async def add(self, account: Account, path: str, content: bytes, *flags: str) -> Appended:
+        """Put a message into a mailbox, not through the face."""
+        mailbox = await self.mailbox(account, path)
+        message = scan(content)
+        try:
+            return await self.domain.store.add(
+                account, mailbox, message, flags=flags, meta={"source": "MX"}, session=""
+            )
+        finally:
+            message.close()
