@@ -50,6 +50,13 @@ class Unavailable(DomainError):
     text = "Temporarily unavailable, please try again"
 
 
+class SpoolFull(Unavailable):
+    """The disk has no room for a message on its way in (RFC 3463 X.3.1)."""
+
+    smtp = (452, "4.3.1")
+    text = "There is no room for the message at present"
+
+
 class DatabaseFailure(DomainError):
     """
     MongoDB refused an operation.

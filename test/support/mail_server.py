@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -35,17 +36,25 @@ class MailServer:
 
     @classmethod
     async def start(
-        cls: type[_Server], test: TestCase, *sets: str, tls_options: Any = "tls", clock: Any = None
+        cls: type[_Server],
+        test: TestCase,
+        *sets: str,
+        tls_options: Any = "tls",
+        clock: Any = None,
+        adjusted: Callable[[Settings], Settings] | None = None,
     ) -> _Server:
         """
         @param sets: settings, C{SECTION.KEY=VALUE}.
         @param tls_options: C{None}: the server has no STARTTLS.
         @param clock: of the connections; the reactor if not given.
+        @param adjusted: makes the settings of those that the test databases need.
         """
         from twisted.internet import reactor
 
         server = cls()
         server.settings = fresh_settings(test, *sets)
+        if adjusted is not None:
+            server.settings = adjusted(server.settings)
         os.makedirs(server.settings.spool, exist_ok=True)
         server.domain = Domain(server.settings, reactor)
         test.addCleanup(lambda: Deferred.fromCoroutine(server.stop()))

@@ -4,6 +4,7 @@ A message on its way in: scanned as it arrives, kept in memory or in a file.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from wildduck.mime.scanner import Scanner
 
 #: Bytes gathered before they are written to the spool file.
 _WRITTEN_AT_ONCE = 256 * limits.KIB
+#: How a disk, a quota of it or a limit of this process says that it is full.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Content:
@@ -148,7 +151,8 @@ class Intake:
 
         @raise errors.MessageTooBig: the message has more than C{max_size}
             bytes; what was held is dropped, and further bytes are refused.
-        @raise errors.Unavailable: the spool file can not be written.
+        @raise errors.Unavailable: the spool file can not be written;
+            L{errors.SpoolFull} when the disk is full.
         """
         if self._over:
             raise errors.MessageTooBig()
@@ -200,6 +204,8 @@ class Intake:
                 left = left[self._file.write(left) :]
         except OSError as error:
             self.abort()
+            if error.errno in _FULL:
+                raise errors.SpoolFull() from error
             raise errors.Unavailable("The message can not be spooled") from error
         self._gathered = []
         self._gathered_size = 0
