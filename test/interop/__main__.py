@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from test.interop import clients, comparison, libraries, mirrors
+from test.interop import clients, comparison, curl, libraries, mirrors, screen, sorting
 from test.interop.case import Case, Failed, Setting, Skipped
 from test.interop.programs import Missing
 from test.support.server_process import ServerProcess, automatic_ports
@@ -31,6 +31,12 @@ CASES = (
     Case("mbsync", mirrors.mbsync),
     Case("mbsync-tls", mirrors.mbsync_tls),
     Case("offlineimap", mirrors.offlineimap),
+    Case("neomutt", screen.neomutt),
+    Case("curl-imap", curl.imap),
+    Case("curl-imaps", curl.imaps),
+    Case("imapfilter", sorting.imapfilter),
+    Case("imapfilter-starttls", sorting.imapfilter_starttls),
+    Case("imapfilter-tls", sorting.imapfilter_tls),
     Case("dovecot", comparison.dovecot_structures),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from test.interop import transcript
@@ -123,12 +123,14 @@ def output_of(
     stdin: str = "",
     seconds: float = 120,
     home: str | None = None,
+    variables: Mapping[str, str] | None = None,
     statuses: Sequence[int] = (0,),
 ) -> str:
     """
     Run a program; what it printed on both outputs.
 
     @param home: see L{environment}; C{None}: the environment of this process.
+    @param variables: added to the environment.
     @param statuses: exit statuses that are right.
     @raise Failed: its exit status is none of them, or it takes too long.
     """
@@ -142,7 +144,7 @@ def output_of(
             errors="replace",
             timeout=seconds,
             cwd=home,
-            env=environment(home) if home else None,
+            env=(environment(home) if home else dict(os.environ)) | dict(variables or {}),
         )
     except subprocess.TimeoutExpired as error:
         shown = (error.stdout or b"").decode("utf-8", "replace")

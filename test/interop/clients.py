@@ -8,6 +8,7 @@ import json
 import ssl
 import subprocess
 import time
+from collections.abc import Sequence
 
 from test.interop.case import Failed, Setting, expect, output_of
 from test.interop.programs import find
@@ -123,8 +124,36 @@ def openssl_starttls(setting: Setting) -> str:
     return _openssl(setting, "imap", "-starttls", "imap")
 
 
+def openssl_pop3(setting: Setting) -> str:
+    """openssl s_client reads by POP3, after STLS and by implicit TLS."""
+    message = _mail(setting, "openssl-pop3")
+    lines = ("USER openssl-pop3", f"PASS {PASSWORD}", "STAT", "LIST 1", "RETR 1", "QUIT")
+    ends = (b"+OK", b"+OK", b"+OK", b"+OK", b".\r\n", b"+OK")
+    stuffed = message.replace(b"\r\n.", b"\r\n..")
+    for listener, options in (("pop3", ("-starttls", "pop3")), ("pop3_tls", ())):
+        said = _s_client(setting, listener, options, list(zip(lines, ends, strict=True)))
+        expect(stuffed in said, f"openssl read {said!r}")
+    return "read the message after STLS and by implicit TLS"
+
+
 def _openssl(setting: Setting, listener: str, *options: str) -> str:
     message = _mail(setting, "openssl")
+    lines = (f"LOGIN openssl {PASSWORD}", "SELECT INBOX", "FETCH * (BODY.PEEK[])", "LOGOUT")
+    steps = [(f"s{number} {line}", b"s%d OK" % number) for number, line in enumerate(lines)]
+    said = _s_client(setting, listener, options, steps)
+    expect(message in said, f"openssl read {said!r}")
+    return "read the message"
+
+
+def _s_client(
+    setting: Setting, listener: str, options: Sequence[str], steps: Sequence[tuple[str, bytes]]
+) -> bytes:
+    """
+    Send lines in a TLS session of openssl's.
+
+    @param steps: each a line, and how the last line of its answer begins.
+    @return: everything that the server has said; it is judged.
+    """
     command = [find("openssl"), "s_client", "-quiet", "-crlf", *options]
     command += ["-connect", f"127.0.0.1:{setting.ports[listener]}"]
     process = subprocess.Popen(
@@ -133,12 +162,12 @@ def _openssl(setting: Setting, listener: str, *options: str) -> str:
     assert process.stdin is not None and process.stdout is not None
     said = b""
     try:
-        for number, line in enumerate(
-            (f"LOGIN openssl {PASSWORD}", "SELECT INBOX", "FETCH * (BODY.PEEK[])", "LOGOUT")
-        ):
-            process.stdin.write(f"s{number} {line}\n".encode())
+        if listener == "pop3_tls":  # After -starttls openssl has read the greeting.
+            said += _until(process, b"+OK")
+        for line, end in steps:
+            process.stdin.write(f"{line}\n".encode())
             process.stdin.flush()
-            said += _until(process, b"s%d " % number)
+            said += _until(process, end)
     finally:
         with contextlib.suppress(OSError):
             process.stdin.close()
@@ -148,21 +177,21 @@ def _openssl(setting: Setting, listener: str, *options: str) -> str:
             process.kill()
             process.wait()
         process.stdout.close()
-    expect(message in said, f"openssl read {said!r}")
-    return "read the message"
+    setting.judge_log(said.decode("latin-1"))
+    return said
 
 
-def _until(process: subprocess.Popen[bytes], tag: bytes) -> bytes:
-    """Read lines up to the tagged one."""
+def _until(process: subprocess.Popen[bytes], end: bytes) -> bytes:
+    """Read lines up to one that begins so, or is a refusal."""
     assert process.stdout is not None
     said = b""
     deadline = time.monotonic() + _SECONDS
     for line in process.stdout:
         said += line
-        if line.startswith(tag):
-            if not line.startswith(tag + b"OK"):
-                raise Failed(f"the server answered {line!r}")
+        if line.startswith(end):
             return said
+        if line.startswith((b"-ERR", end[:-2] + b"NO", end[:-2] + b"BAD")):
+            raise Failed(f"the server answered {line!r}")
         if time.monotonic() > deadline:
             break
     raise Failed(f"no answer:\n{said!r}")

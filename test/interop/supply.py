@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,3 +73,9 @@ def mailbox(setting: Setting, user: str, name: str = "INBOX") -> list[Stored]:
         Stored(row["UID"], frozenset(flag.decode() for flag in row["FLAGS"]) - {"\\Recent"}, row["BODY[]"])
         for row in rows.values()
     ]
+
+
+def field(source: bytes, name: str) -> str:
+    """The first header field of this name, C{""} if there is none."""
+    found = re.search(rb"(?mi)^" + name.encode() + rb": *([^\r\n]*)", source)
+    return found[1].decode() if found else ""
