@@ -10,6 +10,7 @@ from test.mailstore.support import StoreCase
 from wildduck.errors import CannotDo, MailboxExists, MailboxNotFound
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.paths import check_path, normal_path
+from wildduck.mailstore.values import Listed
 
 
 class MailboxTests(StoreCase):
@@ -105,6 +106,27 @@ class MailboxTests(StoreCase):
         self.assertEqual((True, (int(self.clock.seconds() * 1000) - 86_400_000)), (row["exp"], row["rdate"]))
         self.assertEqual(1, self.db.journal.count_documents({"mailbox": mailbox.id, "command": "DELETE"}))
         await self.fails(MailboxNotFound, self.get("Foo"))
+
+    async def test_listed(self) -> None:
+        """What clients are shown, of documents with few fields too; not what is hidden."""
+        user = ObjectId()
+        self.db.mailboxes.insert_many(
+            [
+                {"user": user, "path": "bare"},
+                {"user": user, "path": "old", "specialUse": None, "subscribed": True},
+                {"user": user, "path": "Archive", "specialUse": "\\Archive", "hidden": False},
+                {"user": user, "path": "secret", "hidden": True},
+            ]
+        )
+        found = {one.path: one for one in await self.store.mailboxes.listed(user)}
+        self.assertEqual(
+            {
+                "bare": Listed("bare", "", False),
+                "old": Listed("old", "", True),
+                "Archive": Listed("Archive", "\\Archive", False),
+            },
+            found,
+        )
 
     async def test_special_mailboxes_stay(self) -> None:
         """INBOX and special-use mailboxes can not be deleted."""

@@ -61,7 +61,7 @@ class MailStore:
     """
     Everything that is kept of mail.
 
-    @ivar mailboxes: L{Mailboxes}: list, get, get_special, create, subscribe, delete, status.
+    @ivar mailboxes: L{Mailboxes}: list, listed, get, get_special, create, subscribe, delete, status.
     @ivar quota: L{Quota}: reserve, release, recount.
     @ivar verifier: L{Verifier}: verify.
     """

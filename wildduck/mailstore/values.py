@@ -84,6 +84,19 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """
+    What LIST and LSUB tell of a mailbox.
+
+    @ivar special_use: as of L{Mailbox}.
+    """
+
+    path: str
+    special_use: str
+    subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """
     What IMAP STATUS tells (RFC 3501 §6.3.10, RFC 7162 §3.1.2.1, RFC 8438).

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from wildduck.imap.grammar.listing import List, Lsub, Namespace
 from wildduck.imap.grammar.mailbox import Status
 from wildduck.imap.grammar.responses import ListData, LsubData, NamespaceData, Response, StatusData
 from wildduck.imap.listing import Entry, interpreted, listing, subscriptions
 from wildduck.imap.session import Done, Session
-from wildduck.mailstore.values import Mailbox, Status as Counts
+from wildduck.mailstore.values import Status as Counts
 
 #: LIST responses sent before other connections have their turn.
 _AT_ONCE = 100
@@ -21,7 +21,8 @@ async def list_mailboxes(session: Session, command: List) -> Done:
         session.respond(ListData(("\\Noselect",), ""))
         return Done("LIST completed")
     pattern = interpreted(command.reference, command.pattern)
-    entries = [Entry(mailbox.path, mailbox.special_use) for mailbox in await _visible(session)]
+    mailboxes = await session.store.mailboxes.listed(session.user.id)
+    entries = [Entry(mailbox.path, mailbox.special_use) for mailbox in mailboxes]
     await _tell(session, listing(entries, pattern, special_use_only=command.special_use_only))
     return Done("LIST completed")
 
@@ -32,14 +33,10 @@ async def list_subscribed(session: Session, command: Lsub) -> Done:
         session.respond(LsubData(("\\Noselect",), ""))
         return Done("LSUB completed")
     pattern = interpreted(command.reference, command.pattern)
-    paths = [mailbox.path for mailbox in await _visible(session) if mailbox.subscribed]
+    mailboxes = await session.store.mailboxes.listed(session.user.id)
+    paths = [mailbox.path for mailbox in mailboxes if mailbox.subscribed]
     await _tell(session, subscriptions(paths, pattern))
     return Done("LSUB completed")
-
-
-async def _visible(session: Session) -> Sequence[Mailbox]:
-    mailboxes = await session.store.mailboxes.list(session.user.id)
-    return [mailbox for mailbox in mailboxes if not mailbox.hidden]
 
 
 async def _tell(session: Session, responses: Iterable[Response]) -> None:
