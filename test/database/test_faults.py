@@ -74,6 +74,29 @@ class CutOnReplicaSetTests(_FaultCase):
         self.assertEqual((updated.matched, self.relay.cuts), (50, 1))
         self.assertEqual(await self._number(), 50)
 
+    async def test_transaction(self) -> None:
+        """A transaction is whole or not at all, we know which, and it holds nothing any more."""
+        for kind in (b"startTransaction", b"commitTransaction"):
+            for _ in range(3):
+                cuts, number, rows = self.relay.cuts, await self._number(), await self._count()
+                together = self.main.transaction()
+                together.update("rows", [({"_id": 0}, {"$inc": {"n": 1}})])
+                together.insert("rows", [{"_id": ObjectId()}])
+                self.relay.cut_after(kind)
+                try:
+                    await together.commit()
+                    done = 1
+                except Unavailable:
+                    done = 0
+                self.assertEqual(self.relay.cuts, cuts + 1)
+                # This would wait for an open transaction.
+                await self.direct.update_one("rows", {"_id": 0}, {"$set": {"seen": True}})
+                self.assertEqual((await self._number(), await self._count()), (number + done, rows + done))
+                await self._works_again(self.main)
+
+    async def _count(self) -> int:
+        return await self.direct.count("rows", {})
+
     async def test_insert(self) -> None:
         """An insert that finds itself done is a success."""
         for kind, durable in (("first", False), ("second", True)):

@@ -3,9 +3,10 @@ Writes that take effect together or not at all: MongoDB's transactions.
 
 All commands of a transaction, the one that commits it included, leave at once
 on one connection.  So it holds its documents no longer than the server needs
-for them: nobody waits for a transaction whose owner is slow or dead, and none
-of its commands can wait on a connection behind a write that waits for it.  If
-one fails, the server ends the transaction, and refuses those that follow.
+for them, and none of its commands can wait on a connection behind a write that
+waits for it.  If one fails, the server ends the transaction, and refuses those
+that follow.  If the connection is lost among them, we end it; where we are dead
+by then, the server does so after a minute (transactionLifetimeLimitSeconds).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from wildduck.errors import DatabaseFailure, Unavailable
 
 #: The server's word for "nothing was written, try all of it again".
 _TRANSIENT = "TransientTransactionError"
+#: TransactionCommitted.
+_COMMITTED = 256
 
 
 class Transaction:
@@ -62,7 +65,6 @@ class Transaction:
             self._add({"insert": collection}, "documents", batch)
 
     def _add(self, command: dict[str, Any], kind: str, documents: list[bytes]) -> None:
-        command["$db"] = self._name
         self._commands.append((command, (kind, documents)))
 
     async def commit(self) -> None:
@@ -93,22 +95,41 @@ class Transaction:
         wire = self._cluster.durable.any_connection()
         if wire is None:
             raise Unavailable()
-        sent = [wire.send(request, deadline) for request in self._requests(session)]
+        named = {"lsid": session.id, "txnNumber": session.next_number(), "autocommit": False, "$db": "admin"}
+        sent = [wire.send(request, deadline) for request in self._requests(named)]
         results: list[tuple[bool, Any]] = await DeferredList(sent, consumeErrors=True)
         for success, result in results:
             if not success:
-                # The transaction may be open yet: the session is not used again.
-                raise result.value
+                await self._find_out(named, result.value)
+                return True
             if _TRANSIENT in result.reply.get("errorLabels", ()):
                 return False
             check(result.reply)
         return True
 
-    def _requests(self, session: Session) -> list[Request]:
-        named = {"lsid": session.id, "txnNumber": session.next_number(), "autocommit": False}
+    def _requests(self, named: Mapping[str, Any]) -> list[Request]:
         requests: list[Request] = []
         for command, documents in self._commands:
             begin = {} if requests else {"startTransaction": True}
-            requests.append(make_request({**command, **named, **begin}, documents))
-        commit = {"commitTransaction": 1, **named, "writeConcern": MAJORITY, "$db": "admin"}
-        return [*requests, make_request(commit)]
+            requests.append(make_request({**command, **named, **begin, "$db": self._name}, documents))
+        return [*requests, _commit(named)]
+
+    async def _find_out(self, named: Mapping[str, Any], lost: Exception) -> None:
+        """
+        There were no answers: end the transaction, which the server would keep
+        open for a minute, and everybody else from its documents.
+
+        Returns if it turns out that it was done.
+        """
+        deadline = self._cluster.clock.seconds() + limits.OPERATION_SECONDS
+        abort = make_request({"abortTransaction": 1, **named})
+        answer = await self._cluster.durable.submit(abort, deadline, patient=True)
+        if answer.reply.get("code") != _COMMITTED:
+            raise lost
+        # Again, to know that it is there for good.
+        answer = await self._cluster.durable.submit(_commit(named), deadline, patient=True)
+        check(answer.reply)
+
+
+def _commit(named: Mapping[str, Any]) -> Request:
+    return make_request({"commitTransaction": 1, **named, "writeConcern": MAJORITY})
