@@ -81,7 +81,8 @@ MODSEQ_HOLE_SECONDS = 10.0
 #: Rows of one batch in a STORE, EXPUNGE or a catch-up read.
 BATCH_ROWS = 1000
 
-#: Documents that COPY copies at once: long before H / 2 (store.md §2) they are written.
+#: Bytes of documents that COPY copies at once: they are written long before H / 2
+#: (store.md §2).
 COPY_BATCH_BYTES = 16 * MIB
 
 #: Custom keywords remembered for a mailbox, system flags included (WildDuck).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import bson
 from bson import ObjectId
 
 from test.mailstore.support import StoreCase, message, with_attachment
@@ -320,9 +321,9 @@ class CopyTests(TransferCase):
 
     async def test_large_ones_in_small_batches(self) -> None:
         """How many are copied at once goes by their length too."""
-        self.patch(copying, "COPY_BATCH_BYTES", 5 * len(message()) // 2)
         for n in range(5):
             await self.add(message(n))
+        self.patch(copying, "COPY_BATCH_BYTES", len(bson.encode(self.db.messages.find_one())) * 5 // 2)
         used = self.count_uses(self.node.databases.main, {"mailboxes"})
         await self.store.copy(await self.inbox(), [1, 2, 3, 4, 5], self.target)
         self.assertEqual(3, len(used))

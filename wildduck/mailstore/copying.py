@@ -22,7 +22,7 @@ from twisted.logger import Logger
 
 from wildduck.database import WriteGroup
 from wildduck.errors import DomainError, MailboxNotFound, Unavailable
-from wildduck.limits import BATCH_ROWS, COPY_BATCH_BYTES, DOCUMENT_BYTES
+from wildduck.limits import BATCH_ROWS, COPY_BATCH_BYTES
 from wildduck.mailstore import encryption
 from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up
 from wildduck.mailstore.append import TRIES, check_keywords
@@ -39,7 +39,12 @@ from wildduck.mailstore.values import Copied, Mailbox, number
 #: What is read of a message that is to be copied.
 _SOURCE = dict.fromkeys(("uid", "size", "magic", "junk", "copied", "mimeTree.attachmentMap"), True)
 
-_Sizes = list[tuple[int, int]]
+#: The bytes of the message, and of its document, which has copies of the text
+#: beside the parts and none of the attachments.
+_MEASURED = {"_id": False, "uid": True, "size": True, "bytes": {"$bsonSize": "$$ROOT"}}
+
+#: UID, bytes of the message, bytes of the document.
+_Sizes = list[tuple[int, int, int]]
 
 
 class Copier:
@@ -79,8 +84,8 @@ class Copier:
         if not sizes:
             return Copied(target.uid_validity, (), ())
         if encrypts or target.encrypted:
-            await encryption.check_none_in_clear(self._backend, source, [uid for uid, _ in sizes])
-        reserved = sum(size for _, size in sizes)
+            await encryption.check_none_in_clear(self._backend, source, [uid for uid, *_ in sizes])
+        reserved = sum(size for _, size, _ in sizes)
         group = self._backend.main.group()
         await self._quota.reserve(source.user, reserved, group)
         job = _Job(self, source, target, flags, session, group, reserved)
@@ -97,17 +102,17 @@ class Copier:
         return job.copied()
 
     async def _sizes(self, source: Mailbox, uids: list[int]) -> _Sizes:
-        """UID and bytes of those that are there, ascending."""
+        """Of those that are there, ascending."""
         found: _Sizes = []
         for start in range(0, len(uids), BATCH_ROWS):
             rows = await self._backend.main.find(
                 "messages",
                 uid_filter(source.id, uids[start : start + BATCH_ROWS]),
-                projection={"_id": False, "uid": True, "size": True},
+                projection=_MEASURED,
                 sort=[("uid", 1)],
                 limit=BATCH_ROWS,
             )
-            found += [(uid_of(row), number(row.get("size"))) for row in rows]
+            found += [(uid_of(row), number(row.get("size")), number(row["bytes"])) for row in rows]
         return found
 
 
@@ -115,14 +120,12 @@ def _batches(sizes: _Sizes) -> Iterator[list[int]]:
     """UIDs that are copied at once: quickly enough to be in time (store.md §2)."""
     batch: list[int] = []
     length = 0
-    for uid, size in sizes:
-        # A document is hardly longer than its message, and has a bound.
-        size = min(size, DOCUMENT_BYTES)
-        if batch and (len(batch) >= BATCH_ROWS or length + size > COPY_BATCH_BYTES):
+    for uid, _, bytes in sizes:
+        if batch and (len(batch) >= BATCH_ROWS or length + bytes > COPY_BATCH_BYTES):
             yield batch
             batch, length = [], 0
         batch.append(uid)
-        length += size
+        length += bytes
     yield batch
 
 
@@ -225,7 +228,7 @@ class _Job:
         self._batch = batch
         self.held += sum(copy.size for copy in batch)
         if not await self._write(batch, group, allocation):
-            await self._write_again(batch)
+            await self._write_again(batch, group)
         self._group = None
         gone = sum(copy.arrived is None for copy in batch)
         if gone:
@@ -236,22 +239,14 @@ class _Job:
         self._batch = []
         await self._give_up_unused()
 
-    async def _write_again(self, batch: list[_Copy]) -> None:
+    async def _write_again(self, batch: list[_Copy], group: WriteGroup) -> None:
         """
         Complete what was disturbed: a late answer, another primary.
-
-        What was reserved and counted may have been taken back, so that is done
-        once more.  At worst it leaves a reservation and references too many,
-        which the verifier finds; a reference too few would delete a living
-        attachment.
 
         @raise Unavailable: it does not succeed.
         """
         for _ in range(TRIES - 1):
-            group = self._backend.main.group()
-            if self._group is not None:
-                await self._quota.reserve_again(self._target.user, self._reserved, group)
-            await self._attachments.refer_to_all([copy.row for copy in batch], group)
+            group = await self._undisturbed(batch, group)
             # Changes nothing, but binds what is read now to the group.
             await self._backend.main.update_many(
                 "messages",
@@ -266,6 +261,22 @@ class _Job:
             if await self._write(batch, group, allocation):
                 return
         raise Unavailable()
+
+    async def _undisturbed(self, batch: list[_Copy], group: WriteGroup) -> WriteGroup:
+        """
+        The group to go on with: after an election a new one that begins with what may be lost.
+
+        Storage is reserved and attachments are referred to once more.  At worst
+        that leaves a reservation and references too many, which the verifier
+        finds; a reference too few would delete a living attachment.
+        """
+        if group.intact:
+            return group
+        group = self._backend.main.group()
+        if self._group is not None:
+            await self._quota.reserve_again(self._target.user, self._reserved, group)
+        await self._attachments.refer_to_all([copy.row for copy in batch], group)
+        return group
 
     async def _allocate(self, count: int, group: WriteGroup) -> Allocation:
         allocation = await allocate_in_time(
@@ -282,22 +293,23 @@ class _Job:
         @param allocation: numbers for those that are not there yet.
         @return: whether what is there is there to stay, and nothing can come later.
         """
-        sure = True
         try:
             if allocation is not None:
                 missing = [copy for copy in batch if copy.arrived is None]
-                sure = await self._merge(missing, allocation)
+                if not await self._merge(missing, allocation):
+                    return False
                 await self._look(batch)
-            pairs = [(copy.row, copy.arrived) for copy in batch if copy.arrived is not None]
+            there = [copy for copy in batch if copy.arrived is not None]
+            pairs = [(copy.row, copy.arrived) for copy in there if copy.arrived is not None]
             entries = exists_entries(self._backend, pairs, self._target, self._session)
             if entries:
                 await gather(
                     self._backend.main.insert_many("journal", entries, durable=True, group=group),
-                    self._mark_copied([copy for copy in batch if copy.arrived is not None]),
+                    self._mark_copied(there),
                 )
         except Unavailable:
             return False
-        return sure and group.intact
+        return group.intact
 
     async def _merge(self, missing: list[_Copy], allocation: Allocation) -> bool:
         """@return: C{False}: whether the copies were made, can not be told."""

@@ -143,22 +143,24 @@ class _Job:
         batch = [_Move(row, row["_id"] if self._in_place else ObjectId()) for row in rows]
         self._taken = []
         try:
-            if not await self._write(batch, main.group()):
-                await self._write_again(batch)
+            group = main.group()
+            if not await self._write(batch, group):
+                await self._write_again(batch, group)
         finally:
             self._done += [move for move in batch if move.left]
         used = {number(move.arrived["modseq"]) for move in batch if move.arrived is not None}
         for allocation in self._taken:
             await give_up(self._backend, allocation, used)
 
-    async def _write_again(self, batch: list[_Move]) -> None:
+    async def _write_again(self, batch: list[_Move], group: WriteGroup) -> None:
         """
         Complete what was disturbed: a late answer, another primary.
 
         @raise Unavailable: it does not succeed.
         """
         for _ in range(TRIES - 1):
-            group = self._backend.main.group()
+            if not group.intact:
+                group = self._backend.main.group()
             # Changes nothing, but binds what is read now to the group.
             await self._backend.main.update_many(
                 "messages",
