@@ -182,7 +182,10 @@ class CopyTests(DisturbedTransferCase):
         await self.fails(DatabaseFailure, self.copy())
         self.assertEqual([], self.uids(self.target))
         self.assertEqual([], await view.refresh(may_expunge=True))
-        # Of the batch that failed nobody knows what the database did.
+        # Of the batch that failed nobody knows what the database did; it has a third.
+        self.assertEqual(self.size + self.size // 3, self.storage_used())
+        (first, *_) = self.attachment_rows()
+        self.assertEqual(3 + 1, first["metadata"]["c"])
         await self.leaks("quota", "reference-count")
         self.assertEqual(self.size, self.storage_used())
         self.assertEqual(0, self.db.archived.count_documents({}))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wildduck.mailstore import counters
@@ -11,7 +12,7 @@ from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.flag_table import keywords
 from wildduck.mailstore.journal import exists_entry
 from wildduck.mailstore.placing import junk_change
-from wildduck.mailstore.values import Mailbox, number
+from wildduck.mailstore.values import Copied, Mailbox, number
 
 #: What is read of a message that has come.
 ARRIVED = dict.fromkeys(
@@ -35,20 +36,42 @@ def exists_entries(
     return [exists_entry(after, session, now, junk_change(before, target)) for before, after in pairs]
 
 
-async def counted(backend: Backend, target: Mailbox, arrived: Sequence[Mapping[str, Any]]) -> None:
+class Arrivals:
     """
-    Bring up to date what follows from arrivals: cached counters, the keywords that are offered.
+    What has come so far, in little memory: a mailbox can be copied as a whole.
 
-    @param arrived: with L{ARRIVED}.
+    @ivar source: UIDs before, C{array('I')}.
+    @ivar target: UIDs of the same messages after.
     """
-    if not arrived:
-        return
-    unseen = sum(bool(row.get("unseen")) for row in arrived)
-    await counters.adjust(backend.redis, target.id, len(arrived), unseen)
-    found = {flag: None for row in arrived for flag in keywords(row.get("flags") or ())}
-    new = [flag for flag in found if flag not in target.keywords]
-    if new:
-        await remember_keywords(backend, target, new)
+
+    def __init__(self) -> None:
+        self.source = array("I")
+        self.target = array("I")
+        self._unseen = 0
+        self._keywords: dict[str, None] = {}
+
+    def add(self, uid: int, arrived: Mapping[str, Any]) -> None:
+        """
+        @param uid: before.
+        @param arrived: with L{ARRIVED}.
+        """
+        self.source.append(uid)
+        self.target.append(uid_of(arrived))
+        self._unseen += bool(arrived.get("unseen"))
+        self._keywords.update(dict.fromkeys(keywords(arrived.get("flags") or ())))
+
+    def copied(self, target: Mailbox) -> Copied:
+        """What is answered."""
+        return Copied.of(target.uid_validity, self.source, self.target)
+
+    async def tell(self, backend: Backend, target: Mailbox) -> None:
+        """Bring up to date what follows from arrivals: cached counters, the keywords that are offered."""
+        if not self.target:
+            return
+        await counters.adjust(backend.redis, target.id, len(self.target), self._unseen)
+        new = [flag for flag in self._keywords if flag not in target.keywords]
+        if new:
+            await remember_keywords(backend, target, new)
 
 
 def uid_of(row: Mapping[str, Any]) -> int:

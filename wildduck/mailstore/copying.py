@@ -14,7 +14,8 @@ verifier finds them.  A COPY that fails takes back what it has copied (RFC 3501
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -26,7 +27,7 @@ from wildduck.limits import BATCH_ROWS, COPY_BATCH_BYTES
 from wildduck.mailstore import encryption
 from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up
 from wildduck.mailstore.append import TRIES, check_keywords
-from wildduck.mailstore.arrivals import ARRIVED, counted, exists_entries, uid_of
+from wildduck.mailstore.arrivals import ARRIVED, Arrivals, exists_entries, uid_of
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import gather
@@ -42,9 +43,6 @@ _SOURCE = dict.fromkeys(("uid", "size", "magic", "junk", "copied", "mimeTree.att
 #: The bytes of the message, and of its document, which has copies of the text
 #: beside the parts and none of the attachments.
 _MEASURED = {"_id": False, "uid": True, "size": True, "bytes": {"$bsonSize": "$$ROOT"}}
-
-#: UID, bytes of the message, bytes of the document.
-_Sizes = list[tuple[int, int, int]]
 
 
 class Copier:
@@ -78,19 +76,19 @@ class Copier:
             raise MailboxNotFound()
         check_keywords(flags)
         wanted = sorted(set(uids))
-        sizes, encrypts = await gather(
-            self._sizes(source, wanted), encryption.account_encrypts(self._backend, source.user)
+        plan, encrypts = await gather(
+            self._plan(source, wanted), encryption.account_encrypts(self._backend, source.user)
         )
-        if not sizes:
+        batches, reserved = plan
+        if not batches:
             return Copied(target.uid_validity, (), ())
         if encrypts or target.encrypted:
-            await encryption.check_none_in_clear(self._backend, source, [uid for uid, *_ in sizes])
-        reserved = sum(size for _, size, _ in sizes)
+            await encryption.check_none_in_clear(self._backend, source, wanted)
         group = self._backend.main.group()
         await self._quota.reserve(source.user, reserved, group)
         job = _Job(self, source, target, flags, session, group, reserved)
         try:
-            for batch in _batches(sizes):
+            for batch in batches:
                 await job.batch(batch)
         except Exception:
             await job.undo()
@@ -99,11 +97,16 @@ class Copier:
             if job.reservation_is_sure:
                 await self._quota.release(source.user, reserved - job.held)
         self._backend.background(job.tell())
-        return job.copied()
+        return job.copied
 
-    async def _sizes(self, source: Mailbox, uids: list[int]) -> _Sizes:
-        """Of those that are there, ascending."""
-        found: _Sizes = []
+    async def _plan(self, source: Mailbox, uids: list[int]) -> tuple[list[array[int]], int]:
+        """
+        UIDs of those that are there, as they are copied at once (store.md §2), and their bytes.
+
+        @param uids: ascending.
+        """
+        batches: list[array[int]] = []
+        total = length = 0
         for start in range(0, len(uids), BATCH_ROWS):
             rows = await self._backend.main.find(
                 "messages",
@@ -112,21 +115,14 @@ class Copier:
                 sort=[("uid", 1)],
                 limit=BATCH_ROWS,
             )
-            found += [(uid_of(row), number(row.get("size")), number(row["bytes"])) for row in rows]
-        return found
-
-
-def _batches(sizes: _Sizes) -> Iterator[list[int]]:
-    """UIDs that are copied at once: quickly enough to be in time (store.md §2)."""
-    batch: list[int] = []
-    length = 0
-    for uid, _, bytes in sizes:
-        if batch and (len(batch) >= BATCH_ROWS or length + bytes > COPY_BATCH_BYTES):
-            yield batch
-            batch, length = [], 0
-        batch.append(uid)
-        length += bytes
-    yield batch
+            for row in rows:
+                total += number(row.get("size"))
+                length += number(row["bytes"])
+                if not batches or len(batches[-1]) >= BATCH_ROWS or length > COPY_BATCH_BYTES:
+                    batches.append(array("I"))
+                    length = number(row["bytes"])
+                batches[-1].append(uid_of(row))
+        return batches, total
 
 
 class _Copy:
@@ -189,7 +185,11 @@ class _Job:
         self._target = target
         self._flags = flags
         self._session = session
-        self._done: list[_Copy] = []
+        #: Of batches that are done: what has come, and the UIDs of the messages
+        #: that had no copy before.
+        self._arrivals = Arrivals()
+        self._newly_marked = array("I")
+        #: The batch in hand once copies of it may be there, and the numbers taken for it.
         self._batch: list[_Copy] = []
         self._allocations: list[Allocation] = []
 
@@ -230,14 +230,24 @@ class _Job:
         if not await self._write(batch, group, allocation):
             await self._write_again(batch, group)
         self._group = None
-        gone = sum(copy.arrived is None for copy in batch)
-        if gone:
+        await self._end(batch)
+
+    async def _end(self, batch: list[_Copy]) -> None:
+        """A batch is done."""
+        there = [copy for copy in batch if copy.arrived is not None]
+        for copy in there:
+            assert copy.arrived is not None
+            self._arrivals.add(copy.uid, copy.arrived)
+        self._newly_marked.extend(copy.uid for copy in batch if not copy.row.get("copied"))
+        if len(there) < len(batch):
             # They went in that moment; or their copies did just now, and what
             # they held was given back: giving back twice would harm more.
-            self._log.warn("{gone} messages went while they were copied", gone=gone)
-        self._done += [copy for copy in batch if copy.arrived is not None]
-        self._batch = []
-        await self._give_up_unused()
+            self._log.warn("{count} messages went while they were copied", count=len(batch) - len(there))
+        allocations, self._allocations, self._batch = self._allocations, [], []
+        # Tell readers of numbers that no copy has.
+        used = {number(copy.arrived["modseq"]) for copy in there if copy.arrived is not None}
+        for allocation in allocations:
+            await give_up(self._backend, allocation, used)
 
     async def _write_again(self, batch: list[_Copy], group: WriteGroup) -> None:
         """
@@ -347,13 +357,6 @@ class _Job:
             # At worst it is archived needlessly.
             self._log.info("messages that were copied are not marked so")
 
-    async def _give_up_unused(self) -> None:
-        """Tell readers of numbers that no copy has."""
-        used = {number(copy.arrived.get("modseq")) for copy in self._done if copy.arrived is not None}
-        allocations, self._allocations = self._allocations, []
-        for allocation in allocations:
-            await give_up(self._backend, allocation, used)
-
     # --- afterwards -------------------------------------------------------------------
 
     async def undo(self) -> None:
@@ -363,47 +366,43 @@ class _Job:
         What was disturbed is removed without giving anything back: what it
         holds may have been taken back by itself.
         """
-        done, doubtful = self._done, self._batch
-        self._done, self._batch = [], []
+        uids, doubtful = self._arrivals.target, [copy.id for copy in self._batch]
+        self._newly_marked.extend(copy.uid for copy in self._batch if not copy.row.get("copied"))
         try:
-            await self._remove(done, REMOVAL_FIELDS)
-            self.held -= sum(copy.size for copy in done)
-            await self._remove(doubtful, _WITHOUT_HOLDINGS)
-            await self._unmark(done + doubtful)
+            for start in range(0, len(uids), BATCH_ROWS):
+                these = uid_filter(self._target.id, uids[start : start + BATCH_ROWS])
+                await self._remove(these, REMOVAL_FIELDS)
+            await self._remove({"_id": {"$in": doubtful}, "mailbox": self._target.id}, _WITHOUT_HOLDINGS)
+            await self._unmark()
         except DomainError as error:
             self._log.warn("a COPY that failed could not be taken back: {error}", error=error)
         for allocation in self._allocations:
             await give_up(self._backend, allocation)
 
-    async def _remove(self, copies: list[_Copy], fields: dict[str, bool]) -> None:
-        for start in range(0, len(copies), BATCH_ROWS):
-            ids = [copy.id for copy in copies[start : start + BATCH_ROWS]]
-            rows = await self._backend.main.find(
-                "messages",
-                {"_id": {"$in": ids}, "mailbox": self._target.id},
-                projection=fields,
-                sort=[("uid", 1)],
-                limit=len(ids),
-            )
-            # The message itself is still there: nothing for the archive.
-            await self._removal.remove(self._target, [{**row, "copied": True} for row in rows], None)
+    async def _remove(self, these: dict[str, Any], fields: dict[str, bool]) -> None:
+        """@param these: a filter for at most L{BATCH_ROWS} copies."""
+        rows = await self._backend.main.find(
+            "messages", these, projection=fields, sort=[("uid", 1)], limit=BATCH_ROWS
+        )
+        # The message itself is still there: nothing for the archive.
+        await self._removal.remove(self._target, [{**row, "copied": True} for row in rows], None)
 
-    async def _unmark(self, copies: list[_Copy]) -> None:
-        """Messages that have no copy after all."""
-        ids = [copy.row["_id"] for copy in copies if not copy.row.get("copied")]
-        for start in range(0, len(ids), BATCH_ROWS):
-            these = {"_id": {"$in": ids[start : start + BATCH_ROWS]}, "mailbox": self._source.id}
+    async def _unmark(self) -> None:
+        """The messages have no copy after all."""
+        uids = self._newly_marked
+        for start in range(0, len(uids), BATCH_ROWS):
+            these = uid_filter(self._source.id, uids[start : start + BATCH_ROWS])
             await self._backend.main.update_many("messages", these, {"$set": {"copied": False}})
 
     async def tell(self) -> None:
         """What nothing depends on: pings, cached counters, keywords."""
         await self._backend.changed(self._target.user)
-        await counted(self._backend, self._target, [copy.arrived for copy in self._done if copy.arrived])
+        await self._arrivals.tell(self._backend, self._target)
 
+    @property
     def copied(self) -> Copied:
         """What came of it."""
-        pairs = ((copy.uid, uid_of(copy.arrived)) for copy in self._done if copy.arrived is not None)
-        return Copied.of(self._target.uid_validity, pairs)
+        return self._arrivals.copied(self._target)
 
 
 _WITHOUT_HOLDINGS = {

@@ -25,7 +25,7 @@ from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore import counters, encryption
 from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up
 from wildduck.mailstore.append import TRIES, check_keywords
-from wildduck.mailstore.arrivals import ARRIVED, counted, exists_entries, uid_of
+from wildduck.mailstore.arrivals import ARRIVED, Arrivals, exists_entries, uid_of
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.expunge import MailboxLock, locked
@@ -78,7 +78,7 @@ class Mover:
                 await job.run(wanted, lock)
         finally:
             self._backend.background(job.tell())
-        return job.moved()
+        return job.moved
 
 
 class _Move:
@@ -122,7 +122,9 @@ class _Job:
         self._flags = flags
         self._session = session
         self._in_place = "messages" not in backend.databases.sharded
-        self._done: list[_Move] = []
+        self._arrivals = Arrivals()
+        #: Messages that have left, and how many of them were unseen.
+        self._left = self._left_unseen = 0
         #: Numbers of the target that were taken for the batch in hand.
         self._taken: list[Allocation] = []
 
@@ -147,10 +149,19 @@ class _Job:
             if not await self._write(batch, group):
                 await self._write_again(batch, group)
         finally:
-            self._done += [move for move in batch if move.left]
+            self._note(batch)
         used = {number(move.arrived["modseq"]) for move in batch if move.arrived is not None}
         for allocation in self._taken:
             await give_up(self._backend, allocation, used)
+
+    def _note(self, batch: list[_Move]) -> None:
+        """What is known to have left, and to have arrived."""
+        for move in batch:
+            if move.left:
+                self._left += 1
+                self._left_unseen += bool(move.row.get("unseen"))
+            if move.arrived is not None:
+                self._arrivals.add(move.uid, move.arrived)
 
     async def _write_again(self, batch: list[_Move], group: WriteGroup) -> None:
         """
@@ -307,14 +318,13 @@ class _Job:
 
     async def tell(self) -> None:
         """What nothing depends on: pings, cached counters, keywords."""
-        if not self._done:
+        if not self._left:
             return
         await self._backend.changed(self._source.user)
-        unseen = sum(bool(move.row.get("unseen")) for move in self._done)
-        await counters.adjust(self._backend.redis, self._source.id, -len(self._done), -unseen)
-        await counted(self._backend, self._target, [move.arrived for move in self._done if move.arrived])
+        await counters.adjust(self._backend.redis, self._source.id, -self._left, -self._left_unseen)
+        await self._arrivals.tell(self._backend, self._target)
 
+    @property
     def moved(self) -> Copied:
         """What came of it."""
-        pairs = ((move.uid, uid_of(move.arrived)) for move in self._done if move.arrived is not None)
-        return Copied.of(self._target.uid_validity, pairs)
+        return self._arrivals.copied(self._target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,10 +145,9 @@ class Copied:
     target: tuple[int, ...]
 
     @classmethod
-    def of(cls, uid_validity: int, pairs: Iterable[tuple[int, int]]) -> Copied:
-        """@param pairs: UIDs before and after."""
-        ordered = sorted(pairs)
-        return cls(uid_validity, tuple(old for old, _ in ordered), tuple(new for _, new in ordered))
+    def of(cls, uid_validity: int, source: Sequence[int], target: Sequence[int]) -> Copied:
+        """@param source: UIDs before, ascending."""
+        return cls(uid_validity, tuple(source), tuple(target))
 
 
 @dataclass(frozen=True, slots=True)
