@@ -81,7 +81,7 @@ MODSEQ_HOLE_SECONDS = 10.0
 #: Rows of one batch in a STORE, EXPUNGE or a catch-up read.
 BATCH_ROWS = 1000
 
-#: Bytes of documents that COPY copies at once: they are written long before H / 2
+#: Bytes of documents that COPY or MOVE writes at once: it is done long before H / 2
 #: (store.md §2).
 COPY_BATCH_BYTES = 16 * MIB
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import bson
+
 from test.mailstore.support import message, with_attachment
 from test.mailstore.test_attachments import encoded
 from test.mailstore.test_copying import TransferCase
@@ -222,6 +224,19 @@ class MoveTests(TransferCase):
         await self.store.move(inbox, [1], self.target)
         (row,) = self.documents(self.target)
         self.assertEqual((["\\Flagged"], True), (row["flags"], row["flagged"]))
+
+    async def test_large_ones_in_small_batches(self) -> None:
+        """How many are moved at once goes by the length of their documents too."""
+        for n in range(5):
+            await self.add(message(n))
+        self.patch(moving, "COPY_BATCH_BYTES", len(bson.encode(self.db.messages.find_one())) * 5 // 2)
+        inbox = await self.inbox()
+        used = self.count_uses(self.node.databases.main, {"mailboxes"})
+        moved = await self.store.move(inbox, [1, 2, 3, 4, 5], self.target)
+        # The numbers of both mailboxes for each of three batches.
+        self.assertEqual(6, len(used))
+        self.assertEqual((1, 2, 3, 4, 5), moved.target)
+        self.assertEqual([1, 2, 3, 4, 5], self.uids(self.target))
 
 
 class ShardedMoveTests(MoveTests):

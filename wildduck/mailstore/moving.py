@@ -14,14 +14,14 @@ are copied and then removed (store.md §8).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bson import ObjectId
 
 from wildduck.database import WriteGroup
 from wildduck.errors import DuplicateKey, MailboxNotFound, Unavailable
-from wildduck.limits import BATCH_ROWS
+from wildduck.limits import BATCH_ROWS, COPY_BATCH_BYTES
 from wildduck.mailstore import counters, encryption
 from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up
 from wildduck.mailstore.append import TRIES, check_keywords
@@ -36,7 +36,7 @@ from wildduck.mailstore.placing import new_ids, place_stages, uid_filter
 from wildduck.mailstore.values import Copied, Mailbox, number
 
 #: What is read of a message that is to be moved.
-_SOURCE = {**ARRIVED, "junk": True}
+_SOURCE = {**ARRIVED, "junk": True, "bytes": {"$bsonSize": "$$ROOT"}}
 
 
 class Mover:
@@ -79,6 +79,21 @@ class Mover:
         finally:
             self._backend.background(job.tell())
         return job.moved
+
+
+def _batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Those that are moved at once: quickly enough to be in time (store.md §2)."""
+    batch: list[dict[str, Any]] = []
+    length = 0
+    for row in rows:
+        bytes = number(row.pop("bytes"))
+        if batch and length + bytes > COPY_BATCH_BYTES:
+            yield batch
+            batch, length = [], 0
+        batch.append(row)
+        length += bytes
+    if batch:
+        yield batch
 
 
 class _Move:
@@ -131,21 +146,25 @@ class _Job:
     async def run(self, uids: list[int], lock: MailboxLock) -> None:
         """@raise Unavailable: a part may be moved."""
         for start in range(0, len(uids), BATCH_ROWS):
-            await lock.keep()
-            await self._batch(uids[start : start + BATCH_ROWS])
+            some = uids[start : start + BATCH_ROWS]
+            rows = await self._backend.main.find(
+                "messages",
+                uid_filter(self._source.id, some),
+                projection=_SOURCE,
+                sort=[("uid", 1)],
+                limit=len(some),
+            )
+            for batch in _batches(rows):
+                await lock.keep()
+                await self._batch(batch)
 
     # --- one batch ------------------------------------------------------------------
 
-    async def _batch(self, uids: list[int]) -> None:
-        main = self._backend.main
-        these = uid_filter(self._source.id, uids)
-        rows = await main.find("messages", these, projection=_SOURCE, sort=[("uid", 1)], limit=len(uids))
-        if not rows:
-            return
+    async def _batch(self, rows: list[dict[str, Any]]) -> None:
         batch = [_Move(row, row["_id"] if self._in_place else ObjectId()) for row in rows]
         self._taken = []
         try:
-            group = main.group()
+            group = self._backend.main.group()
             if not await self._write(batch, group):
                 await self._write_again(batch, group)
         finally:
