@@ -98,6 +98,20 @@ class HostileDocuments(TestCase):
         self.assertIn(b"t OK", self.check(await client.command(b"STORE 1 FLAGS (\\Deleted)")))
         self.assertIn(b"* 1 EXPUNGE", self.check(await client.command(b"EXPUNGE")))
 
+    async def test_no_list_of_flags(self) -> None:
+        """A message whose flags are no list has none, and gets some by STORE."""
+        server, account, database = await self.started()
+        client = await self.client(server)
+        for uid, value in enumerate((None, 5, "\\Seen", {"a": [None]}), 2):
+            await server.add(account, "INBOX", MESSAGE)
+            database.messages.update_one({"uid": uid}, {"$set": {"flags": value}})
+        await client.command(b"SELECT INBOX")
+        found = self.check(await client.command(b"FETCH 2:5 FLAGS"))
+        self.assertEqual(len(re.findall(rb"FETCH \(FLAGS \((\\Recent)?\)\)", found)), 4)
+        self.assertIn(b"t OK", self.check(await client.command(b"STORE 1:5 +FLAGS.SILENT (\\Flagged)")))
+        found = self.check(await client.command(b"FETCH 1:5 FLAGS"))
+        self.assertEqual(found.count(b"\\Flagged"), 5)
+
     async def test_content(self) -> None:
         """Header lines, parsed headers and structure of a tree that another program has written."""
         server, _, database = await self.started()
@@ -142,3 +156,35 @@ class HostileDocuments(TestCase):
                     self.assertRegex(found, rb"t OK|t NO \[SERVERBUG\] Some messages can not be read")
                     damaged += b"t NO" in found
         self.assertLessEqual(len(self.flushLoggedErrors()), damaged)
+
+    async def test_search(self) -> None:
+        """Damaged messages are found or not, but hide no others."""
+        server, account, database = await self.started()
+        await server.add(account, "INBOX", MESSAGE)
+        client = await self.client(server)
+        await client.command(b"SELECT INBOX")
+        certain = [b"SUBJECT s", b"FROM a", b"BODY body", b"TEXT body", b"LARGER 1"]
+        searches = [
+            *certain,
+            b"SENTSINCE 1-Jan-1970",
+            b"HEADER X-A y",
+            b"KEYWORD x",
+            b"OR CC x NOT SUBJECT q",
+        ]
+        for value in (INJECTED, None, 5, [INJECTED], {"a": [None]}):
+            for change in (
+                {"headers": value, "mimeTree.header": value},
+                {"headers": [{"key": value, "value": value}, value]},
+                {"text": value, "html": value, "intro": value},
+                {"mimeTree.parsedHeader": value, "mimeTree.childNodes": value, "attachments": value},
+                {"flags": value, "subject": value, "envelope": value, "msgid": value},
+            ):
+                database.messages.update_one(
+                    {"uid": 1}, {"$unset": {"mimeTree.native": True}, "$set": change}
+                )
+                for search in searches:
+                    found = await client.command(b"SEARCH " + search)
+                    self.assertIn(b"t OK", found, (search, change))
+                    if search in certain:
+                        self.assertRegex(found, rb"\* SEARCH (1 )?2\r\n", (search, change))
+                self.assertEqual(self.flushLoggedErrors(), [], change)

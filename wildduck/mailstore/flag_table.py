@@ -29,7 +29,8 @@ def canonical(flags: Iterable[str]) -> tuple[str, ...]:
 
 def texts(flags: object) -> tuple[str, ...]:
     """What can be flags of a stored value, for other programs write to the database too."""
-    return tuple(flag for flag in flags if isinstance(flag, str)) if isinstance(flags, list) else ()
+    listed = flags if isinstance(flags, (list, tuple)) else ()
+    return tuple(flag for flag in listed if isinstance(flag, str))
 
 
 def keywords(flags: Iterable[str]) -> tuple[str, ...]:
@@ -70,9 +71,11 @@ class FlagTable:
         @param flags: as stored; what is no text among them counts for nothing.
         """
         try:
-            return self._pack(uid, flags)
+            if not isinstance(flags, (str, dict)):
+                return self._pack(uid, flags)
         except TypeError:
-            return self._pack(uid, texts(flags))
+            pass
+        return self._pack(uid, texts(flags))
 
     def _pack(self, uid: int, flags: Iterable[str]) -> int:
         """@raise TypeError: these are no texts."""

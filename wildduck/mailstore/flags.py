@@ -61,7 +61,7 @@ def flag_update(mode: str, flags: Sequence[str], modseq: int, *, searchable: boo
     ]
 
 
-_STORED = {"$ifNull": ["$flags", []]}
+_STORED = {"$cond": [{"$isArray": "$flags"}, "$flags", []]}
 
 
 def with_flags(flags: Sequence[str]) -> dict[str, Any]:
