@@ -160,6 +160,8 @@ POP3_PIPELINE = 100
 #: Time without a byte: signed in (RFC 1939 §3 demands 10 minutes), before.
 POP3_IDLE_SECONDS = 10 * 60.0
 POP3_LOGIN_SECONDS = 60.0
+#: From the greeting to sign-in, whatever is sent meanwhile.
+POP3_LOGIN_TOTAL_SECONDS = 180.0
 
 # --- LMTP ----------------------------------------------------------------------
 

@@ -55,18 +55,18 @@ class HostileTests(TestCase):
         one += b"+OK top of message follows\r\nSubject: x\r\n\r\n.\r\n"
         self.assertEqual(await client.end(), one * 2500 + b"+OK Bye\r\n")
 
-    async def test_pipelined_listings(self) -> None:
+    async def test_answers_not_taken(self) -> None:
         """A client that takes no answers gets no more of them made."""
-        server = await self._server("pop3.max_messages=0")
-        client = await server.signed_in()
+        server = await self._server()
         self.patch(limits, "WRITE_BUFFER", 1000)
-        sent: list[bytes] = []
-        transport: Any = client.transport
-        transport.write = sent.append
-        transport.producer.pauseProducing()
-        client.send(b"UIDL\r\n" * 10_000)
-        self.assertLess(client.connection.unsent, 5000)
-        self.assertEqual(sent, [])
+        for command in (b"UIDL", b"RETR 1", b"NOOP"):
+            client = await server.signed_in()
+            client.transport.producer.pauseProducing()  # type: ignore[union-attr]
+            client.send((command + b"\r\n") * 10_000)
+            outlet = client.connection._outlet
+            await until(lambda outlet=outlet: outlet._waiters)  # type: ignore[misc]
+            self.assertLess(outlet.waiting, 1200, command)
+            self.assertEqual(client.data, b"")
 
     async def test_endless_line(self) -> None:
         """A line without end is answered once and not kept; what follows it is understood."""
@@ -209,7 +209,18 @@ class TimeTests(TestCase):
         clock.advance(59)
         client.send(b"A")
         clock.advance(0.9)
-        self.assertFalse(client.transport.disconnecting or client._closed)
+        self.assertFalse(client._closed)
+        clock.advance(0.2)
+        self.assertEqual(await client.end(), b"")
+
+    async def test_before_sign_in_in_all(self) -> None:
+        """Commands keep no place for who never signs in."""
+        clock, _, client = await self._connected()
+        for _ in range(3):
+            clock.advance(59)
+            await client.command(b"USER fred")
+        clock.advance(2.9)
+        self.assertFalse(client._closed)
         clock.advance(0.2)
         self.assertEqual(await client.end(), b"")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bson import ObjectId
 
-from wildduck.mailstore import counters, retention
+from wildduck.mailstore import counters, oldest_shown, retention
 from wildduck.mailstore.backend import Backend, javascript, milliseconds
 from wildduck.mailstore.uid_validity import UID_VALIDITY
 
@@ -28,4 +28,5 @@ async def delete_user_data(backend: Backend, user: ObjectId) -> None:
     await main.delete_one(UID_VALIDITY, {"_id": user}, durable=True)
     for mailbox in mailboxes:
         backend.background(counters.forget(backend.redis, mailbox["_id"]))
+    backend.background(oldest_shown.forget(backend.redis, user))
     backend.background(backend.changed(user))

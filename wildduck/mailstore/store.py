@@ -22,7 +22,7 @@ from wildduck.errors import MailboxNotFound
 from wildduck.events import Notifier
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.limits import BATCH_ROWS
-from wildduck.mailstore import deletion, prepared
+from wildduck.mailstore import deletion, oldest_shown, prepared
 from wildduck.mailstore.append import Appender, internal_date as as_internal_date
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
@@ -161,6 +161,14 @@ class MailStore:
         index = MailboxIndex(self._backend, mailbox)
         await index.load()
         return View(self._backend, index)
+
+    async def oldest_shown(self, mailbox: Mailbox) -> int:
+        """See L{oldest_shown.get}."""
+        return await oldest_shown.get(self._backend.redis, mailbox)
+
+    def keep_oldest_shown(self, mailbox: Mailbox, uid: int) -> None:
+        """See L{oldest_shown.keep}; nobody need wait for it."""
+        self._backend.background(oldest_shown.keep(self._backend.redis, mailbox, uid))
 
     def rows(
         self, mailbox: Mailbox, uids: Sequence[int], projection: Mapping[str, Any], *, batch_size: int = 0

@@ -32,8 +32,9 @@ class Pop3Connection(Connection):
     Implements L{wildduck.pop3.session.Line}.
 
     Before sign-in the time-out runs from command to command, for a client that
-    sends a byte now and then is not one that signs in; afterwards from byte to
-    byte, in either direction.  When it is over nothing is said (RFC 1939 §3).
+    sends a byte now and then is not one that signs in, and ends in any case after
+    a while; afterwards from byte to byte, in either direction.  When it is over
+    nothing is said (RFC 1939 §3).
     """
 
     factory: Any
@@ -47,11 +48,13 @@ class Pop3Connection(Connection):
         self._answer: Deferred[bytes | None] | None = None  # a command waits for a line
         self._turn: IDelayedCall | None = None
         self._login_timer: IDelayedCall | None = None
+        self._login_by = 0.0
 
     # --- hooks of Connection -----------------------------------------------------------
 
     def opened(self) -> None:
         self._session = Session(self, self.factory.services)
+        self._login_by = self.clock.seconds() + limits.POP3_LOGIN_TOTAL_SECONDS
         self._login_timer = self.clock.callLater(limits.POP3_LOGIN_SECONDS, self._login_overdue)
         # Without a "<": a timestamp in the greeting would announce APOP.
         self.send(replies.ok(f"{self.factory.services.settings.hostname} POP3 server ready"))
@@ -118,7 +121,8 @@ class Pop3Connection(Connection):
     def _progressed(self) -> None:
         """The client has sent something whole that makes sense."""
         if self._login_timer is not None:
-            self._login_timer.reset(limits.POP3_LOGIN_SECONDS)
+            left = max(0.0, self._login_by - self.clock.seconds())
+            self._login_timer.reset(min(limits.POP3_LOGIN_SECONDS, left))
 
     def _login_overdue(self) -> None:
         self._login_timer = None
@@ -177,7 +181,6 @@ class Pop3Connection(Connection):
         bad = False
         try:
             response = await row.handler(session, command)
-            await self.drained()
         except (ConnectionLost, ConnectionDone):
             return
         except Exception as error:

@@ -7,12 +7,14 @@ and nothing that happens in the mailbox meanwhile changes any of it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bson import ObjectId
 
 from wildduck.errors import DomainError
+from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.store import MailStore
 from wildduck.mailstore.values import Mailbox
 from wildduck.mime import native
@@ -131,13 +133,17 @@ async def open_maildrop(store: MailStore, user: ObjectId, most: int) -> Maildrop
     Look into INBOX.
 
     @param user: ObjectId of the account.
-    @param most: messages to show, the newest; 0: all.
+    @param most: messages to show, the newest; 0: all.  With a bound those that
+        were once too old stay hidden (L{wildduck.mailstore.oldest_shown}).
     @raise MailboxNotFound: the account has no INBOX.
     """
     mailbox = await store.mailboxes.get(user, INBOX)
-    view = await store.open_mailbox(mailbox)
+    view, oldest = await gather(store.open_mailbox(mailbox), store.oldest_shown(mailbox))
     try:
-        uids = view.uids[-most:] if most else view.uids[:]
+        first = max(len(view.uids) - most, bisect_left(view.uids, oldest)) if most else 0
+        uids = view.uids[max(0, first) :]
+        if first > 0 and uids and uids[0] > oldest:
+            store.keep_oldest_shown(mailbox, uids[0])
         unseen = {uid for uid in uids if SEEN not in view.flags(uid)}
     finally:
         view.close()

@@ -79,7 +79,7 @@ class Transfer:
             _, header = content.rope.section((), "HEADER") or (0, 0)
             end = content.length if lines else header
             cutter, first = TopCutter(header, lines), ok("top of message follows")
-        await content.prepare(0, end)
+        # What is missing altogether is found before the first block comes.
         stuffer = DotStuffer()
         gathered, size = [first], 0
         blocks = cast("AsyncGenerator[bytes, None]", content.blocks(0, end))

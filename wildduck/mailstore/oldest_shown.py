@@ -1,0 +1,44 @@
+"""
+The oldest message that POP3 shows, as WildDuck keeps it in Redis (spec/schema.md §10 C{pxm:}).
+
+POP3 shows the newest messages of INBOX only.  When some of them are deleted the
+older ones must not move up in their place: a client that deletes what it has
+fetched would session by session take away all mail that the account ever had.
+"""
+
+from __future__ import annotations
+
+from bson import ObjectId
+
+from wildduck.database import Redis
+from wildduck.errors import Unavailable
+from wildduck.mailstore.values import Mailbox
+
+
+def _key(user: ObjectId) -> str:
+    return f"pxm:{user}"
+
+
+async def get(redis: Redis, mailbox: Mailbox) -> int:
+    """Its UID; 0 when none was hidden yet, or Redis does not tell."""
+    try:
+        value = await redis.execute("HGET", _key(mailbox.user), str(mailbox.id))
+    except Unavailable:
+        return 0
+    return int(value) if value is not None and value.isdigit() else 0
+
+
+async def keep(redis: Redis, mailbox: Mailbox, uid: int) -> None:
+    """Older ones are hidden from now on."""
+    try:
+        await redis.execute("HSET", _key(mailbox.user), str(mailbox.id), uid)
+    except Unavailable:
+        return
+
+
+async def forget(redis: Redis, user: ObjectId) -> None:
+    """The account is no more."""
+    try:
+        await redis.execute("DEL", _key(user))
+    except Unavailable:
+        return
