@@ -13,8 +13,20 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 
-from test.interop import clients, comparison, curl, libraries, mirrors, screen, sorting
+from test.interop import (
+    clients,
+    comparison,
+    curl,
+    drains,
+    libraries,
+    mirrors,
+    python,
+    screen,
+    sorting,
+    workers,
+)
 from test.interop.case import Case, Failed, Setting, Skipped
 from test.interop.programs import Missing
 from test.support.server_process import ServerProcess, automatic_ports
@@ -24,6 +36,7 @@ CASES = (
     Case("swaks-starttls", clients.swaks_starttls),
     Case("curl", clients.curl_account),
     Case("imaplib", clients.imaplib_reads),
+    Case("imaplib-works", python.imaplib_works),
     Case("openssl", clients.openssl_implicit),
     Case("openssl-starttls", clients.openssl_starttls),
     Case("imapclient", libraries.imapclient),
@@ -37,8 +50,18 @@ CASES = (
     Case("imapfilter", sorting.imapfilter),
     Case("imapfilter-starttls", sorting.imapfilter_starttls),
     Case("imapfilter-tls", sorting.imapfilter_tls),
+    Case("curl-pop3", curl.pop3),
+    Case("curl-pop3s", curl.pop3s),
+    Case("openssl-pop3", clients.openssl_pop3),
+    Case("poplib", python.poplib_window),
+    Case("fetchmail-cut", drains.fetchmail_cut),
+    Case("getmail-cut", drains.getmail_cut),
+    Case("mpop-cut", drains.mpop_cut),
     Case("dovecot", comparison.dovecot_structures),
 )
+
+#: POP3 clients shall see all of a large mailbox.
+_SETTINGS = ("pop3.max_messages=0",)
 
 
 def main(names: list[str]) -> int:
@@ -54,7 +77,7 @@ def main(names: list[str]) -> int:
         return 2
     chosen = [known[name] for name in names] or list(CASES)
     folder = tempfile.mkdtemp(prefix="wildduck-interop-")
-    server = ServerProcess(os.path.join(folder, "data"), automatic_ports())
+    server = ServerProcess(os.path.join(folder, "data"), [*automatic_ports(), *_SETTINGS])
     try:
         server.start()
         setting = Setting(server, folder)
@@ -81,6 +104,7 @@ def _run(case: Case, setting: Setting) -> bool:
     except Failed as failure:
         said, word, good = str(failure), "FAILED", False
     except Exception as error:
+        traceback.print_exc()
         said, word, good = f"{type(error).__name__}: {error}", "FAILED", False
     print(f"{case.name:18} {word:8} {time.monotonic() - began:5.1f} s  {said}", flush=True)
     return good
