@@ -25,7 +25,6 @@ from test.interop import (
     python,
     screen,
     sorting,
-    workers,
 )
 from test.interop.case import Case, Failed, Setting, Skipped
 from test.interop.programs import Missing
