@@ -87,6 +87,8 @@ COPY_BATCH_BYTES = 16 * MIB
 
 #: Custom keywords remembered for a mailbox, system flags included (WildDuck).
 MAILBOX_FLAGS = 100
+#: Flags of one message: a worker holds those of all messages that are open in it.
+MESSAGE_FLAGS = 500
 #: Length of one keyword (WildDuck: STORE refuses longer ones).
 KEYWORD_BYTES = 255
 

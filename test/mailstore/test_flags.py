@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from test.mailstore.support import StoreCase
 from wildduck.errors import BadInput, LimitReached
-from wildduck.limits import MAILBOX_FLAGS
+from wildduck.limits import MAILBOX_FLAGS, MESSAGE_FLAGS
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.documents import mirrors
 from wildduck.mailstore.flag_table import SYSTEM_FLAGS
@@ -189,6 +189,18 @@ class StoreTests(FlagCase):
             self.assertEqual(["$flags", "$$ROOT", "$Forwarded"], self.row(1)["flags"])
         await self.store.store_flags(self.mailbox, [1], "-", ["$$ROOT"])
         self.assertEqual(["$flags", "$Forwarded"], self.row(1)["flags"])
+
+    async def test_many_flags(self) -> None:
+        """A message takes so many flags and no more, at once or one by one; one with more loses them."""
+        self.put(1)
+        names = [f"k{n}" for n in range(MESSAGE_FLAGS + 1)]
+        await self.fails(LimitReached, self.store.store_flags(self.mailbox, [1], "=", names))
+        await self.store.store_flags(self.mailbox, [1], "+", names[:-1])
+        await self.fails(LimitReached, self.store.store_flags(self.mailbox, [1], "+", names[-1:]))
+        self.assertEqual(names[:-1], self.row(1)["flags"])
+        self.put(2, *names, "more")
+        await self.store.store_flags(self.mailbox, [2], "-", names[:1])
+        self.assertEqual([*names[1:], "more"], self.row(2)["flags"])
 
     async def test_bad_requests(self) -> None:
         """An endless keyword and an unknown mode are refused."""

@@ -24,7 +24,7 @@ from wildduck.errors import (
     Overloaded,
     Unavailable,
 )
-from wildduck.limits import KEYWORD_BYTES, MAILBOX_FLAGS
+from wildduck.limits import KEYWORD_BYTES, MAILBOX_FLAGS, MESSAGE_FLAGS
 from wildduck.mailstore import counters, documents
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
 from wildduck.mailstore.attachments import Attachments
@@ -92,6 +92,7 @@ class Appender:
         """
         analysis = prepared.analysis
         check_keywords(origin.flags)
+        check_count(origin.flags)
         group = self._backend.main.group()
         # The thread needs nothing of the quota, and costs nothing if that refuses.
         thread_found = spawn(
@@ -304,6 +305,12 @@ def check_keywords(flags: tuple[str, ...]) -> None:
     """@raise LimitReached: a keyword is longer than WildDuck takes."""
     if any(len(flag.encode("utf-8", "replace")) > KEYWORD_BYTES for flag in flags):
         raise LimitReached("A keyword is too long")
+
+
+def check_count(flags: tuple[str, ...]) -> None:
+    """@raise LimitReached: more flags than one message may have."""
+    if len(flags) > MESSAGE_FLAGS:
+        raise LimitReached("A message can not have so many flags")
 
 
 async def remember_keywords(backend: Backend, mailbox: Mailbox, new: list[str]) -> None:

@@ -17,7 +17,7 @@ from wildduck.errors import BadInput, Unavailable
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore import counters
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
-from wildduck.mailstore.append import check_keywords, remember_keywords
+from wildduck.mailstore.append import check_count, check_keywords, remember_keywords
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN, canonical, keywords, texts
 from wildduck.mailstore.journal import flags_entry
@@ -186,11 +186,16 @@ class _Job:
             row = rows.get(uid)
             if row is None:
                 self.missing.append(uid)
-            elif not self._passes(row):
+                continue
+            if not self._passes(row):
                 self.modified.append(uid)
-            elif changed_flags(row["flags"], self.mode, self.flags) == tuple(row["flags"]):
-                self.changed[uid] = (tuple(row["flags"]), number(row["modseq"]))
+                continue
+            flags = changed_flags(row["flags"], self.mode, self.flags)
+            if flags == row["flags"]:
+                self.changed[uid] = (flags, number(row["modseq"]))
             else:
+                if len(flags) > len(row["flags"]):
+                    check_count(flags)
                 pending[uid] = row
         if not pending:
             return True
