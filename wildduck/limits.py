@@ -85,6 +85,15 @@ BATCH_ROWS = 1000
 #: (store.md §2).
 COPY_BATCH_BYTES = 16 * MIB
 
+#: Indexes of mailboxes that no session has open, kept for the next one, all
+#: together (20 bytes a message).
+INDEX_BYTES = 64 * MIB
+#: Events kept for a session that does not read them (it is slow); beyond it
+#: that session compares what it knows with what is there.
+INDEX_LOG_EVENTS = 20_000
+#: All mailboxes open in a worker are asked this often whether a ping was lost.
+POLL_SECONDS = 30.0
+
 #: Custom keywords remembered for a mailbox, system flags included (WildDuck).
 MAILBOX_FLAGS = 100
 #: Flags of one message: a worker holds those of all messages that are open in it.

@@ -51,7 +51,7 @@ class FailureTests(TestCase):
         server = await ImapServer.start(self)
         client = await server.signed_in()
 
-        async def silent(user: Any, path: str) -> None:
+        async def silent(user: Any, path: str, **options: Any) -> None:
             raise Unavailable()
 
         self.patch(server.domain.store, "open", silent)

@@ -284,7 +284,7 @@ class ExactTests(StoreCase):
         """What is added is what an index of the mailbox holds."""
         await self.add(message(), flags=["\\Seen"])
         index = MailboxIndex(self.store._backend, await self.inbox())
-        await index.load()
+        await index.catch_up()
         self.assertEqual(("\\Seen",), index.flags(1))
 
 

@@ -132,10 +132,12 @@ class Run:
     async def _given_mailbox(self, path: str, special_use: str | None) -> None:
         await self._server.mailbox(self._account, path, special_use)
 
-    async def _given_message(self, name: str, path: str, flags: str | None) -> None:
+    async def _given_message(self, new: str | None, name: str, path: str, flags: str | None) -> None:
         with open(os.path.join(self.folder, "messages", name + ".eml"), "rb") as file:
             content = file.read().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         await self._server.add(self._account, path, content, *(flags or "").split())
+        if new is None:
+            await self._server.forget_recent(self._account, path)
 
     async def _given_start(self, start: str) -> None:
         self._start = start
@@ -146,7 +148,7 @@ class Run:
     _GIVEN: tuple[tuple[str, Callable[..., Awaitable[None]]], ...] = (
         (r"setting (.*)", _given_setting),
         (r"mailbox \"(.*?)\"(?: for (\\[A-Za-z]+))?", _given_mailbox),
-        (r"message ([a-z0-9-]+) in \"(.*?)\"(?: with (.*))?", _given_message),
+        (r"(new )?message ([a-z0-9-]+) in \"(.*?)\"(?: with (.*))?", _given_message),
         (r"(connected|signed in|\".*\" selected|\".*\" examined)", _given_start),
         (r"a client from far away", _given_peer),
     )
@@ -263,7 +265,8 @@ class Run:
         elif text == "nothing more":
             assert not client.data, f"the server said: {client.data.decode('latin-1')!r}"
         else:
-            await self._prepare(text)
+            # What comes now nobody was told of.
+            await self._prepare("new " + text if text.startswith("message ") else text)
 
 
 def methods_of(make: type[Run], file: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from test.support.databases import fresh_settings
 from wildduck.accounts import Account
 from wildduck.composition import Domain
 from wildduck.config import Settings
+from wildduck.mailstore.recent import Recents
 from wildduck.mailstore.values import Appended, Mailbox
 from wildduck.mime.message import scan
 from wildduck.network.factory import ConnectionFactory
@@ -80,6 +81,12 @@ class MailServer:
         mailboxes = self.domain.store.mailboxes
         found = {mailbox.path: mailbox for mailbox in await mailboxes.list(account.id)}
         return found.get(path) or await mailboxes.create(account.id, path, special_use)
+
+    async def forget_recent(self, account: Account, path: str) -> None:
+        """Let a session have been told of all messages of a mailbox."""
+        mailbox = await self.mailbox(account, path)
+        view = await self.domain.store.open_mailbox(mailbox, recents=Recents.CLAIMED)
+        view.close()
 
     async def add(self, account: Account, path: str, content: bytes, *flags: str) -> Appended:
         """Put a message into a mailbox, not through the face."""

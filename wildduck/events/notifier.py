@@ -69,7 +69,7 @@ class Notifier:
 
         Listeners of this worker are told before this returns; for Redis it does not wait.
         """
-        self._tell(user)
+        self.wake(user)
         if user in self._sending:
             self._sending[user] = True
             return
@@ -128,14 +128,15 @@ class Notifier:
             for listener in list(self._command_listeners.get(user, ())):
                 self._call(listener, command)
         elif ping.get("o") != self._origin:
-            self._tell(user)
+            self.wake(user)
 
     def _gap(self) -> None:
         """The subscription is back after a loss: everybody looks."""
         for user in list(self._listeners):
-            self._tell(user)
+            self.wake(user)
 
-    def _tell(self, user: ObjectId) -> None:
+    def wake(self, user: ObjectId) -> None:
+        """Let the listeners of this worker look, as if a ping had come."""
         for listener in list(self._listeners.get(user, ())):
             self._call(listener)
 

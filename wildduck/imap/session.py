@@ -6,10 +6,10 @@ Command handlers know this class and nothing of the transport behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorTime
@@ -25,6 +25,7 @@ from wildduck.imap.grammar.responses import (
     ExpungeData,
     FetchData,
     FlagsData,
+    RecentData,
     Response,
     capability_code,
     permanent_flags_code,
@@ -32,7 +33,7 @@ from wildduck.imap.grammar.responses import (
 from wildduck.imap.state import Move, State, after
 from wildduck.imap.uploads import Upload
 from wildduck.mailstore.store import MailStore
-from wildduck.mailstore.values import Change, Exists, Expunged
+from wildduck.mailstore.values import Change, Exists, Expunged, Recent
 from wildduck.mailstore.view import View
 
 
@@ -114,6 +115,9 @@ class Session:
         self.read_only = False
         self.uploads: list[Upload] = []
         self.literal_open = False
+        #: Called when something may have happened in one of the account's mailboxes.
+        self.on_news: Callable[[], None] | None = None
+        self._unlisten: Callable[[], None] | None = None
         self._told_keywords: tuple[str, ...] = ()
 
     # --- who and where ---------------------------------------------------------
@@ -178,7 +182,21 @@ class Session:
         self.services.counter.enter(account)
         self.account = account
         self.state = after(self.state, Move.SIGN_IN)
+        self._unlisten = self.store.listen(account.id, self._news, self._commanded)
         self.line.signed_in()
+
+    def _news(self) -> None:
+        if self.on_news is not None:
+            self.on_news()
+
+    def _commanded(self, command: Mapping[str, Any]) -> None:
+        """Another part of the cluster ends the account's sessions (spec/schema.md §10 C{wd_events})."""
+        if command.get("command") != "LOGOUT":
+            self._news()
+        elif self.literal_open:
+            self.line.abort()
+        else:
+            self.bye(str(command.get("reason") or "Signed out by the administrator"))
 
     def select(self, view: View, read_only: bool) -> None:
         """@raise twisted.internet.error.ConnectionLost: the client is gone."""
@@ -211,6 +229,9 @@ class Session:
         self.deselect()
         self.state = after(self.state, Move.END)
         account, self.account = self.account, None
+        unlisten, self._unlisten = self._unlisten, None
+        if unlisten is not None:
+            unlisten()
         if account is not None:
             self.services.counter.leave(account)
 
@@ -289,6 +310,8 @@ class Session:
 def _compose_change(change: Change) -> bytes:
     if isinstance(change, Exists):
         return ExistsData(change.count).compose()
+    if isinstance(change, Recent):
+        return RecentData(change.count).compose()
     if isinstance(change, Expunged):
         return ExpungeData(change.seq).compose()
     return FetchData(change.seq, ((b"FLAGS", compose_flags(change.flags)),)).compose()

@@ -9,6 +9,8 @@ of ours, C{native}::
                     visible or will never be; only raised
     {index, next}   the counters after our last allocation
     {time}          when that was, by the database's clock
+    {foreign}       when we last found that somebody else (WildDuck) had taken numbers
+    {recent}        the first UID that nobody was told of (L{wildduck.mailstore.recent})
 
 If nobody has taken a number for longer than any writer may hold one, all that
 were taken are decided, and the writer raises the mark itself.  A reader that
@@ -58,10 +60,10 @@ class Allocation:
 
 def _advance(uids: int, modseqs: int) -> list[dict[str, Any]]:
     """The update: a pipeline, because the mark depends on the counters before."""
+    unbroken = [{"$eq": ["$native.index", "$modifyIndex"]}, {"$eq": ["$native.next", "$uidNext"]}]
     settled = {
         "$and": [
-            {"$eq": ["$native.index", "$modifyIndex"]},
-            {"$eq": ["$native.next", "$uidNext"]},
+            *unbroken,
             {"$gt": [{"$subtract": ["$$NOW", "$native.time"]}, int(MODSEQ_HOLE_SECONDS * 1000)]},
         ]
     }
@@ -73,6 +75,7 @@ def _advance(uids: int, modseqs: int) -> list[dict[str, Any]]:
         "index": modify_index,
         "next": uid_next,
         "time": "$$NOW",
+        "foreign": {"$cond": [{"$and": unbroken}, {"$ifNull": ["$native.foreign", "$$REMOVE"]}, "$$NOW"]},
     }
     return [{"$set": {"native": native, "modifyIndex": modify_index, "uidNext": uid_next}}]
 

@@ -45,12 +45,13 @@ class FlagTable:
     @ivar names: of the bits, the lowest first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """@param names: to begin with, behind the system flags."""
         self.names: list[str] = []
         self._bit: dict[str, int] = {}
         self._spilled: dict[int, tuple[str, ...]] = {}
         self._known: dict[int, tuple[str, ...]] = {}
-        for name in SYSTEM_FLAGS:
+        for name in (*SYSTEM_FLAGS, *names):
             self.learn(name)
 
     def learn(self, name: str) -> int:

@@ -1,29 +1,30 @@
 """
 What is in one open mailbox: UID, MODSEQ and flags of each message, and how it changes.
 
-This is the part that many sessions of a worker can share: it knows nothing of
-any one session.  It is brought up to date by L{MailboxIndex.catch_up} (store.md
-§2) and keeps an ordered log of what became known; a session (L{View
-<wildduck.mailstore.view.View>}) holds a position in that log.
+One for each mailbox that is open in this worker, shared by all its sessions: it
+knows nothing of any one of them.  It is brought up to date by
+L{MailboxIndex.catch_up} (store.md §2), once for all who ask at the same time,
+and keeps an ordered log of what became known; a session (L{View
+<wildduck.mailstore.view.View>}) holds a place in that log.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-from twisted.internet.defer import Deferred, DeferredLock
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from wildduck.errors import MailboxNotFound
-from wildduck.limits import MAX_UID
 from wildduck.mailstore.allocation import raise_mark
 from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.change_log import Came, Changed, ChangeLog, Event, Went
+from wildduck.mailstore.columns import ROW_BYTES, Columns, Row
 from wildduck.mailstore.concurrently import gather
-from wildduck.mailstore.flag_table import DELETED, SEEN, FlagTable, new_bits
+from wildduck.mailstore.flag_table import DELETED, SEEN, FlagTable
 from wildduck.mailstore.low_water import LowWater
+from wildduck.mailstore.recent import claim_recent, first_recent
+from wildduck.mailstore.together import Together
 from wildduck.mailstore.values import MAILBOX_FIELDS, Mailbox, number
 
 #: The mark in the mailbox document is raised this often while it is open, in seconds.
@@ -36,45 +37,11 @@ JOURNAL_TRUSTED_SECONDS = 2 * 3600.0
 #: Rows of one batch when a mailbox is loaded.
 LOAD_ROWS = 5000
 
+#: Memory of an index without messages, and of an event in its log.
+_BYTES, _EVENT_BYTES = 10_000, 80
+
 _ROW = {"_id": False, "uid": True, "modseq": True, "flags": True}
 _ENTRY = {"command": True, "uid": True, "modseq": True, "created": True}
-
-
-@dataclass(frozen=True, slots=True)
-class Came:
-    """A message is there."""
-
-    uid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Went:
-    """A message is gone."""
-
-    uid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """
-    The flags of a message are others.
-
-    @ivar origin: the session that did it and knows.
-    """
-
-    uid: int
-    origin: object = None
-
-
-Event = Came | Went | Changed
-
-
-class _Row(NamedTuple):
-    """A message as it was read."""
-
-    uid: int
-    modseq: int
-    flags: Sequence[str]
 
 
 class MailboxIndex:
@@ -82,28 +49,53 @@ class MailboxIndex:
     The messages of a mailbox, ascending by UID, up to the low-water mark.
 
     @ivar mailbox: as it was at the last look.
-    @ivar uids: C{array('I')}.
-    @ivar flag_table: names of all flags seen.
+    @ivar log: what became known.
+    @ivar on_look: called after each look.
+    @ivar recent: the first UID that no session had been told of at the last look,
+        0 where that is not known (L{wildduck.mailstore.recent}).
     """
 
     def __init__(self, backend: Backend, mailbox: Mailbox) -> None:
         self._backend = backend
         self.mailbox = mailbox
-        self.uids: array[int] = array("I")
-        self.flag_table = FlagTable()
-        self._modseqs: array[int] = array("Q")
-        self._bits = new_bits()
+        self.log = ChangeLog()
+        self.on_look: Callable[[], None] = _nothing
+        self.recent = 0
+        self._columns = Columns(FlagTable())
         self._mark = LowWater(backend.clock)
         #: Messages above the mark, shown when it has passed them, by UID.
-        self._waiting: dict[int, _Row] = {}
-        self._turn = DeferredLock()
-        self._log: list[Event] = []
-        self._log_start = 0
-        self._looked = 0.0
+        self._waiting: dict[int, Row] = {}
+        #: Changes of this worker that a load in progress may not see.
+        self._meanwhile: list[Row] | None = None
+        self._look = Together(self._catch_up)
+        self._recount = False
+        #: Numbers were passed whose messages may come after all.
+        self._holes = False
+        self._looked: float | None = None
         self._marked = (0, 0)
         self._marked_at = 0.0
 
     # --- reading it ---------------------------------------------------------------
+
+    @property
+    def uids(self) -> array[int]:
+        """C{array('I')}, ascending."""
+        return self._columns.uids
+
+    @property
+    def modseqs(self) -> array[int]:
+        """C{array('Q')} in the order of L{uids}."""
+        return self._columns.modseqs
+
+    @property
+    def bits(self) -> array[int]:
+        """Flags in the order of L{uids}, as bits of L{flag_table}."""
+        return self._columns.bits
+
+    @property
+    def flag_table(self) -> FlagTable:
+        """Names of all flags seen."""
+        return self._columns.table
 
     @property
     def highest_modseq(self) -> int:
@@ -116,32 +108,41 @@ class MailboxIndex:
         return self._mark.uid
 
     @property
-    def bits(self) -> array[int]:
-        """Flags in the order of L{uids}, as bits of L{flag_table}."""
-        return self._bits
+    def unseen(self) -> int:
+        """Number of messages without C{\\Seen}."""
+        return self._columns.unseen
+
+    def count_recent(self) -> int:
+        """Number of messages that no session had been told of at the last look."""
+        return len(self.uids) - bisect_left(self.uids, self.recent) if self.recent else 0
+
+    @property
+    def memory(self) -> int:
+        """About so many bytes."""
+        return _BYTES + ROW_BYTES * len(self.uids) + _EVENT_BYTES * len(self.log)
+
+    @property
+    def waits(self) -> bool:
+        """Messages are there that a slow or dead writer's hole holds back."""
+        return bool(self._waiting)
 
     def position(self, uid: int) -> int:
         """Where a UID is in L{uids}; -1 when it is not."""
-        place = bisect_left(self.uids, uid)
-        return place if place < len(self.uids) and self.uids[place] == uid else -1
+        return self._columns.position(uid)
 
     def flags(self, uid: int) -> tuple[str, ...]:
         """The flags of a message, none when it is gone."""
-        place = self.position(uid)
-        return () if place < 0 else self.flag_table.unpack(uid, self._bits[place])
+        place = self._columns.position(uid)
+        return () if place < 0 else self._columns.flags(place)
 
     def modseq(self, uid: int) -> int:
         """The MODSEQ of a message, 0 when it is gone."""
-        place = self.position(uid)
-        return 0 if place < 0 else self._modseqs[place]
+        place = self._columns.position(uid)
+        return 0 if place < 0 else self._columns.modseqs[place]
 
     def with_flag(self, flag: str, present: bool = True) -> Iterator[int]:
         """UIDs of the messages that have a flag, or have it not, ascending."""
-        bit = self.flag_table.learn(flag)
-        for uid, bits in zip(self.uids, self._bits, strict=True):
-            has = bool(bits & bit) if bit else flag in self.flag_table.unpack(uid, bits)
-            if has == present:
-                yield uid
+        return self._columns.with_flag(flag, present)
 
     def first_unseen(self) -> int:
         """The lowest UID without C{\\Seen}, 0 when there is none."""
@@ -151,62 +152,48 @@ class MailboxIndex:
         """UIDs with C{\\Deleted}."""
         return list(self.with_flag(DELETED))
 
-    # --- the log ------------------------------------------------------------------
+    def behind(self, document: dict[str, Any]) -> bool:
+        """
+        Whether a look would show something new; if not, this has been one.
 
-    @property
-    def log_end(self) -> int:
-        """The position after the last event."""
-        return self._log_start + len(self._log)
-
-    def events(self, position: int) -> list[Event]:
-        """What became known since C{position}."""
-        return self._log[position - self._log_start :]
-
-    def forget_events(self, position: int) -> None:
-        """All sessions have passed this position."""
-        del self._log[: position - self._log_start]
-        self._log_start = position
+        @param document: the mailbox's C{modifyIndex}, C{uidNext} and C{native} as they are now.
+        """
+        if self._looked is None or not self._mark.settled(document):
+            return True
+        self._looked = self._backend.clock.seconds()
+        return False
 
     # --- bringing it up to date -----------------------------------------------------
 
-    async def load(self) -> None:
+    async def catch_up(self, *, anew: bool = False) -> None:
         """
-        Read the whole mailbox; nothing is logged.
+        Learn what has happened until now, and log it; the first time, load everything.
 
-        @raise MailboxNotFound: it is gone.
-        """
-        document = await self._document()
-        mark = LowWater(self._backend.clock)
-        mark.begin(document)
-        # What was known here is not forgotten: the mark never falls.
-        mark.raise_to(self._mark)
-        self.uids, self._modseqs, self._bits = array("I"), array("Q"), new_bits()
-        entries = await self._entries(mark.modseq)
-        await self._load_rows()
-        mark.saw(zip(self._modseqs, self.uids, strict=True), entries)
-        mark.skipped = False
-        self._mark = mark
-        self._hold_back(mark.uid)
-        self._remove(_gone(entries))
-        self._settle(document)
-
-    async def catch_up(self) -> None:
-        """
-        Learn what has happened since the last look, and log it.
-
+        @param anew: for a new session, which shall also see what came too late
+            for the others (store.md §2: of a writer that stalled).
         @raise MailboxNotFound: the mailbox is gone.
         """
-        await self._turn.run(Deferred.fromCoroutine, self._catch_up())
+        self._recount = self._recount or anew
+        await self._look.ask()
 
     async def _catch_up(self) -> None:
         document = await self._document()
-        if self._backend.clock.seconds() - self._looked > JOURNAL_TRUSTED_SECONDS:
-            await self._compare()
-            return
-        if self._mark.settled(document):
-            self._settle(document)
-            return
-        since, next_uid = self._mark.modseq, self._mark.uid
+        now = self._backend.clock.seconds()
+        if self._looked is None:
+            await self._load(document)
+        elif now - self._looked > JOURNAL_TRUSTED_SECONDS:
+            await self._compare(document)
+        else:
+            if not self._mark.settled(document):
+                await self._follow(document)
+            if self._recount and (self._holes or self._mark.foreign_writers):
+                await self._look_for_the_missing()
+        self._recount = False
+        self._settle(document)
+
+    async def _follow(self, document: dict[str, Any]) -> None:
+        """Read what has changed since the last look."""
+        since, next_uid = self._mark.since, self._mark.uid
         self._mark.counted(document)
         filter = {"mailbox": self.mailbox.id}
         # The journal first: what its entries tell of is then in the rows.
@@ -217,21 +204,24 @@ class MailboxIndex:
             self._rows({**filter, "uid": {"$gte": next_uid}}),
         )
         self._mark.saw(((row.modseq, row.uid) for row in changed + arrived), entries)
-        for row in changed:
-            # One that is not known is shown at the next SELECT.
-            self._change(row.uid, row.modseq, row.flags, None)
+        news: list[Event] = [Changed(row.uid) for row in changed if self._columns.change(row)]
         gone = _gone(entries)
-        self._log.extend(Went(uid) for uid in self._remove(gone))
+        for row in changed:
+            # Below the announced ones: shown at the next SELECT only.
+            if row.uid not in gone:
+                self._columns.insert(row)
+        news += map(Went, self._columns.remove(gone))
         self._waiting = {row.uid: row for row in arrived if row.uid not in gone}
-        self._announce()
+        news += self._take_in()
+        self.log.add(news)
         if self._mark.skipped:
             self._mark.skipped = False
+            self._holes = True
             await self._look_for_the_missing()
-        self._settle(document)
 
     async def _look_for_the_missing(self) -> None:
         """
-        Compare, if messages are gone that no journal entry told of.
+        Compare, if messages are gone or there that no journal entry told of.
 
         Who removes messages takes MODSEQs first, so when he dies before his
         journal entries there is a hole, and who passes it looks here.
@@ -239,18 +229,35 @@ class MailboxIndex:
         present = await self._backend.main.count(
             "messages", {"mailbox": self.mailbox.id, "uid": {"$lt": self._mark.uid}}
         )
-        if present < len(self.uids):
-            await self._compare()
+        if present != len(self.uids):
+            await self._compare(await self._document())
 
     def apply(self, changed: dict[int, tuple[tuple[str, ...], int]], origin: object) -> None:
         """
         A STORE of this worker has changed flags: no need to wait for the next look.
 
         @param changed: flags and MODSEQ by UID.
-        @param origin: the session that did it.
+        @param origin: the view whose session did it.
         """
-        for uid, (flags, modseq) in changed.items():
-            self._change(uid, modseq, flags, origin)
+        rows = [Row(uid, modseq, flags) for uid, (flags, modseq) in changed.items()]
+        if self._meanwhile is not None:
+            self._meanwhile += rows
+        self.log.add([Changed(row.uid, origin) for row in rows if self._columns.change(row)])
+
+    async def claim_recent(self) -> range:
+        """
+        Let the messages that are known here be C{\\Recent} to nobody else.
+
+        @return: UIDs of those that were to nobody before.
+        """
+        upto = self.uid_next
+        if upto <= self.recent:
+            return range(upto, upto)
+        first = await claim_recent(self._backend, self.mailbox.id, upto)
+        # Another session of this worker may have claimed them meanwhile, with a higher number.
+        claimed = range(first, upto)
+        self.recent = max(self.recent, upto)
+        return claimed
 
     async def keep_mark(self) -> None:
         """Write the mark into the mailbox document for the next reader, if it has moved."""
@@ -269,6 +276,7 @@ class MailboxIndex:
         if document is None:
             raise MailboxNotFound()
         self.mailbox = Mailbox.from_document(document)
+        self.recent = max(self.recent, first_recent(document))
         for keyword in self.mailbox.keywords:
             self.flag_table.learn(keyword)
         return document
@@ -281,13 +289,34 @@ class MailboxIndex:
             entries.extend(batch)
         return entries
 
-    async def _rows(self, filter: dict[str, Any]) -> list[_Row]:
-        rows: list[_Row] = []
+    async def _rows(self, filter: dict[str, Any]) -> list[Row]:
+        rows: list[Row] = []
         async for batch in self._backend.main.batches("messages", filter, projection=_ROW, slow=False):
             rows.extend(map(_row, batch))
         return rows
 
-    async def _load_rows(self) -> None:
+    async def _load(self, document: dict[str, Any]) -> None:
+        """Read the whole mailbox; nothing is logged."""
+        mark = LowWater(self._backend.clock)
+        mark.begin(document)
+        # What was known here is not forgotten: the mark never falls.
+        mark.raise_to(self._mark)
+        self._meanwhile = []
+        try:
+            entries = await self._entries(mark.since)
+            columns = await self._all_rows()
+        finally:
+            meanwhile, self._meanwhile = self._meanwhile, None
+        mark.saw(zip(columns.modseqs, columns.uids, strict=True), entries)
+        mark.skipped = self._holes = False
+        self._mark, self._columns = mark, columns
+        self._hold_back()
+        columns.remove(_gone(entries))
+        for row in meanwhile:
+            columns.change(row)
+
+    async def _all_rows(self) -> Columns:
+        columns = Columns(FlagTable(self.flag_table.names))
         batches = self._backend.main.batches(
             "messages",
             {"mailbox": self.mailbox.id},
@@ -298,79 +327,51 @@ class MailboxIndex:
         )
         async for batch in batches:
             for row in map(_row, batch):
-                # One without a UID can not be shown.
-                if 0 < row.uid <= MAX_UID:
-                    self._append(row)
+                columns.append(row)
+        return columns
 
     # --- taking over what was read ---------------------------------------------------
 
     def _settle(self, document: dict[str, Any]) -> None:
         now = self._backend.clock.seconds()
         self._looked = now
+        self.on_look()
         if now - self._marked_at >= MARK_SECONDS:
             native = document.get("native") or {}
             self._marked = (number(native.get("modseq")), number(native.get("uid")))
             self._marked_at = now
             self._backend.background(self.keep_mark())
 
-    async def _compare(self) -> None:
+    async def _compare(self, document: dict[str, Any]) -> None:
         """Load anew and log the differences: the journal can not be trusted."""
-        before = dict(zip(self.uids, self._modseqs, strict=True))
+        before = dict(zip(self.uids, self.modseqs, strict=True))
         last = self.uids[-1] if self.uids else 0
-        await self.load()
-        after = dict(zip(self.uids, self._modseqs, strict=True))
-        self._log.extend(Went(uid) for uid in before if uid not in after)
-        self._log.extend(Came(uid) for uid in after if uid > last)
-        self._log.extend(Changed(uid) for uid, modseq in before.items() if after.get(uid, modseq) != modseq)
+        await self._load(document)
+        after = dict(zip(self.uids, self.modseqs, strict=True))
+        news: list[Event] = [Went(uid) for uid in before if uid not in after]
+        news += [Came(uid) for uid in after if uid > last]
+        news += [Changed(uid) for uid, modseq in before.items() if after.get(uid, modseq) != modseq]
+        self.log.add(news)
 
-    def _hold_back(self, next_uid: int) -> None:
-        """Let the messages from a UID on wait until the mark has passed them."""
+    def _hold_back(self) -> None:
+        """Let the messages that the mark has not passed wait until it has."""
         self._waiting = {}
-        while self.uids and self.uids[-1] >= next_uid:
-            uid, modseq, bits = self.uids.pop(), self._modseqs.pop(), self._bits.pop()
-            self._waiting[uid] = _Row(uid, modseq, self.flag_table.unpack(uid, bits))
+        while self.uids and self.uids[-1] >= self._mark.uid:
+            row = self._columns.pop()
+            self._waiting[row.uid] = row
 
-    def _announce(self) -> None:
-        """Take in the arrivals that the mark has passed."""
-        for uid in sorted(uid for uid in self._waiting if uid < self._mark.uid):
-            row = self._waiting.pop(uid)
-            if not self.uids or uid > self.uids[-1]:
-                self._append(row)
-                self._log.append(Came(uid))
-
-    def _remove(self, gone: set[int]) -> list[int]:
-        """@return: those that were there, ascending."""
-        known = sorted(uid for uid in gone if self.position(uid) >= 0)
-        if known:
-            removed = set(known)
-            kept = [place for place, uid in enumerate(self.uids) if uid not in removed]
-            self.uids = array("I", (self.uids[place] for place in kept))
-            self._modseqs = array("Q", (self._modseqs[place] for place in kept))
-            self._bits = array("Q", (self._bits[place] for place in kept))
-        for uid in known:
-            self.flag_table.forget(uid)
-        return known
-
-    def _append(self, row: _Row) -> None:
-        self.uids.append(row.uid)
-        self._modseqs.append(row.modseq)
-        self._bits.append(self.flag_table.pack(row.uid, row.flags))
-
-    def _change(self, uid: int, modseq: int, flags: Iterable[str], origin: object) -> None:
-        place = self.position(uid)
-        # The same MODSEQ can come with other flags: a STORE with a lower one that
-        # was still on its way leaves it as it is (store.md §3).
-        if place < 0 or modseq < self._modseqs[place]:
-            return
-        before = self.flag_table.unpack(uid, self._bits[place])
-        self._modseqs[place] = modseq
-        self._bits[place] = self.flag_table.pack(uid, flags)
-        if before != self.flag_table.unpack(uid, self._bits[place]):
-            self._log.append(Changed(uid, origin))
+    def _take_in(self) -> list[Came]:
+        """The arrivals that the mark has passed."""
+        passed = sorted(uid for uid in self._waiting if uid < self._mark.uid)
+        return [Came(uid) for uid in passed if self._columns.append(self._waiting.pop(uid))]
 
 
-def _row(document: dict[str, Any]) -> _Row:
-    return _Row(
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+def _row(document: dict[str, Any]) -> Row:
+    return Row(
         number(document.get("uid")), max(0, number(document.get("modseq"))), document.get("flags") or ()
     )
 

@@ -46,6 +46,7 @@ class LowWater:
 
     @ivar modseq: every change up to it has been seen.  HIGHESTMODSEQ.
     @ivar uid: every message below it has been seen or never comes.  UIDNEXT.
+    @ivar foreign_writers: somebody else than us was seen to take numbers.
     @ivar skipped: a MODSEQ was passed without having been seen; set back by
         who asks.  Its writer may have died after it removed a message.
     """
@@ -61,6 +62,21 @@ class LowWater:
         self._noticed: deque[tuple[int, int, float]] = deque()
         self._looked = 0.0
         self._foreign = False
+        #: (the mark, when), ascending, of the last seconds in which WildDuck was writing too.
+        self._left: deque[tuple[int, float]] = deque()
+        self.foreign_writers = False
+
+    @property
+    def since(self) -> int:
+        """
+        The MODSEQ to read from, inclusively.
+
+        WildDuck writes a long STORE in batches under one MODSEQ, each with its
+        journal entries: the later ones can come when the mark has passed that
+        MODSEQ already, so while WildDuck is at work what was passed in the last
+        seconds is read again.
+        """
+        return min(self.modseq, self._left[0][0]) if self._left else self.modseq
 
     def begin(self, document: Mapping[str, Any]) -> None:
         """
@@ -94,12 +110,32 @@ class LowWater:
         """Take note of the writers' counters as they are now."""
         modify_index, uid_next = _counters(document)
         self._looked = self._clock.seconds()
+        self._note_foreign_writer(document)
         last = self._noticed[-1] if self._noticed else (self.modseq, self.uid, 0.0)
         if modify_index > last[0] or uid_next > last[1]:
             self._noticed.append((modify_index, uid_next, self._looked))
         if self._is_quiet(document):
             self._noticed.clear()
             self._noticed.append((modify_index, uid_next, _LONG_AGO))
+
+    def _note_foreign_writer(self, document: Mapping[str, Any]) -> None:
+        """Keep the marks of the last seconds while somebody else takes numbers too."""
+        foreign = not _is_ours(document)
+        self.foreign_writers = self.foreign_writers or foreign or "foreign" in (document.get("native") or {})
+        if not self._is_quiet(document) and (foreign or self._had_foreign_writer(document)):
+            if not self._left or self._left[-1][0] < self.modseq:
+                self._left.append((self.modseq, self._looked))
+        overdue = self._looked - MODSEQ_HOLE_SECONDS
+        # The oldest that stays was the mark at least so long ago.
+        while len(self._left) > 1 and self._left[1][1] <= overdue:
+            self._left.popleft()
+        if self._left and self._left[-1][1] <= overdue:
+            self._left.clear()
+
+    def _had_foreign_writer(self, document: Mapping[str, Any]) -> bool:
+        """Whether somebody else has taken numbers shortly before our last ones."""
+        foreign = (document.get("native") or {}).get("foreign")
+        return foreign is not None and not self._is_old(foreign)
 
     def saw(self, rows: Iterable[tuple[int, int]], journal: Sequence[Mapping[str, Any]]) -> None:
         """

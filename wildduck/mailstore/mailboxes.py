@@ -21,6 +21,7 @@ from wildduck.mailstore.folder_names import SPECIAL_USES, folder_name
 from wildduck.mailstore.journal import mailbox_entry
 from wildduck.mailstore.low_water import LowWater, has_mark
 from wildduck.mailstore.paths import INBOX, new_path, normal_path, tree
+from wildduck.mailstore.recent import first_recent
 from wildduck.mailstore.rename import rename
 from wildduck.mailstore.uid_validity import next_uid_validity, retire
 from wildduck.mailstore.values import MAILBOX_FIELDS, Listed, Mailbox, Status, number
@@ -176,13 +177,14 @@ class Mailboxes:
 
     # --- counting ----------------------------------------------------------------
 
-    async def status(self, mailbox: Mailbox, *, size: bool = False) -> Status:
+    async def status(self, mailbox: Mailbox, *, recent: bool = False, size: bool = False) -> Status:
         """
         Count the messages of a mailbox.
 
         UIDNEXT, HIGHESTMODSEQ and the counts are those of the low-water mark
         (store.md §2): a message is counted when a SELECT would show it.
 
+        @param recent: also count those that no session was told of.
         @param size: also sum the lengths, which looks at every message.
         @raise MailboxNotFound: it has been deleted meanwhile.
         """
@@ -192,9 +194,11 @@ class Mailboxes:
             raise MailboxNotFound()
         mark = await self._low_water(mailbox.id, document)
         seen = {"mailbox": mailbox.id, "uid": {"$lt": mark.uid}}
-        messages, unseen, total = await gather(
+        first = first_recent(document) if recent else 0
+        messages, unseen, untold, total = await gather(
             main.count("messages", seen),
             main.count("messages", {**seen, "unseen": True}),
+            self._count_from(mailbox.id, first, mark.uid),
             self._size(seen if size else None),
         )
         return Status(
@@ -203,7 +207,16 @@ class Mailboxes:
             uid_next=mark.uid,
             uid_validity=number(document.get("uidValidity")),
             highest_modseq=max(1, mark.modseq),
+            recent=untold,
             size=total,
+        )
+
+    async def _count_from(self, mailbox: ObjectId, first: int, end: int) -> int:
+        """Messages with UIDs from C{first} on and below C{end}; none if C{first} is 0."""
+        if not 0 < first < end:
+            return 0
+        return await self._backend.main.count(
+            "messages", {"mailbox": mailbox, "uid": {"$gte": first, "$lt": end}}
         )
 
     async def _low_water(self, mailbox: ObjectId, document: dict[str, Any]) -> LowWater:
@@ -295,5 +308,5 @@ def _document(
         "user": user,
         "retention": javascript(kept),
         # Nothing can be missing in a mailbox that nobody has written to.
-        "native": {"modseq": 1, "uid": 1},
+        "native": {"modseq": 1, "uid": 1, "index": 1, "next": 1, "recent": 1},
     }

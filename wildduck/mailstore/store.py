@@ -20,6 +20,7 @@ from wildduck.config import Settings
 from wildduck.database import Databases, Redis
 from wildduck.errors import MailboxNotFound
 from wildduck.events import Notifier
+from wildduck.events.notifier import CommandListener, Listener
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore import deletion, oldest_shown, prepared
@@ -33,17 +34,18 @@ from wildduck.mailstore.documents import Origin
 from wildduck.mailstore.expunge import expunge
 from wildduck.mailstore.flag_table import DELETED, canonical
 from wildduck.mailstore.flags import FlagStore
-from wildduck.mailstore.index import MailboxIndex
 from wildduck.mailstore.mailboxes import Mailboxes
 from wildduck.mailstore.moving import Mover
+from wildduck.mailstore.open_indexes import OpenIndexes
 from wildduck.mailstore.paths import INBOX, normal_path
 from wildduck.mailstore.prepared import Prepared
 from wildduck.mailstore.quota import Quota
+from wildduck.mailstore.recent import Recents
 from wildduck.mailstore.removal import Removal
 from wildduck.mailstore.search import Search
 from wildduck.mailstore.search.keys import Key
 from wildduck.mailstore.search.run import Found
-from wildduck.mailstore.values import Appended, Copied, Mailbox, Stored
+from wildduck.mailstore.values import Appended, Copied, Mailbox, Status, Stored
 from wildduck.mailstore.verifier import Verifier
 from wildduck.mailstore.view import View
 from wildduck.mime.effort import takes_long
@@ -84,6 +86,7 @@ class MailStore:
         self._attachments = Attachments(self._backend)
         self.quota = Quota(self._backend)
         self.mailboxes = Mailboxes(self._backend)
+        self._open = OpenIndexes(self._backend)
         self._appender = Appender(self._backend, self._attachments, self.quota)
         self._flags = FlagStore(self._backend)
         self._search = Search(self._backend)
@@ -93,7 +96,8 @@ class MailStore:
         self.verifier = Verifier(self._backend, self._attachments, self.quota)
 
     async def settle(self) -> None:
-        """Wait for what still runs behind answers that were given, at shutdown."""
+        """Begin nothing more, and wait for what still runs behind answers that were given; at shutdown."""
+        self._open.stop()
         await self._backend.settle()
 
     # --- storing --------------------------------------------------------------------
@@ -148,19 +152,47 @@ class MailStore:
 
     # --- looking ----------------------------------------------------------------------
 
-    async def open(self, user: ObjectId, path: str) -> View:
+    async def open(self, user: ObjectId, path: str, *, recents: Recents = Recents.IGNORED) -> View:
         """
         Open a mailbox for a session.
 
+        @param recents: what the session has to do with C{\\Recent}.
         @raise MailboxNotFound: there is none of that name.
         """
-        return await self.open_mailbox(await self.mailboxes.get(user, path))
+        return await self.open_mailbox(await self.mailboxes.get(user, path), recents=recents)
 
-    async def open_mailbox(self, mailbox: Mailbox) -> View:
+    async def open_mailbox(self, mailbox: Mailbox, *, recents: Recents = Recents.IGNORED) -> View:
         """As L{open}, for a mailbox that was found already."""
-        index = MailboxIndex(self._backend, mailbox)
-        await index.load()
-        return View(self._backend, index)
+        return await self._open.open(mailbox, recents=recents)
+
+    async def status(self, mailbox: Mailbox, *, recent: bool = False, size: bool = False) -> Status:
+        """
+        Count the messages of a mailbox, as a SELECT would show them (store.md §2).
+
+        Of a mailbox that is open in this worker the numbers are at hand.
+
+        @param recent: also count those that no session was told of.
+        @param size: also sum the lengths, which looks at every message.
+        @raise MailboxNotFound: it has been deleted meanwhile.
+        """
+        index = self._open.find(mailbox.id)
+        if index is None or size:
+            return await self.mailboxes.status(mailbox, recent=recent, size=size)
+        await index.catch_up()
+        return Status(
+            messages=len(index.uids),
+            unseen=index.unseen,
+            uid_next=index.uid_next,
+            uid_validity=index.mailbox.uid_validity,
+            highest_modseq=index.highest_modseq,
+            recent=index.count_recent(),
+        )
+
+    def listen(
+        self, user: ObjectId, callback: Listener, on_command: CommandListener | None = None
+    ) -> Callable[[], None]:
+        """See L{Notifier.listen}."""
+        return self._backend.notifier.listen(user, callback, on_command)
 
     async def oldest_shown(self, mailbox: Mailbox) -> int:
         """See L{oldest_shown.get}."""

@@ -101,6 +101,7 @@ class Status:
     """
     What IMAP STATUS tells (RFC 3501 §6.3.10, RFC 7162 §3.1.2.1, RFC 8438).
 
+    @ivar recent: messages that no session was told of.
     @ivar size: bytes as our faces send them, summed; C{None} when not asked for.
     """
 
@@ -109,6 +110,7 @@ class Status:
     uid_next: int
     uid_validity: int
     highest_modseq: int
+    recent: int = 0
     size: int | None = None
 
 
@@ -187,6 +189,13 @@ class Exists:
 
 
 @dataclass(frozen=True, slots=True)
+class Recent:
+    """So many of them are C{\\Recent} to this session (RFC 3501 §7.3.2)."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Expunged:
     """
     A message is gone (RFC 3501 §7.4.1).
@@ -209,7 +218,7 @@ class Flags:
     modseq: int
 
 
-Change = Exists | Expunged | Flags
+Change = Exists | Recent | Expunged | Flags
 
 
 # --- what the verifier finds -----------------------------------------------------

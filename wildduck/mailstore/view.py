@@ -2,19 +2,24 @@
 What one session sees of its mailbox.
 
 Sequence numbers are a promise to one client (RFC 3501 §2.3.1.2): they change
-only when that client is told.  So a view has its own array of UIDs and a
-position in the log of the L{MailboxIndex}; L{View.refresh} moves on in that log
-and says what the client must be told.
+only when that client is told.  So a view has its own array of UIDs and a place
+in the log of the L{MailboxIndex}, which all sessions of the worker share;
+L{View.refresh} moves on in that log and says what the client must be told.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Callable, Iterable
 
-from wildduck.mailstore.backend import Backend
-from wildduck.mailstore.index import Came, Changed, Event, MailboxIndex, Went
-from wildduck.mailstore.values import Change, Exists, Expunged, Flags, Mailbox
+from wildduck.mailstore.change_log import Came, Event, Went
+from wildduck.mailstore.columns import cut
+from wildduck.mailstore.index import MailboxIndex
+from wildduck.mailstore.recent import Recents
+from wildduck.mailstore.values import Change, Exists, Expunged, Flags, Mailbox, Recent
+
+RECENT = "\\Recent"
 
 
 class View:
@@ -24,15 +29,26 @@ class View:
     @ivar index: what is really there; shared knowledge, of which a part may
         not have been told to this client yet.
     @ivar uids: UIDs by sequence number less one, ascending; C{array('I')}.
+    @ivar recent: UIDs of the messages that are C{\\Recent} to this session (RFC 3501 §2.3.2).
     """
 
-    def __init__(self, backend: Backend, index: MailboxIndex) -> None:
-        self._backend = backend
+    def __init__(self, index: MailboxIndex, *, recents: Recents, on_close: Callable[[], None]) -> None:
+        """
+        @param on_close: called once, when the client has left the mailbox.
+        """
         self.index = index
         self.uids: array[int] = array("I", index.uids)
-        self._position = index.log_end
+        self.recent: set[int] = set()
+        self._recents = recents
+        self._on_close: Callable[[], None] | None = on_close
+        self._reader = index.log.join()
         self._gone: set[int] = set()
-        self._closed = False
+        #: The highest UID that the client was told of.
+        self._last = self.uids[-1] if self.uids else 0
+        #: Which of the messages up to this UID are recent is known.
+        self._claimed = 0
+        #: All flags up to this MODSEQ were told.
+        self._modseq = index.highest_modseq
 
     # --- what the client knows ------------------------------------------------------
 
@@ -90,8 +106,12 @@ class View:
         return self.uids[bisect_left(self.uids, first) : bisect_left(self.uids, last + 1)]
 
     def flags(self, uid: int) -> tuple[str, ...]:
-        """The flags of a message, none when it is gone."""
-        return self.index.flags(uid)
+        """The flags of a message, C{\\Recent} included; none when it is gone."""
+        return self.with_recent(uid, self.index.flags(uid))
+
+    def with_recent(self, uid: int, flags: tuple[str, ...]) -> tuple[str, ...]:
+        """A message's stored flags, and C{\\Recent} where it is that to this session."""
+        return (*flags, RECENT) if uid in self.recent else flags
 
     def modseq(self, uid: int) -> int:
         """The MODSEQ of a message, 0 when it is gone."""
@@ -115,28 +135,46 @@ class View:
         @param may_expunge: sequence numbers may change now (RFC 3501 §7.4.1
             forbids it during FETCH, STORE and SEARCH); else what is gone keeps
             its number until a later refresh.
-        @return: what to tell the client, in this order: expunged, exists, flags.
+        @return: what to tell the client, in this order: expunged, exists, recent, flags.
         @raise MailboxNotFound: the mailbox is gone.
         """
         await self.index.catch_up()
+        await self.claim_recent()
         return self.pending(may_expunge=may_expunge)
+
+    async def claim_recent(self) -> None:
+        """Be the session that is first told of what has come, if no other was."""
+        index = self.index
+        newest = index.uids[-1] if index.uids else 0
+        if self._recents is Recents.IGNORED or newest <= self._claimed:
+            return
+        if self._recents is Recents.CLAIMED:
+            claimed = await index.claim_recent()
+        else:
+            claimed = range(max(index.recent, self._claimed + 1), newest + 1) if index.recent else range(0)
+        self._claimed = max(newest, claimed.stop - 1)
+        there = index.uids
+        self.recent.update(there[bisect_left(there, claimed.start) : bisect_left(there, claimed.stop)])
 
     def pending(self, *, may_expunge: bool) -> list[Change]:
         """As L{refresh}, of what is known without asking the database."""
-        came, changed = self._take(self.index.events(self._position))
-        self._position = self.index.log_end
-        self.index.forget_events(self._position)
+        events = self._reader.take()
+        came, changed = self._compare() if events is None else self._take(events)
+        self._modseq = self.index.highest_modseq
         changes: list[Change] = list(self._expunge()) if may_expunge else []
         if came:
             self.uids.extend(came)
+            self._last = came[-1]
             changes.append(Exists(len(self.uids)))
+            if self._recents is not Recents.IGNORED:
+                changes.append(Recent(len(self.recent)))
         for uid in sorted(changed):
             seq = self.seq(uid)
             if seq and uid not in self._gone:
                 changes.append(Flags(seq, uid, self.flags(uid), self.modseq(uid)))
         return changes
 
-    def _take(self, events: list[Event]) -> tuple[list[int], set[int]]:
+    def _take(self, events: Iterable[Event]) -> tuple[list[int], set[int]]:
         """@return: arrivals that are still there, and known messages with other flags."""
         came: dict[int, None] = {}
         changed: set[int] = set()
@@ -146,24 +184,34 @@ class View:
             elif isinstance(event, Went):
                 if event.uid in came:
                     del came[event.uid]
+                    self.recent.discard(event.uid)
                 else:
                     self._gone.add(event.uid)
-            elif isinstance(event, Changed) and event.origin is not self and event.uid not in came:
+            elif event.origin is not self and event.uid not in came:
                 changed.add(event.uid)
         return list(came), changed
 
+    def _compare(self) -> tuple[list[int], set[int]]:
+        """As L{_take}, when so much has happened that the log does not go back so far."""
+        there = self.index.uids
+        self._gone.update(set(self.uids).difference(there))
+        self.recent.intersection_update(there)
+        modseqs = zip(there, self.index.modseqs, strict=True)
+        changed = {uid for uid, modseq in modseqs if modseq > self._modseq and uid <= self._last}
+        return list(there[bisect_left(there, self._last + 1) :]), changed
+
     def _expunge(self) -> list[Expunged]:
-        told = []
-        for uid in sorted(self._gone, reverse=True):
-            seq = self.seq(uid)
-            if seq:
-                del self.uids[seq - 1]
-                told.append(Expunged(seq, uid))
+        """What is gone, from the last: so each has the number that it always had."""
+        seqs = sorted(filter(None, map(self.seq, self._gone)))
+        told = [Expunged(seq, self.uids[seq - 1]) for seq in reversed(seqs)]
+        cut(self.uids, [seq - 1 for seq in seqs])
+        self.recent -= self._gone
         self._gone.clear()
         return told
 
     def close(self) -> None:
         """The client has left the mailbox."""
-        if not self._closed:
-            self._closed = True
-            self._backend.background(self.index.keep_mark())
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            self._reader.close()
+            on_close()

@@ -55,7 +55,7 @@ async def namespace(session: Session, command: Namespace) -> Done:
 async def status(session: Session, command: Status) -> Done:
     """RFC 3501 §6.3.10, RFC 7889 §3.1."""
     mailbox = await session.store.mailboxes.get(session.user.id, command.mailbox)
-    counts = await session.store.mailboxes.status(mailbox)
+    counts = await session.store.status(mailbox, recent="RECENT" in command.items)
     items = tuple((name, _item(session, counts, name)) for name in command.items)
     session.respond(StatusData(mailbox.path, items))
     return Done("STATUS completed")
@@ -64,7 +64,7 @@ async def status(session: Session, command: Status) -> Done:
 def _item(session: Session, counts: Counts, name: str) -> int:
     return {
         "MESSAGES": counts.messages,
-        "RECENT": 0,
+        "RECENT": counts.recent,
         "UIDNEXT": counts.uid_next,
         "UIDVALIDITY": counts.uid_validity,
         "UNSEEN": counts.unseen,

@@ -38,7 +38,7 @@ async def _tell(session: Session, stored: Stored, with_uid: bool) -> None:
     view = session.selected
     lines = []
     for uid in sorted(stored.changed):
-        flags = (b"FLAGS", compose_flags(stored.changed[uid][0]))
+        flags = (b"FLAGS", compose_flags(view.with_recent(uid, stored.changed[uid][0])))
         items = ((b"UID", b"%d" % uid), flags) if with_uid else (flags,)
         lines.append(FetchData(view.seq(uid), items).compose())
         if len(lines) == _AT_ONCE:

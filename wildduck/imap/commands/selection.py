@@ -6,6 +6,7 @@ from wildduck.errors import CannotDo
 from wildduck.imap.grammar.mailbox import Close, Examine, Select, Unselect
 from wildduck.imap.grammar.responses import Condition, ExistsData, RecentData, number_code
 from wildduck.imap.session import Done, Session
+from wildduck.mailstore.recent import Recents
 
 
 async def select(session: Session, command: Select) -> Done:
@@ -26,7 +27,8 @@ async def _open(session: Session, path: str, read_only: bool) -> None:
     @raise CannotDo: it is hidden.
     """
     session.deselect()
-    view = await session.store.open(session.user.id, path)
+    recents = Recents.SHOWN if read_only else Recents.CLAIMED
+    view = await session.store.open(session.user.id, path, recents=recents)
     if view.mailbox.hidden:
         view.close()
         raise CannotDo("This mailbox can not be selected")
@@ -34,7 +36,7 @@ async def _open(session: Session, path: str, read_only: bool) -> None:
     flags, permanent_flags = session.flag_responses()
     session.respond(flags)
     session.respond(ExistsData(view.exists))
-    session.respond(RecentData(0))
+    session.respond(RecentData(len(view.recent)))
     if view.first_unseen:
         session.respond(Condition("OK", "First unseen message", number_code("UNSEEN", view.first_unseen)))
     session.respond(permanent_flags)

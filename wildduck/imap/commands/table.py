@@ -15,6 +15,7 @@ from wildduck.imap.commands import (
     append,
     copying,
     fetch,
+    idle,
     mailboxes,
     messages,
     naming,
@@ -63,6 +64,7 @@ class Row:
 _ROWS = (
     Row("CAPABILITY", ANY, session.capability),
     Row("NOOP", ANY, session.noop, reports=True, may_report_expunge=True),
+    Row("IDLE", SIGNED_IN, idle.idle, idles=True, reports=True, may_report_expunge=True),
     Row("LOGOUT", ANY, session.logout),
     Row("ID", ANY, session.identify),
     Row("STARTTLS", NOT_SIGNED_IN, session.start_tls),

@@ -35,6 +35,7 @@ PARSERS: dict[bytes, Parser] = {
     # session.py
     b"CAPABILITY": _plain(session.Capability),
     b"NOOP": _plain(session.Noop),
+    b"IDLE": _plain(session.Idle),
     b"LOGOUT": _plain(session.Logout),
     b"STARTTLS": _plain(session.StartTls),
     b"ID": session.parse_id,

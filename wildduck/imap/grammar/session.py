@@ -1,4 +1,4 @@
-"""CAPABILITY, NOOP, CHECK, LOGOUT, STARTTLS, ID: commands about the session (RFC 3501 §6.1, 2971)."""
+"""CAPABILITY, NOOP, IDLE, LOGOUT, STARTTLS, ID: commands about the session (RFC 3501 §6.1, 2177, 2971)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ class Capability(Command):
 @dataclass(frozen=True, slots=True)
 class Noop(Command):
     verb = "NOOP"
+
+
+@dataclass(frozen=True, slots=True)
+class Idle(Command):
+    """RFC 2177; its end, C{DONE}, is a line that the running command asks for."""
+
+    verb = "IDLE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,143 @@
+"""The messages of a mailbox as three arrays: UID, MODSEQ, flag bits; 20 bytes a message."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from wildduck.limits import MAX_UID
+from wildduck.mailstore.flag_table import SEEN, FlagTable, new_bits
+
+#: Memory of one message in L{Columns}.
+ROW_BYTES = 4 + 8 + 8
+
+
+class Row(NamedTuple):
+    """A message as it was read."""
+
+    uid: int
+    modseq: int
+    flags: Iterable[str]
+
+
+class Columns:
+    """
+    Rows ascending by UID.
+
+    @ivar uids: C{array('I')}.
+    @ivar modseqs: C{array('Q')}, in the same order.
+    @ivar bits: C{array('Q')}, likewise; what they mean is in C{table}.
+    @ivar unseen: number of messages without C{\\Seen}.
+    """
+
+    def __init__(self, table: FlagTable) -> None:
+        self.table = table
+        self.uids: array[int] = array("I")
+        self.modseqs: array[int] = array("Q")
+        self.bits = new_bits()
+        self.unseen = 0
+        self._seen = table.learn(SEEN)
+
+    def position(self, uid: int) -> int:
+        """Where a UID is; -1 when it is not there."""
+        place = bisect_left(self.uids, uid)
+        return place if place < len(self.uids) and self.uids[place] == uid else -1
+
+    def flags(self, place: int) -> tuple[str, ...]:
+        """The flags of the message at a position."""
+        return self.table.unpack(self.uids[place], self.bits[place])
+
+    def with_flag(self, flag: str, present: bool = True) -> Iterator[int]:
+        """UIDs of the messages that have a flag, or have it not, ascending."""
+        bit = self.table.learn(flag)
+        for uid, bits in zip(self.uids, self.bits, strict=True):
+            has = bool(bits & bit) if bit else flag in self.table.unpack(uid, bits)
+            if has == present:
+                yield uid
+
+    def append(self, row: Row) -> bool:
+        """
+        Add a message behind all others.
+
+        @return: C{False} for one that can not be shown: its UID is none, or not higher.
+        """
+        if not 0 < row.uid <= MAX_UID or (self.uids and row.uid <= self.uids[-1]):
+            return False
+        bits = self.table.pack(row.uid, row.flags)
+        self.uids.append(row.uid)
+        self.modseqs.append(row.modseq)
+        self.bits.append(bits)
+        self.unseen += not bits & self._seen
+        return True
+
+    def insert(self, row: Row) -> None:
+        """Add a message where its UID belongs, if that is not there yet."""
+        if not self.uids or row.uid > self.uids[-1]:
+            self.append(row)
+            return
+        place = bisect_left(self.uids, row.uid)
+        if self.uids[place] == row.uid or row.uid <= 0:
+            return
+        bits = self.table.pack(row.uid, row.flags)
+        self.uids.insert(place, row.uid)
+        self.modseqs.insert(place, row.modseq)
+        self.bits.insert(place, bits)
+        self.unseen += not bits & self._seen
+
+    def pop(self) -> Row:
+        """Take the last message away."""
+        place = len(self.uids) - 1
+        row = Row(self.uids[place], self.modseqs[place], self.flags(place))
+        self.unseen -= not self.bits[place] & self._seen
+        self.table.forget(row.uid)
+        del self.uids[place], self.modseqs[place], self.bits[place]
+        return row
+
+    def change(self, row: Row) -> bool:
+        """
+        Take over MODSEQ and flags of a message, unless what is known is newer.
+
+        The same MODSEQ can come with other flags: a STORE with a lower one that
+        was still on its way leaves it as it is (store.md §3).
+
+        @return: whether its flags are others now.
+        """
+        place = self.position(row.uid)
+        if place < 0 or row.modseq < self.modseqs[place]:
+            return False
+        before, flags_before = self.bits[place], self.flags(place)
+        bits = self.table.pack(row.uid, row.flags)
+        self.modseqs[place], self.bits[place] = row.modseq, bits
+        self.unseen += bool(before & self._seen) - bool(bits & self._seen)
+        return flags_before != self.flags(place)
+
+    def remove(self, gone: Iterable[int]) -> list[int]:
+        """
+        Take messages away.
+
+        @return: those that were there, ascending.
+        """
+        places = sorted(place for place in map(self.position, set(gone)) if place >= 0)
+        removed = [self.uids[place] for place in places]
+        self.unseen -= sum(not self.bits[place] & self._seen for place in places)
+        for column in (self.uids, self.modseqs, self.bits):
+            cut(column, places)
+        for uid in removed:
+            self.table.forget(uid)
+        return removed
+
+
+def cut(column: array[int], places: list[int]) -> None:
+    """Delete the members at these positions, ascending, without moving any of them twice."""
+    if not places:
+        return
+    kept: array[int] = array(column.typecode)
+    start = 0
+    for place in places:
+        if place > start:
+            kept.extend(column[start:place])
+        start = place + 1
+    kept.extend(column[start:])
+    column[:] = kept
