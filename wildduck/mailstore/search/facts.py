@@ -41,7 +41,9 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int) -> dict[Leaf, 
     async for batch in reading.documents(open, projection, _BATCH):
         for document in batch:
             for leaf, question in questions:
-                answers.say(document["uid"], leaf, question(leaf, document))
+                matches = question(leaf, document)
+                if matches is not None:
+                    answers.say(document["uid"], leaf, matches)
             await reading.turn.pause()
     return answers.verdicts()
 
@@ -54,8 +56,12 @@ def _sent(leaf: Sent, document: Mapping[str, Any]) -> bool:
     return _lies_in(_written_day(document) or _internal_day(document), leaf.since, leaf.before)
 
 
-def _size(leaf: Size, document: Mapping[str, Any]) -> bool:
-    size = native.sent_length(document)
+def _size(leaf: Size, document: Mapping[str, Any]) -> bool | None:
+    """C{None} where the size is none."""
+    try:
+        size = native.sent_length(document)
+    except (TypeError, ValueError):
+        return None
     return (leaf.above is None or size > leaf.above) and (leaf.below is None or size < leaf.below)
 
 
@@ -77,7 +83,7 @@ def _lies_in(day: date | None, since: date | None, before: date | None) -> bool:
     return day is not None and (since is None or day >= since) and (before is None or day < before)
 
 
-_QUESTIONS: dict[type, Callable[[Any, Mapping[str, Any]], bool]] = {
+_QUESTIONS: dict[type, Callable[[Any, Mapping[str, Any]], bool | None]] = {
     Arrived: _arrived,
     Sent: _sent,
     Size: _size,

@@ -8,7 +8,7 @@ from typing import Any
 from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import Field, Leaf
 from wildduck.mailstore.search.reading import Answers, Reading
-from wildduck.mailstore.search.whole import Whole
+from wildduck.mailstore.search.whole import UNREADABLE, Whole
 from wildduck.mime import headers, searched
 from wildduck.mime.effort import takes_long
 from wildduck.mime.folded import fold
@@ -45,7 +45,11 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
                 say(document["uid"], wanted.look_in_tree(tree))
             await reading.turn.pause()
         async for uid, content in whole.contents(lacking):
-            lines = headers.split_header(await whole.header(content))
+            try:
+                lines = headers.split_header(await whole.header(content))
+            except UNREADABLE as error:
+                whole.unreadable(uid, error)
+                continue
             say(uid, await reading.backend.mime_pool.run(wanted.look, lines))
     return answers.verdicts()
 

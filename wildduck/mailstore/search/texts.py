@@ -11,13 +11,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
-from wildduck.errors import ContentUnreadable
 from wildduck.limits import KIB
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import Body, Leaf, Text
 from wildduck.mailstore.search.reading import Answers, Reading
-from wildduck.mailstore.search.whole import Whole
+from wildduck.mailstore.search.whole import UNREADABLE, Whole
 from wildduck.mime import headers, rebuild, searched
 from wildduck.mime.effort import takes_long
 from wildduck.mime.folded import Finder, fold
@@ -62,18 +61,18 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
                 complete = await pool.run(looking.in_tree, tree)
             else:
                 complete = looking.in_tree(tree)
-            if complete or not looking.left:
-                looking.say(answers, document["uid"])
-            else:
+            looking.say(answers, document["uid"], complete)
+            if looking.left and not complete:
                 lacking[document["uid"]] = looking
             await reading.turn.pause()
         async for uid, content in whole.contents(sorted(lacking)):
             try:
                 await _Stream(reading, content, lacking[uid]).run()
-            except ContentUnreadable as error:
+            except UNREADABLE as error:
                 whole.unreadable(uid, error)
+                lacking[uid].say(answers, uid, False)
             else:
-                lacking[uid].say(answers, uid)
+                lacking[uid].say(answers, uid, True)
     return answers.verdicts()
 
 
@@ -155,10 +154,15 @@ class _Looking:
     def _matches_header(self, leaf: Body | Text, text: str) -> bool:
         return isinstance(leaf, Text) and text in self._in_headers
 
-    def say(self, answers: Answers, uid: int) -> None:
+    def say(self, answers: Answers, uid: int, complete: bool) -> None:
+        """
+        @param complete: all texts of the message were looked through; else only
+            what was found is said.
+        """
         for leaf, text in self._wanted.leaves:
             matches = not text or text in self._in_parts or self._matches_header(leaf, text)
-            answers.say(uid, leaf, matches)
+            if matches or complete:
+                answers.say(uid, leaf, matches)
 
 
 class _Stream:

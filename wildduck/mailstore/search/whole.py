@@ -13,6 +13,9 @@ from wildduck.mailstore.content import CONTENT_FIELDS, Content
 from wildduck.mailstore.search import masks
 from wildduck.mailstore.search.reading import Reading
 
+#: What reading a document raises that is not of the form it should have (another
+#: program wrote it), besides what is missing.
+UNREADABLE = (ContentUnreadable, AttributeError, LookupError, TypeError, ValueError)
 _BATCH = 10
 #: Bytes of one header that are looked at.
 _HEADER = SKELETON_READ_BYTES
@@ -47,18 +50,24 @@ class Whole:
             for document in batch:
                 try:
                     content = await self._open(document)
-                except ContentUnreadable as error:
+                except UNREADABLE as error:
                     self.unreadable(document["uid"], error)
                     continue
                 yield document["uid"], content
                 await self._reading.turn.pause()
 
     def unreadable(self, uid: int, error: Exception) -> None:
+        """
+        A message can not be read as far as is needed.
+
+        @param error: of L{UNREADABLE}.
+        """
         self._unreadable.add(uid)
         self._log.error(
-            "message {uid} of mailbox {mailbox} can not be searched: {error}",
+            "message {uid} of mailbox {mailbox} can not be searched: {kind}: {error}",
             uid=uid,
             mailbox=str(self._reading.mailbox.id),
+            kind=type(error).__name__,
             error=error,
         )
 

@@ -1,0 +1,415 @@
+"""Tests of L{wildduck.mailstore.search}: what is found, and what is read for it."""
+
+from __future__ import annotations
+
+import base64
+import email
+import quopri
+import random
+import re
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+from twisted.logger import globalLogPublisher
+
+from test.mailstore.search.support import Sample, SearchCase, matches, nothing
+from test.mailstore.support import message
+from test.support.corpus import corpus
+from wildduck.database.database import Database
+from wildduck.limits import KIB
+from wildduck.mailstore.search import texts
+from wildduck.mailstore.search.keys import (
+    And,
+    Arrived,
+    Body,
+    Field,
+    Flag,
+    Key,
+    Not,
+    Or,
+    Recent,
+    Sent,
+    Size,
+    Text,
+    Uids,
+)
+from wildduck.mailstore.search.reading import Reading, Turn
+
+DAY = datetime(2024, 2, 28, 23, 30, tzinfo=timezone.utc)
+SEEN = Flag("\\Seen")
+
+
+def mixed(*parts: bytes) -> bytes:
+    """A multipart/mixed message."""
+    head = (
+        b"From: =?utf-8?q?J=C3=BCrgen?= <jg@example.org>\r\nTo: all@example.com\r\n"
+        b'Subject: parts\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\nA preamble\r\n'
+    )
+    return head + b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\nAn epilogue\r\n"
+
+
+def part(kind: bytes, body: bytes, encoding: bytes = b"7bit", name: bytes = b"") -> bytes:
+    disposition = b"Content-Disposition: attachment; filename=%b\r\n" % name if name else b""
+    return b"Content-Type: %b\r\nContent-Transfer-Encoding: %b\r\n%b\r\n%b" % (
+        kind,
+        encoding,
+        disposition,
+        body,
+    )
+
+
+INNER = (
+    b"From: inner@example.org\r\nSubject: =?iso-8859-1?q?Gr=FC=DFe?=\r\n\r\nThe innermost word is walrus.\r\n"
+)
+SAMPLES = [
+    message(1, b"The quick brown fox\r\n"),
+    message(2, b"jumps over the lazy dog\r\n", "Walrus"),
+    b"Subject: =?utf-8?b?R3LDvMOfZSBhdXM=?=\r\n =?utf-8?b?IEvDtmxu?=\r\n"
+    b"Date: Thu, 29 Feb 2024 01:00:00 +1300\r\n"
+    b"Content-Type: text/plain; charset=iso-8859-1\r\n\r\nStra\xdfe ohne Ende\r\n",
+    b"From: a@example.org\r\nX-Empty:\r\nDate: no date at all\r\n\r\nfox\r\n",
+    mixed(
+        part(
+            b"text/plain; charset=utf-8",
+            base64.encodebytes("Fuchs, Gänse".encode()).replace(b"\n", b"\r\n"),
+            b"base64",
+        ),
+        part(
+            b"text/html; charset=utf-8",
+            quopri.encodestring("<p>gänse <b>dog</b></p>".encode()),
+            b"quoted-printable",
+        ),
+        part(b"image/png", base64.b64encode(b"fox" * 30), b"base64", b"fox.png"),
+    ),
+    mixed(
+        part(b"text/plain", b"outer words"),
+        b"Content-Type: message/rfc822\r\n\r\n" + INNER,
+        part(b"text/x-notes", b"attached fox", b"7bit", b"notes.txt"),
+    ),
+]
+WORDS = [
+    "fox",
+    "DOG",
+    "gänse",
+    "GRÜSSE",
+    "walrus",
+    "straße",
+    "example",
+    "text/",
+    "fox.png",
+    "",
+    "no such thing",
+]
+
+
+def leaf(rng: random.Random) -> Key:
+    day = date(2024, 2, 26) + timedelta(days=rng.randrange(6))
+    bounds = rng.choice(((day, None), (None, day), (day, day + timedelta(days=1))))
+    size = rng.choice([len(raw) for raw in SAMPLES])
+    name = rng.choice([b"subject", b"From", b"TO", b"x-empty", b"date", b"X-None"])
+    word = rng.choice(WORDS)
+    return rng.choice(
+        [
+            Flag(rng.choice(["\\Seen", "\\flagged", "$work", "$none"])),
+            Uids(((rng.randrange(8), rng.randrange(8)),)),
+            Arrived(*bounds),
+            Sent(*bounds),
+            rng.choice((Size(above=size), Size(below=size))),
+            Field(name, word),
+            Body(word),
+            Text(word),
+        ]
+    )
+
+
+def tree(rng: random.Random, depth: int = 3) -> Key:
+    if depth == 0 or rng.random() < 0.3:
+        return leaf(rng)
+    if rng.random() < 0.3:
+        return Not(tree(rng, depth - 1))
+    some = tuple(tree(rng, depth - 1) for _ in range(rng.randrange(1, 4)))
+    return rng.choice((And, Or))(some)
+
+
+class FoundTests(SearchCase):
+    async def test_random_trees(self) -> None:
+        """Whatever is asked, a look at each message finds the same, of WildDuck's documents too."""
+        rng = random.Random(3501)
+        samples = [
+            Sample(
+                raw,
+                DAY + timedelta(days=number % 3),
+                tuple(rng.sample(["\\Seen", "\\Flagged", "$Work"], number % 4)),
+            )
+            for number, raw in enumerate(SAMPLES)
+        ]
+        await self.put(*samples)
+        view = await self.store.open(self.account.id, "INBOX")
+        for round in range(2):
+            for _ in range(150):
+                key = tree(rng)
+                found = await self.store.search(view, key, nothing)
+                expected = [sample.uid for sample in samples if matches(key, sample)]
+                self.assertEqual(list(found.uids), expected, (round, key))
+                self.assertEqual(list(found.seqs), expected)
+            self.db.messages.update_many({}, {"$unset": {"mimeTree.native": True}})
+
+    async def test_spilled_keywords(self) -> None:
+        """Keywords beyond those that have bits are found too, in any case."""
+        names = [f"word{number}" for number in range(80)]
+        await self.put(Sample(message(1), DAY, tuple(names[:70])), Sample(message(2), DAY, tuple(names[70:])))
+        for name in names:
+            self.assertEqual(await self.found(Flag(name.upper())), [1 if name in names[:70] else 2])
+
+    async def test_big_texts(self) -> None:
+        """Texts that are stored elsewhere are looked through from the first byte to the last."""
+        filler = "Lorem ipsum dölor sit amet.\r\n" * 24_000
+        latin = (filler[:-40] + "Käsekuchen" + filler + "letztes Wört").encode("latin-1")
+        utf8 = ("Erstes Wört " + filler + "Käsekuchen").encode()
+        encoded = base64.encodebytes(latin).replace(b"\n", b"\r\n")
+        bodies = [
+            part(b"text/plain; charset=iso-8859-1", encoded, b"base64"),
+            part(
+                b"text/plain; charset=utf-8",
+                quopri.encodestring(utf8.replace(b"\r", b"")).replace(b"\n", b"\r\n"),
+                b"quoted-printable",
+            ),
+            part(b"text/plain", latin, b"8bit"),
+            part(b"text/csv", utf8, b"8bit", b"table.csv"),
+            part(b"application/octet-stream", utf8, b"8bit", b"table.bin"),
+        ]
+        await self.put(*(Sample(mixed(body), DAY) for body in bodies))
+        await self.put(Sample(mixed(b"Content-Type: message/rfc822\r\n\r\n" + mixed(bodies[1])), DAY))
+        self.assertEqual(self.db["attachments.files"].count_documents({}) > 3, True)
+        await self._check_big_texts()
+        # As WildDuck's documents are, whose inner messages are not in the bytes of the outer one.
+        self.db.messages.update_many({}, {"$unset": {"mimeTree.native": True}})
+        await self._check_big_texts()
+
+    async def _check_big_texts(self) -> None:
+        for word, expected in (
+            ("KÄSEkuchen", [1, 2, 3, 4, 6]),
+            ("letztes wört", [1, 3]),
+            ("erstes wört", [2, 4, 6]),
+            ("amet.\r\nlorem", [1, 2, 3, 4, 6]),
+            ("amet.\r\nlorem x", []),
+            ("kÃ¤se", []),
+        ):
+            self.assertEqual(await self.found(Body(word)), expected, word)
+            self.assertEqual(
+                await self.found(Not(Text(word))), [uid for uid in range(1, 7) if uid not in expected]
+            )
+
+    async def test_inexact_trees(self) -> None:
+        """Messages that the tree gives back inexactly: bare line feeds, NULs, a header too long for it."""
+        long = b"".join(b"X-%d: %b\r\n" % (number, b"v" * 900) for number in range(1500))
+        await self.put(
+            Sample(b"Subject: bare\n\nthe needle\nin it\n", DAY),
+            Sample(b"Subject: nul\r\nContent-Type: text/plain\r\n\r\n\0the needle\0\r\n", DAY),
+            Sample(b"Subject: long\r\n" + long + b"X-Last: the needle\r\n\r\nbody\r\n", DAY),
+        )
+        self.assertEqual(await self.found(Text("the needle")), [1, 2, 3])
+        self.assertEqual(await self.found(Body("the needle")), [1, 2])
+        self.assertEqual(await self.found(Field(b"x-last", "needle")), [3])
+        self.assertEqual(await self.found(Not(Field(b"subject", "long"))), [1, 2])
+
+    async def test_corpus(self) -> None:
+        """Words of real and broken mail are found where Python's mail package finds them."""
+        rng = random.Random(1)
+        samples = [one for one in corpus() if len(one.raw) < 300 * KIB]
+        words: dict[int, str] = {}
+        for sample in rng.sample(samples, min(60, len(samples))):
+            uid = (await self.add(sample.crlf)).uid
+            candidates = [word for text in _texts(sample.crlf) for word in re.findall(r"[^\W\d_]{7,}", text)]
+            if candidates:
+                words[uid] = candidates[-1 - len(candidates) // 5]
+        self.assertGreater(len(words), 20)
+        for uid, word in words.items():
+            self.assertIn(uid, await self.found(Body(word)), word)
+            self.assertEqual(await self.found(And((Text(word), Not(Body(word)), Uids(((uid, uid),))))), [])
+
+    async def test_streamed(self) -> None:
+        """Streaming a message finds what looking into its tree finds."""
+        rng = random.Random(2)
+        for sample in rng.sample(corpus(), 40):
+            appended = await self.add(sample.crlf)
+            document = self.db.messages.find_one({"_id": appended.message_id})
+            words = rng.sample(sample.crlf.decode("latin-1").split() or ["x"], 1)
+            words += [word for text in _texts(sample.crlf) for word in rng.sample(text.split() or ["x"], 1)][
+                :5
+            ]
+            wanted = texts._Wanted([kind(word) for word in words for kind in (Body, Text)])
+            in_tree = texts._Looking(wanted)
+            if not in_tree.in_tree(document["mimeTree"]):
+                continue
+            streamed = texts._Looking(wanted)
+            known: Any = None
+            reading = Reading(self.store._backend, await self.inbox(), known, _NoTurn())
+            await texts._Stream(reading, await self.store.content(document, exact=True), streamed).run()
+            self.assertEqual(_said(streamed), _said(in_tree), sample.name)
+
+
+class _NoTurn(Turn):
+    """Gives no way."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def pause(self) -> None:
+        pass
+
+
+def _said(looking: texts._Looking) -> dict[Any, bool]:
+    said: dict[Any, bool] = {}
+
+    class Answers:
+        def say(self, uid: int, leaf: Any, matches: bool) -> None:
+            said[leaf] = matches
+
+    answers: Any = Answers()
+    looking.say(answers, 1, True)
+    return said
+
+
+def _texts(raw: bytes) -> list[str]:
+    """The decoded text parts, as far as Python can read them."""
+    found = []
+    for part in email.message_from_bytes(raw).walk():
+        payload = part.get_payload(decode=True)
+        if part.get_content_maintype() == "text" and isinstance(payload, bytes):
+            try:
+                found.append(payload.decode(part.get_content_charset("ascii")))
+            except (LookupError, UnicodeDecodeError, ValueError):
+                continue
+    return found
+
+
+class ReadingTests(SearchCase):
+    """What is read for an answer."""
+
+    async def _reads(self, key: Key) -> tuple[list[int], list[dict[str, Any]]]:
+        """What was found, and the projections that were asked for, of the messages with these UIDs."""
+        view = await self.store.open(self.account.id, "INBOX")
+        asked: list[dict[str, Any]] = []
+        batches = Database.batches
+
+        def recording(database: Database, collection: str, filter: Any, **options: Any) -> Any:
+            asked.append({"uid": filter["uid"], "fields": set(options["projection"]) - {"_id", "uid"}})
+            return batches(database, collection, filter, **options)
+
+        patched = self.patch(Database, "batches", recording)
+        try:
+            return list((await self.store.search(view, key, nothing)).uids), asked
+        finally:
+            patched.restore()
+
+    async def test_nothing_is_read(self) -> None:
+        """Flags and UIDs are known, and so is what they alone decide."""
+        await self.put(Sample(message(1), DAY, ("\\Seen",)), Sample(message(2), DAY))
+        for key, expected in (
+            (Not(SEEN), [2]),
+            (Uids(((1, 1),)), [1]),
+            (And((SEEN, Not(SEEN), Text("x"))), []),
+            (Or((SEEN, Not(SEEN), Text("x"))), [1, 2]),
+            (Not(And((Flag("$none"), Body("x")))), [1, 2]),
+        ):
+            self.assertEqual(await self._reads(key), (expected, []))
+
+    async def test_only_what_is_open(self) -> None:
+        """Texts are read of those messages only that all else leaves open, in NOT and OR too."""
+        await self.put(*(Sample(message(n), DAY, ("\\Seen",) if n % 2 else ()) for n in range(1, 7)))
+        for key in (
+            And((Text("hello"), SEEN, Field(b"subject", "message 3"))),
+            Not(Or((Not(Text("hello")), Not(Field(b"subject", "message 3")), Not(SEEN)))),
+        ):
+            found, asked = await self._reads(key)
+            self.assertEqual(found, [3])
+            self.assertEqual(asked[0]["fields"], {"mimeTree.header", "mimeTree.native.layout"})
+            self.assertEqual(asked[-1]["uid"], {"$gte": 3, "$lte": 3})
+
+    async def test_narrow(self) -> None:
+        """A date reads dates."""
+        await self.put(Sample(message(1), DAY))
+        found, asked = await self._reads(Arrived(since=DAY.date()))
+        self.assertEqual((found, [one["fields"] for one in asked]), ([1], [{"idate"}]))
+
+
+class OddTests(SearchCase):
+    async def test_unreadable(self) -> None:
+        """A text that can not be read matches nothing that depends on it; it is logged once."""
+        big = part(b"text/plain", b"word " * 200_000)
+        await self.put(
+            Sample(mixed(big), DAY, ("\\Seen",)), Sample(mixed(big, b""), DAY), Sample(message(1), DAY)
+        )
+        self.db["attachments.files"].delete_many({})
+        logged: list[Any] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        for key, expected in (
+            (Body("word"), []),
+            (Not(Or((Body("other"), Text("others")))), [3]),
+            (Or((Body("word"), SEEN)), [1]),
+            (Or((Body("other"), Text("parts"))), [1, 2]),
+        ):
+            logged.clear()
+            self.assertEqual(await self.found(key), expected, key)
+            said = [event["uid"] for event in logged if "can not be searched" in event["log_format"]]
+            self.assertEqual(said, [2] if expected == [1] else [1, 2], key)
+
+    async def test_gone_meanwhile(self) -> None:
+        """A message that goes while the search runs is left out, also by NOT."""
+        await self.put(Sample(message(1), DAY), Sample(message(2), DAY), Sample(message(3), DAY))
+        view = await self.store.open(self.account.id, "INBOX")
+        self.db.messages.delete_one({"uid": 2})
+        for key in (Not(Text("x y z")), Not(Size(above=100_000)), Not(Field(b"cc", ""))):
+            self.assertEqual(list((await self.store.search(view, key, nothing)).uids), [1, 3])
+
+    async def test_odd_documents(self) -> None:
+        """Documents that lack anything, or have it in another form, are searched like others."""
+        changes: list[dict[str, Any]] = [
+            {"$unset": {"mimeTree": True}},
+            {"$set": {"mimeTree": "x"}},
+            {"$set": {"mimeTree.header": "x", "mimeTree.parsedHeader": 1, "mimeTree.body": 7}},
+            {
+                "$set": {
+                    "mimeTree.header": [1, None, "Subject: ü\u20ac"],
+                    "mimeTree.parsedHeader.date": [None],
+                }
+            },
+            {"$set": {"mimeTree.parsedHeader": {"content-type": 5, "content-transfer-encoding": []}}},
+            {"$set": {"mimeTree.parsedHeader.content-type": {"value": 5, "params": {"charset": 5}}}},
+            {"$set": {"mimeTree.childNodes": [None, 5, {"header": None}], "mimeTree.message": 5}},
+            {"$set": {"mimeTree.attachmentId": "ATT00009", "mimeTree.attachmentMap": None}},
+            {"$set": {"mimeTree.size": "many", "size": "x", "idate": "today", "hdate": None}},
+            {"$set": {"mimeTree.native": 5, "idate": None}, "$unset": {"size": True}},
+            {"$set": {"mimeTree.native.layout": b"x", "mimeTree.native.size": 5}},
+        ]
+        await self.put(*(Sample(message(n), DAY) for n in range(1, len(changes) + 1)))
+        for uid, change in enumerate(changes, 1):
+            self.db.messages.update_one({"uid": uid}, change)
+        for leaf in (
+            Text("message"),
+            Body("hello"),
+            Field(b"subject", ""),
+            Arrived(since=date(2000, 1, 1)),
+            Sent(since=date(2000, 1, 1)),
+            Size(above=10),
+        ):
+            yes, no = set(await self.found(leaf)), set(await self.found(Not(leaf)))
+            self.assertFalse(yes & no)
+            self.assertGreater(len(yes | no), 6, leaf)
+
+    async def test_nobody_waits(self) -> None:
+        """A client that has gone away ends its search."""
+        await self.put(Sample(message(1), DAY))
+        view = await self.store.open(self.account.id, "INBOX")
+
+        async def gone() -> None:
+            raise ConnectionError()
+
+        await self.fails(ConnectionError, self.store.search(view, Text("x"), gone))
+
+    async def test_recent(self) -> None:
+        """Recent is what the session says it is."""
+        await self.put(Sample(message(1), DAY))
+        self.assertEqual(await self.found(Not(Recent())), [1])
