@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from encodings.aliases import aliases
+from functools import lru_cache
 
 _LABEL = re.compile(r"[A-Za-z0-9_.:+\-]{1,40}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -117,7 +118,12 @@ def codec_name(charset: str | None) -> str | None:
     @return: C{None} where it is missing, unknown or meaningless (us-ascii
         says nothing of 8-bit bytes).
     """
-    label = (charset or "")[:80].strip(" \t\r\n\"'").partition("*")[0]
+    return _codec((charset or "")[:80])
+
+
+@lru_cache(maxsize=512)
+def _codec(charset: str) -> str | None:
+    label = charset.strip(" \t\r\n\"'").partition("*")[0]
     if not _LABEL.fullmatch(label):
         return None
     key = label.lower().translate(_SEPARATORS)

@@ -41,13 +41,7 @@ def parse(value: str) -> datetime | None:
         or one that does not exist or lies outside the years 1 to 9999.
     """
     read = _read(value)
-    if read is None:
-        return None
-    local, zone = read
-    try:
-        return local - _offset(zone)
-    except OverflowError:
-        return None
+    return None if read is None else _moment(*read)
 
 
 def written(value: str) -> date | None:
@@ -57,7 +51,14 @@ def written(value: str) -> date | None:
     @return: C{None} where L{parse} gives none.
     """
     read = _read(value)
-    return None if read is None or parse(value) is None else read[0].date()
+    return None if read is None or _moment(*read) is None else read[0].date()
+
+
+def _moment(local: datetime, zone: str) -> datetime | None:
+    try:
+        return local - _offset(zone)
+    except OverflowError:
+        return None
 
 
 def _read(value: str) -> tuple[datetime, str] | None:

@@ -7,9 +7,9 @@ Nothing here reads what is stored elsewhere: L{Leaf.body} is then C{None}.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from wildduck import limits
@@ -23,10 +23,11 @@ PART = "part"
 
 #: Leaves that are text; those of the latter two could not be taken apart.
 _TEXT_TYPES = frozenset(("text", "message", "multipart"))
-
-# One blank for a fold; the look-behind keeps a long run of blanks from being
-# scanned from each of them.
-_FOLD = re.compile(rb"(?<![ \t\r])[ \t]*\r*\n[ \t]+")
+#: Characters of a Content-Type that are looked at.
+_TYPE_SEARCHED = 256
+#: Transfer encodings that leave everything as it is.
+_PLAIN = frozenset(("7bit", "8bit"))
+_BLANK = b" \t\r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +67,31 @@ def leaf(node: Node) -> Leaf | None:
     if node.is_composite or node.message is not None:
         return None
     parsed = node.tree.get("parsedHeader")
-    parsed = parsed if isinstance(parsed, Mapping) else {}
+    parsed = parsed if isinstance(parsed, dict) else {}
     kind = parsed.get("content-type")
-    kind = kind if isinstance(kind, Mapping) else {}
-    major, _minor = headers.media_type(str(kind.get("value") or "")) or ("text", "plain")
-    if major.lower() not in _TEXT_TYPES:
+    kind = kind if isinstance(kind, dict) else {}
+    if not _is_text(str(kind.get("value") or "")[:_TYPE_SEARCHED]):
         return None
     return Leaf(node, _encoding(parsed), _charset(kind), _body(node))
 
 
-def _encoding(parsed: Mapping[str, Any]) -> str:
+@lru_cache(maxsize=512)
+def _is_text(value: str) -> bool:
+    """@param value: of a Content-Type, without parameters."""
+    major, _minor = headers.media_type(value) or ("text", "plain")
+    return major.lower() in _TEXT_TYPES
+
+
+def _encoding(parsed: dict[str, Any]) -> str:
     value = parsed.get("content-transfer-encoding")
-    return headers.transfer_encoding(value.encode("latin-1", "replace")) if isinstance(value, str) else "7bit"
+    if not isinstance(value, str) or value in _PLAIN:
+        return "7bit"
+    return headers.transfer_encoding(value.encode("latin-1", "replace"))
 
 
-def _charset(kind: Mapping[str, Any]) -> str | None:
+def _charset(kind: dict[str, Any]) -> str | None:
     params = kind.get("params")
-    value = params.get("charset") if isinstance(params, Mapping) else None
+    value = params.get("charset") if isinstance(params, dict) else None
     # One in RFC 2231's form is kept as an encoded-word.
     return words.decode(value) if isinstance(value, str) else None
 
@@ -101,10 +110,11 @@ def text_of_header(lines: Sequence[bytes]) -> str:
 
     @param lines: as of L{headers.split_header}.
     """
-    joined = b"\n".join(lines)
+    bare = [unfolded(line) for line in lines]
+    joined = b"\n".join(bare)
     if joined.isascii() and b"=?" not in joined:
-        return unfolded(joined).decode("ascii")
-    return "\n".join(words.decode(unfolded(line)) for line in lines)
+        return joined.decode("ascii")
+    return "\n".join(map(words.decode, bare))
 
 
 def values(lines: Iterable[bytes], name: bytes) -> list[str]:
@@ -112,6 +122,13 @@ def values(lines: Iterable[bytes], name: bytes) -> list[str]:
     return [words.decode(unfolded(value[: limits.HEADER_BYTES])) for value in headers.all_of(lines, name)]
 
 
-def unfolded(raw: bytes) -> bytes:
-    """A fold is one blank, whichever stands there."""
-    return _FOLD.sub(b" ", raw) if b"\n" in raw else raw
+def unfolded(line: bytes) -> bytes:
+    """
+    A fold is one blank, whatever stands there.
+
+    @param line: one field.
+    """
+    if b"\n" not in line:
+        return line
+    first, *others = line.split(b"\n")
+    return b" ".join((first.rstrip(_BLANK), *(other.strip(_BLANK) for other in others)))

@@ -39,11 +39,11 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int) -> dict[Leaf, 
     projection = {field: True for leaf in leaves for field in _FIELDS[type(leaf)]}
     questions = [(leaf, _QUESTIONS[type(leaf)]) for leaf in leaves]
     async for batch in reading.documents(open, projection, _BATCH):
-        for document in batch:
+        for place, document in batch:
             for leaf, question in questions:
                 matches = question(leaf, document)
                 if matches is not None:
-                    answers.say(document["uid"], leaf, matches)
+                    answers.say(place, leaf, matches)
             await reading.turn.pause()
     return answers.verdicts()
 

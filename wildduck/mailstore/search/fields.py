@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wildduck.limits import KIB
 from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import Field, Leaf
 from wildduck.mailstore.search.reading import Answers, Reading
 from wildduck.mailstore.search.whole import UNREADABLE, Whole
 from wildduck.mime import headers, searched
-from wildduck.mime.effort import takes_long
 from wildduck.mime.folded import fold
 
 _BATCH = 500
+#: Lines and bytes of a header that are looked through without a thread.
+_LINES = 500
+_SHORT = 64 * KIB
 #: Where there is a layout, the tree may lack fields (store.md §7).
 _PROJECTION = {"mimeTree.header": True, "mimeTree.native.layout": True}
 KINDS = frozenset((Field,))
@@ -28,30 +31,37 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
     answers = Answers(reading.known, leaves)
     wanted = _Wanted([leaf for leaf in leaves if isinstance(leaf, Field)])
 
-    def say(uid: int, found: Mapping[Field, bool]) -> None:
+    def say(place: int, found: Mapping[Field, bool]) -> None:
         for leaf, matches in found.items():
-            answers.say(uid, leaf, matches)
+            answers.say(place, leaf, matches)
 
+    pool = reading.backend.mime_pool
     async for batch in reading.documents(open, _PROJECTION, _BATCH):
         lacking = []
-        for document in batch:
+        for place, document in batch:
             tree = document.get("mimeTree")
-            if not isinstance(tree, dict) or "native" in tree and tree["native"]:
-                lacking.append(document["uid"])
-                continue
-            if takes_long(tree):
-                say(document["uid"], await reading.backend.mime_pool.run(wanted.look_in_tree, tree))
+            if not isinstance(tree, dict) or tree.get("native"):
+                lacking.append(place)
+            elif _is_long(tree.get("header")):
+                say(place, await pool.run(wanted.look_in_tree, tree))
             else:
-                say(document["uid"], wanted.look_in_tree(tree))
+                say(place, wanted.look_in_tree(tree))
             await reading.turn.pause()
-        async for uid, content in whole.contents(lacking):
+        async for place, content in whole.contents(lacking):
             try:
                 lines = headers.split_header(await whole.header(content))
             except UNREADABLE as error:
-                whole.unreadable(uid, error)
+                whole.unreadable(place, error)
                 continue
-            say(uid, await reading.backend.mime_pool.run(wanted.look, lines))
+            say(place, await pool.run(wanted.look, lines))
     return answers.verdicts()
+
+
+def _is_long(lines: Any) -> bool:
+    """Whether a header is looked through in a thread."""
+    return isinstance(lines, list) and (
+        len(lines) > _LINES or sum(len(line) for line in lines if isinstance(line, str)) > _SHORT
+    )
 
 
 class _Wanted:

@@ -42,12 +42,12 @@ class Answers:
     """What documents say of some leaves."""
 
     def __init__(self, known: Known, leaves: Iterable[Leaf]) -> None:
-        self._known = known
         #: Of each leaf a byte for each message: 1 yes, 2 no, 0 not known.
         self._said = {leaf: bytearray(len(known.uids)) for leaf in leaves}
 
-    def say(self, uid: int, leaf: Leaf, matches: bool) -> None:
-        self._said[leaf][self._known.place(uid)] = 1 if matches else 2
+    def say(self, place: int, leaf: Leaf, matches: bool) -> None:
+        """@param place: of the message in L{Known.uids}."""
+        self._said[leaf][place] = 1 if matches else 2
 
     def verdicts(self) -> dict[Leaf, Verdict]:
         return {
@@ -77,16 +77,18 @@ class Reading:
 
     async def documents(
         self, wanted: int, projection: Mapping[str, Any], batch_size: int
-    ) -> AsyncIterator[list[dict[str, Any]]]:
+    ) -> AsyncIterator[list[tuple[int, dict[str, Any]]]]:
         """
-        Documents in batches, ascending by UID; C{uid} is always there, what is
-        gone is left out, and what the index does not know too.
+        Documents in batches, each with its message's place in L{Known.uids},
+        ascending; C{uid} is always there, what is gone is left out.
 
         @param wanted: the set of messages.
         @param batch_size: documents of one batch; two batches are held.
         """
         fields = {"_id": False, **projection, "uid": True}
-        uids = list(masks.pick(wanted, self.known.uids, len(self.known.uids)))
+        count = len(self.known.uids)
+        uids = list(masks.pick(wanted, self.known.uids, count))
+        asked = dict(zip(uids, masks.pick(wanted, range(count), count), strict=True))
         for filter in self._filters(uids):
             batches = self.backend.main.batches(
                 "messages",
@@ -97,7 +99,7 @@ class Reading:
                 prefetch=True,
             )
             async for batch in batches:
-                some = [one for one in batch if self._is_wanted(one.get("uid"), wanted)]
+                some = self._with_places(batch, asked)
                 if some:
                     yield some
                 await self.turn.give_way()
@@ -114,6 +116,8 @@ class Reading:
         """Number of messages from the first to the last of these."""
         return self.known.place(uids[-1]) - self.known.place(uids[0]) + 1 if uids else 0
 
-    def _is_wanted(self, uid: Any, wanted: int) -> bool:
-        place = self.known.place(uid) if isinstance(uid, int) else -1
-        return place >= 0 and bool(wanted >> place & 1)
+    @staticmethod
+    def _with_places(
+        batch: list[dict[str, Any]], asked: Mapping[Any, int]
+    ) -> list[tuple[int, dict[str, Any]]]:
+        return [(asked[one["uid"]], one) for one in batch if one.get("uid") in asked]

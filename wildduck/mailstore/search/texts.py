@@ -28,6 +28,7 @@ _SHORT = 64 * KIB
 KINDS = frozenset((Body, Text))
 
 _PARTS = (
+    "size",
     "mimeTree.body",
     "mimeTree.size",
     "mimeTree.attachmentId",
@@ -53,26 +54,26 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
     pool = reading.backend.mime_pool
     async for batch in reading.documents(open, projection, _BATCH):
         lacking: dict[int, _Looking] = {}
-        for document in batch:
+        for place, document in batch:
             tree = document.get("mimeTree")
             tree = tree if isinstance(tree, dict) else {}
             looking = _Looking(wanted)
-            if takes_long(tree) or _inline_bytes(tree) > _SHORT:
+            if _takes_long(document, tree):
                 complete = await pool.run(looking.in_tree, tree)
             else:
                 complete = looking.in_tree(tree)
-            looking.say(answers, document["uid"], complete)
+            looking.say(answers, place, complete)
             if looking.left and not complete:
-                lacking[document["uid"]] = looking
+                lacking[place] = looking
             await reading.turn.pause()
-        async for uid, content in whole.contents(sorted(lacking)):
+        async for place, content in whole.contents(lacking):
+            complete = True
             try:
-                await _Stream(reading, content, lacking[uid]).run()
+                await _Stream(reading, content, lacking[place]).run()
             except UNREADABLE as error:
-                whole.unreadable(uid, error)
-                lacking[uid].say(answers, uid, False)
-            else:
-                lacking[uid].say(answers, uid, True)
+                whole.unreadable(place, error)
+                complete = False
+            lacking[place].say(answers, place, complete)
     return answers.verdicts()
 
 
@@ -134,13 +135,15 @@ class _Looking:
         if role == searched.MESSAGE:
             self.found(found)
             return
-        self._in_headers |= found
-        self._settle()
+        if found:
+            self._in_headers |= found
+            self._settle()
 
     def found(self, texts: set[str]) -> None:
         """These stand in a part."""
-        self._in_parts |= texts
-        self._settle()
+        if texts:
+            self._in_parts |= texts
+            self._settle()
 
     def _settle(self) -> None:
         # A text that stands in the header is still looked for in the parts when
@@ -154,15 +157,16 @@ class _Looking:
     def _matches_header(self, leaf: Body | Text, text: str) -> bool:
         return isinstance(leaf, Text) and text in self._in_headers
 
-    def say(self, answers: Answers, uid: int, complete: bool) -> None:
+    def say(self, answers: Answers, place: int, complete: bool) -> None:
         """
+        @param place: of the message.
         @param complete: all texts of the message were looked through; else only
             what was found is said.
         """
         for leaf, text in self._wanted.leaves:
             matches = not text or text in self._in_parts or self._matches_header(leaf, text)
             if matches or complete:
-                answers.say(uid, leaf, matches)
+                answers.say(place, leaf, matches)
 
 
 class _Stream:
@@ -209,10 +213,19 @@ def _in(text: str, wanted: set[str]) -> set[str]:
     return {one for one in wanted if one in folded}
 
 
-def _inline_bytes(tree: Mapping[str, Any]) -> int:
+def _takes_long(document: Mapping[str, Any], tree: dict[str, Any]) -> bool:
+    """Whether it is better done in a thread."""
+    size = document.get("size")
+    if isinstance(size, int) and 0 <= size <= _SHORT:
+        # Headers and bodies are no more than this, and a part has some bytes.
+        return False
+    return takes_long(tree) or _inline_bytes(tree) > _SHORT
+
+
+def _inline_bytes(tree: dict[str, Any]) -> int:
     """Bytes of the bodies in a tree, counted until they are known to be many."""
     total = 0
-    for node in rebuild.nodes(dict(tree)).walk():
+    for node in rebuild.nodes(tree).walk():
         total += len(node.body)
         if total > _SHORT:
             break

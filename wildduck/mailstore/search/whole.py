@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.logger import Logger
@@ -37,35 +37,37 @@ class Whole:
         self._open = open
         self._unreadable: set[int] = set()
 
-    async def contents(self, uids: Sequence[int]) -> AsyncIterator[tuple[int, Content]]:
+    async def contents(self, places: Iterable[int]) -> AsyncIterator[tuple[int, Content]]:
         """
-        @param uids: of the messages, ascending.
-        @return: iterates over UIDs and contents of those that are there.
+        @param places: of the messages, in L{Known.uids}.
+        @return: iterates over places and contents of those that are there, ascending.
         """
-        left = [uid for uid in uids if uid not in self._unreadable]
-        if not left:
+        wanted = bytearray(len(self._reading.known.uids))
+        for place in places:
+            wanted[place] = place not in self._unreadable
+        if not any(wanted):
             return
-        wanted = masks.of_uids(self._reading.known.uids, left)
-        async for batch in self._reading.documents(wanted, CONTENT_FIELDS, _BATCH):
-            for document in batch:
+        async for batch in self._reading.documents(masks.of_truths(wanted), CONTENT_FIELDS, _BATCH):
+            for place, document in batch:
                 try:
                     content = await self._open(document)
                 except UNREADABLE as error:
-                    self.unreadable(document["uid"], error)
+                    self.unreadable(place, error)
                     continue
-                yield document["uid"], content
+                yield place, content
                 await self._reading.turn.pause()
 
-    def unreadable(self, uid: int, error: Exception) -> None:
+    def unreadable(self, place: int, error: Exception) -> None:
         """
         A message can not be read as far as is needed.
 
+        @param place: in L{Known.uids}.
         @param error: of L{UNREADABLE}.
         """
-        self._unreadable.add(uid)
+        self._unreadable.add(place)
         self._log.error(
             "message {uid} of mailbox {mailbox} can not be searched: {kind}: {error}",
-            uid=uid,
+            uid=self._reading.known.uids[place],
             mailbox=str(self._reading.mailbox.id),
             kind=type(error).__name__,
             error=error,
