@@ -174,7 +174,8 @@ class SearchData:
     numbers: Sequence[int]
 
     def compose(self) -> bytes:
-        return b" ".join((b"* SEARCH", *map(b"%d".__mod__, self.numbers))) + b"\r\n"
+        # By way of str, for there may be 100,000: three times as fast as "%d".
+        return " ".join(("* SEARCH", *map(str, self.numbers))).encode("ascii") + b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
