@@ -67,6 +67,10 @@ class ExactTests(TestCase):
             self.assertEqual(size, len(body), sample.name)
             sent = await client.message(b"RETR %d" % number)
             self.assertEqual(unstuffed(sent), strictly_received(body), sample.name)
+            header = await client.message(b"TOP %d 0" % number)
+            header = header.removesuffix(b"\r\n")  # perhaps not its own
+            self.assertTrue(sent.startswith(header), sample.name)
+            self.assertTrue((await client.message(b"TOP %d 1" % number)).startswith(header), sample.name)
 
     async def test_hostile_dots(self) -> None:
         """Whatever dots and line ends a message has, it has one end, and is exact."""
@@ -220,3 +224,13 @@ class ReadTests(TestCase):
         for number in (20, 7, 3):
             await client.message(b"RETR %d" % number)
         self.assertEqual(asked, [(1, True)] * 3)
+        asked.clear()
+        for number in (1, 2):
+            self.assertEqual(
+                await client.message(b"TOP %d 0" % number), b"Subject: %d\r\n\r\n" % (number - 1)
+            )
+        self.assertEqual(asked, [(1, False), (16, False)])
+        asked.clear()
+        blocking_database(server.settings).messages.update_many({}, {"$unset": {"mimeTree.header": True}})
+        await client.message(b"TOP 20 0")
+        self.assertEqual(asked, [(1, False), (1, True)])

@@ -18,23 +18,13 @@ from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.store import MailStore
 from wildduck.mailstore.values import Mailbox
 from wildduck.mime import native
+from wildduck.mime.narrow import SIZE_FIELDS
 
 INBOX = "INBOX"
 SEEN = "\\Seen"
 
 #: Gives the identity of a message and its size as it is sent.
-_FIELDS = dict.fromkeys(
-    (
-        "size",
-        "magic",
-        "mimeTree.native.v",
-        "mimeTree.native.size",
-        "mimeTree.native.magic",
-        "mimeTree.native.length",
-        "mimeTree.native.sent",
-    ),
-    True,
-)
+_FIELDS = dict.fromkeys(SIZE_FIELDS, True)
 
 
 class NoSuchMessage(DomainError):

@@ -12,6 +12,7 @@ from wildduck.errors import ContentUnreadable
 from wildduck.limits import KIB
 from wildduck.mailstore.content import CONTENT_FIELDS, Content
 from wildduck.mailstore.store import MailStore
+from wildduck.mime.narrow import HEADER_FIELDS, root_header
 from wildduck.pop3.maildrop import Entry, Maildrop, NoSuchMessage
 from wildduck.pop3.replies import ok
 from wildduck.pop3.stuffing import DotStuffer, TopCutter
@@ -20,9 +21,12 @@ from wildduck.pop3.stuffing import DotStuffer, TopCutter
 #: other, and octets of these messages.
 _AHEAD = 16
 _AHEAD_BYTES = 256 * KIB
+#: Fields of a document that mostly give the header.
+_HEADER_FIELDS = dict.fromkeys(HEADER_FIELDS, True)
 #: Bytes gathered before they are sent: until then a message that turns out to
 #: be unreadable can be refused.
 _GATHERED = 64 * KIB
+_TOP = ok("top of message follows")
 
 
 class Line(Protocol):
@@ -49,6 +53,7 @@ class Transfer:
         self._maildrop = maildrop
         self._line = line
         self._ahead: dict[int, Mapping[str, Any]] = {}
+        self._fields: dict[str, bool] = {}  # of these
         self._latest = 0
 
     async def send(self, entry: Entry, lines: int | None = None) -> None:
@@ -61,8 +66,9 @@ class Transfer:
         @raise twisted.internet.error.ConnectionLost: the client is gone.
         """
         try:
-            content = await self._store.content(await self._document(entry))
-            await self._send(content, lines)
+            if lines != 0 or not await self._send_header(entry):
+                content = await self._store.content(await self._document(entry, CONTENT_FIELDS))
+                await self._send(content, lines)
         except ContentUnreadable as error:
             self._log.error(
                 "message {uid} of mailbox {mailbox} can not be read: {error}",
@@ -78,7 +84,7 @@ class Transfer:
         if lines is not None:
             _, header = content.rope.section((), "HEADER") or (0, 0)
             end = content.length if lines else header
-            cutter, first = TopCutter(header, lines), ok("top of message follows")
+            cutter, first = TopCutter(header, lines), _TOP
         # What is missing altogether is found before the first block comes.
         stuffer = DotStuffer()
         gathered, size = [first], 0
@@ -100,7 +106,20 @@ class Transfer:
         self._line.send(b"".join(gathered))
         self.begun = False
 
-    async def _document(self, entry: Entry) -> Mapping[str, Any]:
+    async def _send_header(self, entry: Entry) -> bool:
+        """
+        Send the header alone, without reading the bodies.
+
+        @return: C{False} when nothing was sent, for the whole document is needed.
+        """
+        header = root_header(await self._document(entry, _HEADER_FIELDS))
+        if header is None:
+            return False
+        stuffer = DotStuffer()
+        self._line.send(_TOP + stuffer.feed(header) + stuffer.finish())
+        return True
+
+    async def _document(self, entry: Entry, fields: dict[str, bool]) -> Mapping[str, Any]:
         """
         What the store knows of a message.
 
@@ -108,8 +127,9 @@ class Transfer:
         """
         in_turn = entry.number == self._latest + 1
         self._latest = entry.number
-        if entry.number not in self._ahead:
+        if entry.number not in self._ahead or fields is not self._fields:
             self._ahead.clear()
+            self._fields = fields
             await self._read([entry, *(self._following(entry) if in_turn else ())])
         document = self._ahead.pop(entry.number, None)
         if document is None:
@@ -129,7 +149,7 @@ class Transfer:
 
     async def _read(self, entries: list[Entry]) -> None:
         numbers = {entry.uid: entry.number for entry in entries}
-        rows = self._store.rows(self._maildrop.mailbox, list(numbers), CONTENT_FIELDS)
+        rows = self._store.rows(self._maildrop.mailbox, list(numbers), self._fields)
         async for batch in rows:
             for document in batch:
                 self._ahead[numbers[document["uid"]]] = document

@@ -1,4 +1,4 @@
-"""Tests of L{wildduck.imap.commands.documents}: the less is read, the same is told."""
+"""L{wildduck.imap.commands.documents}, L{wildduck.mime.narrow}: the less is read, the same is told."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from test.mime.storing import Kept, keep_bytes, multipart
 from test.support.corpus import samples
 from test.support.messages import generated
 from wildduck.imap.commands import documents
-from wildduck.mime import native
+from wildduck.mime import narrow, native
 
 
 def projected(document: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
@@ -62,8 +62,8 @@ class DocumentTests(SynchronousTestCase):
         for content in self.messages():
             for blob in (False, True):
                 kept = keep_bytes(content, blob=blob)
-                part = projected(kept.document, documents.HEADER_FIELDS)
-                header = documents.root_header(part)
+                part = projected(kept.document, narrow.HEADER_FIELDS)
+                header = narrow.root_header(part)
                 if header is not None:
                     self.assertEqual(header, header_as_sent(kept), content[:80])
                 elif not blob:
@@ -74,8 +74,8 @@ class DocumentTests(SynchronousTestCase):
         for content in self.messages():
             kept = keep_bytes(content)
             del kept.document["mimeTree"][native.KEY]
-            part = projected(kept.document, documents.HEADER_FIELDS)
-            self.assertEqual(documents.root_header(part), header_as_sent(kept), content[:80])
+            part = projected(kept.document, narrow.HEADER_FIELDS)
+            self.assertEqual(narrow.root_header(part), header_as_sent(kept), content[:80])
 
     def test_ready(self) -> None:
         """What was made ready is taken as it is, and only while it counts."""
@@ -96,7 +96,7 @@ class DocumentTests(SynchronousTestCase):
             for name, extended in (("body", False), ("bodystructure", True)):
                 if name in ready:
                     self.assertEqual(documents.structure(document, extended), ready[name], content[:80])
-            envelope = documents.envelope(projected(document, documents.HEADER_FIELDS))
+            envelope = documents.envelope(projected(document, narrow.HEADER_FIELDS))
             if envelope is not None and "envelope" in ready:
                 self.assertEqual(envelope, ready["envelope"], content[:80])
 

@@ -17,6 +17,7 @@ from wildduck.imap.grammar.flags import compose_flags
 from wildduck.imap.grammar.responses import FETCH_END, fetch_start
 from wildduck.imap.session import Done, Session
 from wildduck.limits import KIB
+from wildduck.mime import narrow
 
 #: Messages of one round: read with their trees, without them, not at all.
 _WITH_TREE = 50
@@ -103,7 +104,7 @@ class _Fetch:
             await self._session.breathe()
             return
         left: Sequence[int] = uids
-        for more in ((), documents.HEADER_FIELDS, documents.ALL_FIELDS):
+        for more in ((), narrow.HEADER_FIELDS, documents.ALL_FIELDS):
             fields = self._fields.union(more)
             left = await self._read(left, fields, newly_seen)
             if not left:

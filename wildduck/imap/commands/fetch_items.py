@@ -14,7 +14,7 @@ from wildduck.imap.grammar.strings import compose_literal
 from wildduck.limits import KIB
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.store import MailStore
-from wildduck.mime import native
+from wildduck.mime import narrow, native
 
 Document: TypeAlias = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ _FROM_VIEW = ("UID", "FLAGS")
 #: Values that need no content: fields to read, and what is made of them.
 _VALUES: dict[str, tuple[tuple[str, ...], Callable[[Document], bytes | None]]] = {
     "INTERNALDATE": (("idate",), lambda document: compose_date_time(document["idate"])),
-    "RFC822.SIZE": (documents.SIZE_FIELDS, lambda document: b"%d" % native.sent_length(document)),
+    "RFC822.SIZE": (narrow.SIZE_FIELDS, lambda document: b"%d" % native.sent_length(document)),
     "ENVELOPE": (documents.ready_fields("envelope"), documents.envelope),
     "BODY": (documents.ready_fields("body"), lambda document: native.ready(document, "body")),
     "BODYSTRUCTURE": (
@@ -87,7 +87,7 @@ class Wanted:
             return ()
         if self.section is None:
             return _VALUES[self.name][0]
-        return documents.HEADER_FIELDS if self.of_root_header else documents.ALL_FIELDS
+        return narrow.HEADER_FIELDS if self.of_root_header else documents.ALL_FIELDS
 
 
 def wanted(items: Iterable[Item]) -> list[Wanted]:
@@ -166,7 +166,7 @@ class Source:
     def _root_header(self) -> bytes | None:
         """Made once for all items that are asked of it."""
         if None not in self._headers:
-            self._headers = {None: documents.root_header(self.document)}
+            self._headers = {None: narrow.root_header(self.document)}
         return self._headers[None]
 
 
@@ -195,5 +195,5 @@ def _range(content: Content, start: int, end: int) -> Value:
         return _EMPTY
     if end - start > _STREAMED:
         return Streamed(content, start, end)
-    data = documents.inline(content.rope.slice(start, end))
+    data = narrow.inline(content.rope.slice(start, end))
     return Streamed(content, start, end) if data is None else compose_literal(data)
