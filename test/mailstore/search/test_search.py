@@ -410,6 +410,9 @@ class OddTests(SearchCase):
         await self.fails(ConnectionError, self.store.search(view, Text("x"), gone))
 
     async def test_recent(self) -> None:
-        """Recent is what the session says it is."""
-        await self.put(Sample(message(1), DAY))
-        self.assertEqual(await self.found(Not(Recent())), [1])
+        """Recent is what the session says it is; what it says of others does not matter."""
+        await self.put(Sample(message(1), DAY), Sample(message(2), DAY))
+        view = await self.store.open(self.account.id, "INBOX")
+        view.recent.update((2, 9))
+        self.assertEqual(list((await self.store.search(view, Recent(), nothing)).uids), [2])
+        self.assertEqual(list((await self.store.search(view, Not(Recent()), nothing)).uids), [1])

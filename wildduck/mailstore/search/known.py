@@ -36,7 +36,7 @@ class Known:
             self.uids = array("I", (uid for uid in view.uids if uid in there))
         self.every = (1 << len(self.uids)) - 1
         self._table = index.flag_table
-        self._recent: set[int] = set(getattr(view, "recent", ()))
+        self._recent: set[int] = set(view.recent)
 
     def place(self, uid: int) -> int:
         """Where a message is in L{uids}, -1 when it is not."""
