@@ -19,6 +19,7 @@ from wildduck.errors import Unavailable
 from wildduck.imap.commands import table
 from wildduck.imap.factory import ImapFactory
 from wildduck.imap.session import Done
+from wildduck.mailstore.content import Content
 
 LOGIN = b'LOGIN fred "%b"' % PASSWORD.encode()
 
@@ -330,6 +331,47 @@ class SignsOfLifeTests(TestCase):
         clock.advance(limits.IMAP_WORKING_SECONDS)
         self.assertEqual(client.data, b"* OK Still working\r\n")
         waiting.callback(None)
+
+    async def test_between_responses(self) -> None:
+        """A FETCH that takes long tells so between its responses, never before the end of one."""
+        clock = Clock()
+        server = await ImapServer.start(self, clock=clock)
+        account = await server.account()
+        # An attachment is no part of the document, and streamed.
+        kind = b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n"
+        message = kind + b"\r\nQUJD\r\n"
+        for _ in range(2):
+            await server.add(account, "INBOX", message)
+        client = server.connect()
+        await client.login("fred")
+        await client.command(b"SELECT INBOX")
+        waiting: Deferred[None] = Deferred()
+        prepared: list[Content] = []
+        prepare = Content.prepare
+
+        async def slow(content: Content, *positions: Any) -> None:
+            begun = bool(prepared) and content is not prepared[0]
+            prepared.append(content)
+            if begun:
+                await waiting
+            await prepare(content, *positions)
+
+        self.patch(Content, "prepare", slow)
+        client.send(b"a FETCH 1:2 (UID BODY.PEEK[])\r\n")
+        await until(lambda: bool(prepared) and prepared[-1] is not prepared[0])
+        clock.advance(limits.IMAP_WORKING_SECONDS)
+        waiting.callback(None)
+        rows = [
+            b"* %d FETCH (UID %d BODY[] {%d}\r\n%b)\r\n" % (number, number, len(message), message)
+            for number in (1, 2)
+        ]
+
+        def finished() -> bool:
+            clock.advance(0)  # long work gives way to others
+            return b"a OK" in client.data
+
+        await until(finished)
+        self.assertEqual(client.data, b"* OK Still working\r\n".join(rows) + b"a OK FETCH completed\r\n")
 
     async def test_client_is_waited_for(self) -> None:
         """A client that was asked for its password is not told anything in between."""

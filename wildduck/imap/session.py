@@ -102,7 +102,7 @@ class Session:
     @ivar view: the selected mailbox, or C{None}.
     @ivar read_only: it was opened by EXAMINE.
     @ivar uploads: messages of the APPEND that is coming in.
-    @ivar literal_open: a literal's length was announced and not all of it sent:
+    @ivar literal_open: a response with a literal was begun, and not all of it sent:
         nothing but its bytes may follow.
     """
 

@@ -223,16 +223,20 @@ class _Fetch:
                 self._gather(value)
             else:
                 await self._stream(value)
-        # Half a response is like half a literal: nothing else may follow it.
-        self._session.literal_open = not ends
+        session = self._session
         if ends:
             self._gather(FETCH_END)
+            if session.literal_open:
+                # Others may write to the connection only when no half of a response is left here.
+                self.flush()
+        # Half a response is like half a literal: nothing else may follow it.
+        session.literal_open = not ends
         if self._gathered_size >= _GATHERED:
             self.flush()
             await self._session.line.drained()
 
     async def _stream(self, value: Streamed) -> None:
-        """From the announcement on nothing but the literal's bytes may follow."""
+        """From the announcement on nothing but the rest of the response may follow."""
         self._gather(value.announcement)
         session = self._session
         session.literal_open = True
@@ -242,7 +246,6 @@ class _Fetch:
             async for block in closing:
                 session.line.send(block)
                 await session.line.drained()
-        session.literal_open = False
 
     def _gather(self, data: bytes) -> None:
         self._gathered.append(data)
