@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN_ARGS ?=
 TEST_ARGS ?=
+INTEROP_ARGS ?=
 
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # The default editable install hides Twisted's plugin folder; this kind does not.
@@ -34,7 +35,7 @@ lint: $(VENV)/.for-test
 	$(VENV)/bin/lint-imports
 
 interop: $(VENV)/.for-test
-	$(VENV)/bin/python -m test.interop
+	$(VENV)/bin/python -m test.interop $(INTEROP_ARGS)
 
 soak: $(VENV)/.for-test
 	$(VENV)/bin/python -m test.soak

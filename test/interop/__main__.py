@@ -1,9 +1,16 @@
 """
-C{python -m test.interop [CASE…]}: other people's programs against the server.
+C{python -m test.interop [--list] [CASE…]}: other people's programs against the server.
 
 It installs what it lacks (Debian packages when root, npm and PyPI packages into
 C{.interop/}), starts a server with private databases in a temporary folder, and says
-of each case whether it holds, fails or is skipped, and why.  Exit status 1: something failed.
+of each case whether it holds, fails or is skipped, and why.  Exit status 1: something failed,
+or the server's log shows an error.
+
+A new case is a function in the module of its kind of client, and a row of L{CASES}; it gets a
+L{Setting}, by which it has accounts, folders to use as C{HOME}, and ports to connect to.  Those of
+IMAP and POP3 without TLS are relays that record (L{test.interop.recorder}); what was said there
+is judged when the case has ended (L{test.interop.transcript}), and the log of a client in TLS when the
+case gives it to L{Setting.judge_log}.
 """
 
 from __future__ import annotations
@@ -65,10 +72,13 @@ _SETTINGS = ("pop3.max_messages=0",)
 
 def main(names: list[str]) -> int:
     """
-    Run the named cases, all if none is named.
+    Run the named cases, all if none is named; C{--list}: name them and run none.
 
     @return: exit status.
     """
+    if "--list" in names:
+        print("\n".join(case.name for case in CASES))
+        return 0
     known = {case.name: case for case in CASES}
     unknown = [name for name in names if name not in known]
     if unknown:
