@@ -32,6 +32,7 @@ from test.interop import (
     python,
     screen,
     sorting,
+    workers,
 )
 from test.interop.case import Case, Failed, Setting, Skipped
 from test.interop.programs import Missing
@@ -51,6 +52,7 @@ CASES = (
     Case("mbsync-tls", mirrors.mbsync_tls),
     Case("offlineimap", mirrors.offlineimap),
     Case("neomutt", screen.neomutt),
+    Case("neomutt-tls", screen.neomutt_tls),
     Case("curl-imap", curl.imap),
     Case("curl-imaps", curl.imaps),
     Case("imapfilter", sorting.imapfilter),
@@ -63,6 +65,10 @@ CASES = (
     Case("fetchmail-cut", drains.fetchmail_cut),
     Case("getmail-cut", drains.getmail_cut),
     Case("mpop-cut", drains.mpop_cut),
+    Case("imapflow-works", workers.imapflow),
+    Case("imapflow-tls", workers.imapflow_tls),
+    Case("imapclient-works", workers.imapclient),
+    Case("imapclient-tls", workers.imapclient_tls),
     Case("dovecot", comparison.dovecot_structures),
 )
 
