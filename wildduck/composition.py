@@ -1,8 +1,7 @@
 """
 What is made of the settings, in which order, and how it comes down again.
 
-L{Domain} is everything up to floor 3, which the C{wildduck} command uses too;
-L{Faces} are the listeners on top of it.
+L{Faces} are the listeners on top of a L{Domain <wildduck.domain.Domain>}.
 """
 
 from __future__ import annotations
@@ -15,93 +14,21 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from wildduck import limits
-from wildduck.accounts import Accounts, SignedIn
+from wildduck.accounts import SignedIn
 from wildduck.api import make_application
 from wildduck.config import Settings
-from wildduck.database import Databases, Redis
 from wildduck.delivery import Delivery
-from wildduck.events import Notifier
+from wildduck.domain import Domain
 from wildduck.imap.factory import ImapFactory
 from wildduck.listeners import BoundSockets
 from wildduck.lmtp.factory import LmtpFactory
 from wildduck.mailstore.collector import Collector
-from wildduck.mailstore.store import MailStore
 from wildduck.network.factory import ConnectionFactory
 from wildduck.network.registry import Registry
 from wildduck.pop3.factory import Pop3Factory
-from wildduck.threads import BoundedPool
 from wildduck.tls import ServerTls
 
 _Face = TypeVar("_Face", ImapFactory, Pop3Factory)
-
-
-class Domain:
-    """
-    Databases, accounts and mail, connected.
-
-    @ivar databases: and what follows: valid between L{open} and L{close}.
-    """
-
-    databases: Databases
-    redis: Redis
-    notifier: Notifier
-    store: MailStore
-    accounts: Accounts
-
-    _log = Logger()
-
-    def __init__(self, settings: Settings, reactor: Any) -> None:
-        """@param settings: with C{mongo.uri} and C{redis.uri}."""
-        self._settings = settings
-        self._reactor = reactor
-        self._closers: list[Any] = []
-
-    async def open(self, *, ensure_indexes: bool) -> None:
-        """
-        Connect and check.
-
-        @param ensure_indexes: the server does; a command trusts that it did.
-        @raise ConfigurationError: with one line; L{close} is to be called nonetheless.
-        """
-        settings, reactor = self._settings, self._reactor
-        self.databases = await Databases.connect(settings.mongo, reactor)
-        self._closers.append(self.databases.close)
-        self.redis = await Redis.connect(settings.redis.uri, reactor)
-        self._closers.append(self.redis.close)
-        if ensure_indexes:
-            await self.databases.ensure_indexes(mixed_cluster=settings.mongo.mixed_cluster)
-        self.notifier = Notifier(self.redis)
-        mime_pool = self._pool("mime", settings.limits.mime_threads, limits.MIME_QUEUE)
-        password_pool = self._pool("passwords", settings.limits.password_threads, limits.PASSWORD_QUEUE)
-        self.store = MailStore(self.databases, self.redis, self.notifier, settings, reactor, mime_pool)
-        self.accounts = Accounts(
-            self.databases,
-            self.redis,
-            self.store,
-            password_pool,
-            reactor,
-            default_quota=settings.storage.default_quota,
-        )
-        self._closers.append(self._stop_notifier)
-        self._closers.append(self.store.settle)
-
-    async def close(self) -> None:
-        """Disconnect, in the opposite order; harmless before L{open} and a second time."""
-        while self._closers:
-            close = self._closers.pop()
-            try:
-                await close()
-            except Exception:
-                self._log.failure("a connection or pool did not end in order")
-
-    async def _stop_notifier(self) -> None:
-        self.notifier.stop()
-
-    def _pool(self, name: str, threads: int, queue: int) -> BoundedPool:
-        pool = BoundedPool(self._reactor, name, threads, queue)
-        pool.start()
-        self._closers.append(pool.stop)
-        return pool
 
 
 class Faces:

@@ -14,6 +14,7 @@ front door's business (L{wildduck.service}).
 from __future__ import annotations
 
 import difflib
+import functools
 import ipaddress
 import os
 import re
@@ -390,6 +391,7 @@ def _choices(hint: Any) -> str:
     return ""
 
 
+@functools.cache
 def _hints(struct: type[Section]) -> dict[str, Any]:
     """Key to type, in the order of declaration."""
     return typing.get_type_hints(struct, include_extras=True)

@@ -25,9 +25,10 @@ from twisted.python.failure import Failure
 
 import wildduck
 from wildduck import config
-from wildduck.composition import Domain, Faces
+from wildduck.composition import Faces
 from wildduck.config import Settings
 from wildduck.database import bootstrap
+from wildduck.domain import Domain
 from wildduck.errors import ConfigurationError, DomainError
 from wildduck.listeners import BoundSockets
 from wildduck.log_level import limit_log

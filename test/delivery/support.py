@@ -9,9 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.trial import unittest
 
 from test.support.databases import blocking_database, fresh_settings
+from test.support.passwords import cheap_passwords
 from wildduck.accounts import Account
-from wildduck.composition import Domain
 from wildduck.delivery import Delivered, Delivery, Envelope
+from wildduck.domain import Domain
 from wildduck.mime.message import scan
 
 ARRIVED = datetime.datetime(2026, 11, 22, 1, 2, 3, 456000, datetime.timezone.utc)
@@ -32,6 +33,7 @@ class DeliveryCase(unittest.TestCase):
     sets: tuple[str, ...] = ()
 
     def setUp(self) -> Deferred[None]:  # type: ignore[override]
+        cheap_passwords(self)
         self.settings = fresh_settings(self, *self.sets)
         self.db = blocking_database(self.settings)
         return Deferred.fromCoroutine(self._start())

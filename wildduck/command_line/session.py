@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from wildduck.command_line.running import with_running_databases
-from wildduck.composition import Domain
 from wildduck.config import Settings
+from wildduck.domain import Domain
 from wildduck.errors import ConfigurationError, DomainError
 
 

@@ -11,7 +11,7 @@ from wildduck.accounts import Account, Address
 from wildduck.command_line.options import settings, settings_options
 from wildduck.command_line.session import run
 from wildduck.command_line.units import SizeType
-from wildduck.composition import Domain
+from wildduck.domain import Domain
 
 #: Accounts asked for at a time by C{list}.
 _PAGE = 1000

@@ -9,7 +9,7 @@ import click
 from wildduck.command_line.options import settings, settings_options
 from wildduck.command_line.session import run
 from wildduck.command_line.units import AgeType
-from wildduck.composition import Domain
+from wildduck.domain import Domain
 from wildduck.mailstore.values import Finding
 
 

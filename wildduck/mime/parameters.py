@@ -319,8 +319,9 @@ def _bytes(text: str) -> bytes:
 
 # Names that WildDuck keeps; others would be odd keys in MongoDB.
 _KEY = re.compile(r"[a-z0-9*\-]{1,99}")
-# What would change the meaning of an encoded-word.
-_NOT_IN_Q_WORD = re.compile(r"[=?_\x00-\x1f\x7f-\U0010ffff]")
+# What would change the meaning of an encoded-word: "=", "?", "_" and what is not
+# printable ASCII.
+_NOT_IN_Q_WORD = re.compile(r"[^ -<>@-^`-~]")
 _PERCENT_OR_SPECIAL = re.compile(rf"%([0-9A-Fa-f]{{2}})|{_NOT_IN_Q_WORD.pattern}")
 
 
