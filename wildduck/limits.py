@@ -263,6 +263,8 @@ MONGO_PING_SECONDS = 2.0
 START_SECONDS = 10.0
 #: Building one index on a large collection.
 INDEX_SECONDS = 6 * 3600.0
+#: Grouping all messages, for the verifier.
+GROUPING_SECONDS = 6 * 3600.0
 #: One write command (mongod takes 48,000,000 bytes; its frame needs some).
 COMMAND_BYTES = 44 * MIB
 #: One document as mongod takes it.

@@ -9,7 +9,7 @@ from bson.objectid import ObjectId
 from test.database.case import ReplicaSetCase, StandaloneCase
 from wildduck import limits
 from wildduck.database import Updated
-from wildduck.errors import DatabaseFailure, DuplicateKey
+from wildduck.errors import DatabaseFailure, DuplicateKey, Unavailable
 
 
 class _Operations:
@@ -208,6 +208,18 @@ class StandaloneTests(_Operations, StandaloneCase):
 
 class CursorTests(ReplicaSetCase):
     """Reading in batches."""
+
+    async def test_aggregate_that_takes_long(self) -> None:
+        """A pipeline that must read everything for its first batch can be given more time."""
+        await self.main.insert_one("slow", {"_id": 1})
+        self.patch(limits, "SLOW_OPERATION_SECONDS", 0.1)
+        function = {"body": "function() { sleep(300); return true; }", "args": [], "lang": "js"}
+        slow = [{"$match": {"$expr": {"$function": function}}}]
+        with self.assertRaises(Unavailable):
+            async for _ in self.main.aggregate("slow", slow):
+                pass
+        async for batch in self.main.aggregate("slow", slow, seconds=60.0):
+            self.assertEqual([{"_id": 1}], batch)
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()

@@ -20,6 +20,7 @@ async def read(
     *,
     slow: bool,
     prefetch: bool = False,
+    seconds: float | None = None,
 ) -> AsyncIterator[list[dict[str, Any]]]:
     """
     Run a command that opens a cursor and go through it.
@@ -31,12 +32,14 @@ async def read(
     @param command: with its C{$db}.
     @param prefetch: ask for the next batch before this one is worked on, which
         holds two of them in memory.
+    @param seconds: for each batch; the usual ones if not given.
     @return: iterates over batches that are not empty.
     @raise Unavailable: no answer in time, or the connection that holds the
         cursor was lost.
     """
-    seconds = limits.SLOW_OPERATION_SECONDS if slow else limits.OPERATION_SECONDS
-    answer = await cluster.run(command, slow=slow, repeat=Repeat.PLAIN)
+    if seconds is None:
+        seconds = limits.SLOW_OPERATION_SECONDS if slow else limits.OPERATION_SECONDS
+    answer = await cluster.run(command, slow=slow, repeat=Repeat.PLAIN, seconds=seconds)
     wire = answer.connection
     cursor = answer.reply["cursor"]
     batch = cursor["firstBatch"]

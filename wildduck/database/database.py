@@ -219,8 +219,14 @@ class Database:
         *,
         slow: bool = True,
         batch_size: int = 1000,
+        seconds: float | None = None,
     ) -> AsyncIterator[list[Document]]:
-        """Results of a pipeline without C{$out} and C{$merge}, a batch at a time."""
+        """
+        Results of a pipeline without C{$out} and C{$merge}, a batch at a time.
+
+        @param seconds: a deadline for each batch other than the usual ones:
+            where all must be read for the first one.
+        """
         command = {
             "aggregate": collection,
             "pipeline": list(pipeline),
@@ -229,7 +235,7 @@ class Database:
             "allowDiskUse": True,
             "$db": self.name,
         }
-        return read(self._cluster, command, batch_size, slow=slow)
+        return read(self._cluster, command, batch_size, slow=slow, seconds=seconds)
 
     async def count(self, collection: str, filter: Filter, *, slow: bool = True) -> int:
         """@return: number of matches."""

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from wildduck.database import WriteGroup
 from wildduck.errors import DomainError, OverQuota, UserNotFound
+from wildduck.limits import GROUPING_SECONDS
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.values import number
 
@@ -97,7 +98,8 @@ class Quota:
             {"$group": {"_id": None, "size": {"$sum": "$size"}}},
         ]
         total = 0
-        async for batch in self._backend.main.aggregate("messages", pipeline):
+        grouped = self._backend.main.aggregate("messages", pipeline, seconds=GROUPING_SECONDS)
+        async for batch in grouped:
             total = sum(number(row["size"]) for row in batch)
         return total
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,13 @@ from bson import ObjectId
 from twisted.internet.task import deferLater
 
 from wildduck.errors import ContentUnreadable
-from wildduck.limits import BATCH_ROWS, MODSEQ_HOLE_SECONDS
+from wildduck.limits import BATCH_ROWS, GROUPING_SECONDS, MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.attachments import CHUNKS, FILES, Attachments
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.mailboxes import expire
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.recovery import restore_row
-from wildduck.mailstore.side_by_side import flat, side_by_side
+from wildduck.mailstore.side_by_side import Document, flat, side_by_side
 from wildduck.mailstore.values import Finding, number
 from wildduck.mime.base64lines import Encoder
 
@@ -42,6 +42,9 @@ KINDS = {
     "counter-behind": "messages have a UID or MODSEQ that their mailbox has not given out yet",
     "quota": "an account's stored bytes are not the sum of its messages",
 }
+
+#: Keys of chunks in one batch.
+_KEYS = 10_000
 
 _LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
@@ -109,6 +112,15 @@ class _Run:
         assert kind in KINDS
         self.findings.append(Finding(kind, str(subject), detail, repaired))
 
+    def _grouped(self, collection: str, pipeline: list[dict[str, Any]]) -> AsyncIterator[Document]:
+        """
+        What a pipeline makes of a whole collection, which takes as long as that is large.
+
+        Of several streams it is to be the first: MongoDB forgets a cursor that
+        nobody has asked for ten minutes.
+        """
+        return flat(self._backend.main.aggregate(collection, pipeline, seconds=GROUPING_SECONDS))
+
     def _is_young(self, time: datetime.datetime) -> bool:
         """Whether what was done then may still be under way."""
         return self._min_age > 0 and time > self._before
@@ -125,7 +137,7 @@ class _Run:
             {"$project": {"archived": True}},
         ]
         twice = []
-        async for row in flat(main.aggregate("archived", pipeline)):
+        async for row in self._grouped("archived", pipeline):
             twice.append(row["_id"])
             if self._is_young(row.get("archived") or _LONG_AGO):
                 continue
@@ -141,20 +153,19 @@ class _Run:
 
     async def _attachments_and_chunks(self, twice: list[ObjectId]) -> None:
         gridfs = self._backend.databases.gridfs
-        chunks: list[dict[str, Any]] = [
-            {"$sort": {"files_id": 1, "n": 1}},
-            {"$group": {"_id": "$files_id", "count": {"$sum": 1}, "last": {"$max": "$n"}}},
-            {"$sort": {"_id": 1}},
-        ]
         rows = gridfs.batches(
             FILES, {}, projection={"length": True, "chunkSize": True, "metadata": True}, sort=[("_id", 1)]
         )
-        streams = (
-            self._backend.main.aggregate("messages", _counting(twice)),
-            rows,
-            gridfs.aggregate(CHUNKS, chunks),
+        # Answered from the index alone; the first batch does not wait for the last.
+        chunks = gridfs.batches(
+            CHUNKS,
+            {},
+            projection={"_id": False, "files_id": True, "n": True},
+            sort=[("files_id", 1), ("n", 1)],
+            batch_size=_KEYS,
         )
-        async for digest, (references, row, parts) in side_by_side(_digest_key, *map(flat, streams)):
+        streams = (self._grouped("messages", _counting(twice)), flat(rows), _by_file(flat(chunks)))
+        async for digest, (references, row, parts) in side_by_side(_digest_key, *streams):
             if row is None:
                 await self._without_row(digest, references, parts)
                 continue
@@ -216,7 +227,7 @@ class _Run:
             return
         again: dict[bytes, _Counters] = {}
         only = [{"$match": {"refers.v": {"$in": list(wrong)}}}]
-        async for counted in flat(self._backend.main.aggregate("messages", _counting(twice, only))):
+        async for counted in self._grouped("messages", _counting(twice, only)):
             again[counted["_id"]] = _counters(counted)
         for digest, (row, right) in wrong.items():
             if again.get(digest, (0, 0)) == right:
@@ -273,7 +284,7 @@ class _Run:
         mailboxes = main.batches(
             "mailboxes", {}, projection={"uidNext": True, "modifyIndex": True}, sort=[("_id", 1)]
         )
-        streams = (flat(main.aggregate("messages", highest)), flat(mailboxes))
+        streams = (self._grouped("messages", highest), flat(mailboxes))
         async for id, (messages, mailbox) in side_by_side(_plain_key, *streams):
             if messages is None:
                 continue
@@ -316,7 +327,7 @@ class _Run:
             {"$sort": {"_id": 1}},
         ]
         users = self._backend.users.batches("users", {}, projection={"storageUsed": True}, sort=[("_id", 1)])
-        streams = (flat(self._backend.main.aggregate("messages", sums)), flat(users))
+        streams = (self._grouped("messages", sums), flat(users))
         differences: dict[ObjectId, int] = {}
         async for id, (messages, user) in side_by_side(_plain_key, *streams):
             difference = number((messages or {}).get("size")) - number((user or {}).get("storageUsed"))
@@ -376,6 +387,21 @@ def _counting(twice: list[ObjectId], only: Sequence[dict[str, Any]] = ()) -> lis
         {"$group": {"_id": "$refers.v", "c": {"$sum": 1}, "m": {"$sum": "$magic"}}},
         {"$sort": {"_id": 1}},
     ]
+
+
+async def _by_file(chunks: AsyncIterator[Document]) -> AsyncIterator[Document]:
+    """Number of chunks and the last one's place, by file, of keys sorted by both."""
+    file: Document | None = None
+    async for chunk in chunks:
+        id = chunk.get("files_id")
+        if file is None or id != file["_id"]:
+            if file is not None:
+                yield file
+            file = {"_id": id, "count": 0, "last": -1}
+        file["count"] += 1
+        file["last"] = number(chunk.get("n"))
+    if file is not None:
+        yield file
 
 
 def _given_out(messages: Mapping[str, Any], mailbox: Mapping[str, Any]) -> bool:
