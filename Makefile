@@ -15,6 +15,8 @@ INTEROP_ARGS ?=
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # The default editable install hides Twisted's plugin folder; this kind does not.
 EDITABLE = --config-settings editable_mode=compat --editable
+# Twisted lists its plugins in a file beside them: here, or the first run would.
+PLUGINS = @$(VENV)/bin/python -c 'from twisted.plugin import IPlugin, getPlugins; list(getPlugins(IPlugin))'
 
 .PHONY: run test lint interop soak clean
 
@@ -51,8 +53,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.for-run: $(VENV)/bin/python setup.cfg setup.py pyproject.toml
 	$(PIP) install $(EDITABLE) '.[embedded]'
+	$(PLUGINS)
 	@touch $@
 
 $(VENV)/.for-test: $(VENV)/bin/python setup.cfg setup.py pyproject.toml
 	$(PIP) install $(EDITABLE) '.[embedded,test]'
+	$(PLUGINS)
 	@touch $@ $(VENV)/.for-run
