@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from test.support.databases import blocking_database
 from test.support.parts import connected, pool
+from test.support.passwords import cheap_passwords
 from wildduck import errors
 from wildduck.accounts import Account, Accounts, SignIn
 from wildduck.accounts.policy import FailureCounter
@@ -40,6 +41,7 @@ class AccountsCase(TestCase):
     """A connected L{Accounts}."""
 
     async def setUp(self) -> None:  # type: ignore[override]
+        cheap_passwords(self)
         self.settings, self.databases, self.redis = await connected(self)
         self.mail = MailRecord()
         from twisted.internet import reactor

@@ -25,6 +25,14 @@ class FlagCase(StoreCase):
         self.mailbox = await self.inbox()
 
     def put(self, uid: int, *flags: str, modseq: int = 1, mailbox: Mailbox | None = None) -> ObjectId:
+        row = self.new_row(uid, *flags, modseq=modseq, mailbox=mailbox)
+        self.db.messages.insert_one(row)
+        id: ObjectId = row["_id"]
+        return id
+
+    def new_row(
+        self, uid: int, *flags: str, modseq: int = 1, mailbox: Mailbox | None = None
+    ) -> dict[str, Any]:
         row = {
             "_id": ObjectId(),
             "user": self.account.id,
@@ -37,9 +45,7 @@ class FlagCase(StoreCase):
         }
         if "\\Deleted" not in flags:
             row["searchable"] = True
-        self.db.messages.insert_one(row)
-        id: ObjectId = row["_id"]
-        return id
+        return row
 
     def row(self, uid: int) -> dict[str, Any]:
         row: dict[str, Any] = self.db.messages.find_one({"uid": uid})
@@ -210,8 +216,7 @@ class StoreTests(FlagCase):
     async def test_more_than_one_batch(self) -> None:
         """Thousands of messages are changed in batches, each under its own MODSEQ."""
         uids = list(range(1, 2502))
-        for uid in uids:
-            self.put(uid)
+        self.db.messages.insert_many([self.new_row(uid) for uid in uids])
         done = await self.store.store_flags(self.mailbox, uids, "+", ["\\Seen"])
         self.assertEqual(uids, list(done.changed))
         self.assertEqual(0, self.db.messages.count_documents({"unseen": True}))

@@ -61,11 +61,11 @@ class HostileTests(unittest.TestCase):
         self.assertEqual(kept.document["mimeTree"]["parsedHeader"]["from"][0]["address"], "a@example.com")
 
     def test_parameters(self) -> None:
-        """A hundred thousand parameters, in one part and over many."""
-        one = b"; ".join(b"name*%d*=%%41" % i for i in range(100_000))
+        """Tens of thousands of parameters, in one part and over many."""
+        one = b"; ".join(b"name*%d*=%%41" % i for i in range(40_000))
         self.check(b"Content-Type: application/x; " + one + b"\r\n\r\nbody")
         some = b"; ".join(b"p%d=1" % i for i in range(60))
-        self.check(multipart(*[b"Content-Type: application/x; " + some + b"\r\n\r\nx"] * 2000))
+        self.check(multipart(*[b"Content-Type: application/x; " + some + b"\r\n\r\nx"] * 1000))
 
     def test_texts(self) -> None:
         """A hundred texts of 300 KiB: one megabyte stays in the document."""

@@ -5,8 +5,10 @@ They live in a helper process (this module run with C{-m}) that ends, removing
 its folder, when its standard input does: after the run, after Ctrl-C, and after
 C{kill -9} of trial.  It is started when the first test asks.
 
+They lie in memory where there is room, for a disk is waited for after each message.
+
 A test gets a database name and a Redis number from L{fresh_settings}; both are
-emptied when it ends.  Databases are emptied, not dropped, and used again,
+emptied after it.  Databases are emptied, not dropped, and used again,
 because making a hundred indexes for each test would take most of the run.
 """
 
@@ -14,16 +16,19 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from typing import Any
 
 import redis
 from pymongo import MongoClient
 from twisted.trial import unittest
 
+from test.support.fast_folder import fast_folder
 from wildduck import config
 
 #: Redis numbers of a private redis-server; 0 is left alone.
@@ -57,6 +62,8 @@ class _Helper:
         )
         self._free: list[int] = []
         self._made = 0
+        self._used: queue.SimpleQueue[int] = queue.SimpleQueue()
+        threading.Thread(target=self._clean, daemon=True).start()
 
     def take(self) -> int:
         """The number of a free pair of databases."""
@@ -68,17 +75,18 @@ class _Helper:
         return self._made
 
     def give_back(self, number: int) -> None:
-        """Empty the pair, for the next test."""
-        for suffix in ("", "-users", "-gridfs", "-sender"):
-            self._empty(f"test{number}{suffix}")
-        self.redis(number).flushdb()
-        self._free.append(number)
+        """Have the pair emptied while the next test runs, and used again then."""
+        self._used.put(number)
 
-    def _empty(self, name: str) -> None:
-        database = self.client[name]
-        for collection in database.list_collection_names(filter={"type": "collection"}):
-            if database[collection].estimated_document_count():
-                database[collection].delete_many({})
+    def _clean(self) -> None:
+        while True:
+            number = self._used.get()
+            for suffix in ("", "-users", "-gridfs", "-sender"):
+                database = self.client[f"test{number}{suffix}"]
+                for collection in database.list_collection_names(filter={"type": "collection"}):
+                    database[collection].delete_many({})
+            self.redis(number).flushdb()
+            self._free.append(number)
 
     def redis(self, number: int) -> Any:
         """A blocking client of one Redis database."""
@@ -152,7 +160,7 @@ def _main() -> None:
     from wildduck.private.databases import PrivateDatabases
     from wildduck.private.folder import DataFolder
 
-    path = tempfile.mkdtemp(prefix="wildduck-test-databases-")
+    path = tempfile.mkdtemp(prefix="wildduck-test-databases-", dir=fast_folder())
     folder = DataFolder(path)
     databases = PrivateDatabases(folder)
     status = 0

@@ -10,9 +10,10 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from test.support.databases import fresh_settings
+from test.support.passwords import cheap_passwords
 from wildduck.accounts import Account
-from wildduck.composition import Domain
 from wildduck.config import Settings
+from wildduck.domain import Domain
 from wildduck.mailstore.recent import Recents
 from wildduck.mailstore.values import Appended, Mailbox
 from wildduck.mime.message import scan
@@ -52,6 +53,7 @@ class MailServer:
         """
         from twisted.internet import reactor
 
+        cheap_passwords(test)
         server = cls()
         server.settings = fresh_settings(test, *sets)
         if adjusted is not None:

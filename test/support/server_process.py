@@ -232,9 +232,15 @@ class ServerProcess:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a child that imports the project from this checkout."""
+    """
+    The environment of a child that imports the project from this checkout.
+
+    It keeps what it compiles, for without that each start takes twice the time.
+    """
     path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH", "")]))
-    return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 _AUTO = ("imap.port", "imap.tls_port", "pop3.port", "pop3.tls_port", "lmtp.port", "api.port")

@@ -20,6 +20,7 @@ import redis
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from test.support.fast_folder import fast_folder
 from wildduck.database import bootstrap
 from wildduck.private.binaries import find_mongod, find_redis, launcher
 
@@ -41,7 +42,7 @@ class _Server:
 
     def __init__(self, *options: str) -> None:
         self.port = free_port()
-        self.folder = tempfile.mkdtemp(prefix="wildduck-test-server-")
+        self.folder = tempfile.mkdtemp(prefix="wildduck-test-server-", dir=fast_folder())
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
