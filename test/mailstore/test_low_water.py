@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from wildduck.limits import MODSEQ_HOLE_SECONDS
-from wildduck.mailstore.backend import from_milliseconds
+from wildduck.mailstore.backend import from_milliseconds, steady_seconds
 from wildduck.mailstore.low_water import CLOCK_SLACK, LowWater
 
 
@@ -43,6 +43,20 @@ class LowWaterTests(unittest.SynchronousTestCase):
         self.mark.begin(self.mailbox(12, 12, (10, 10)))
         self.mark.saw([(12, 11)], [])
         self.assertEqual((10, 10), (self.mark.modseq, self.mark.uid))
+
+    def test_wall_clock_is_set(self) -> None:
+        """A hole is passed when its time has gone by, wherever the wall clock is set meanwhile."""
+        steady = Clock()
+        self.mark = LowWater(self.clock, steady.seconds)
+        document = self.mailbox(12, 12, (10, 10))
+        self.mark.begin(document)
+        for wall, passed, modseq in ((-3600, 0, 10), (7200, 0, 10), (-3600, MODSEQ_HOLE_SECONDS, 12)):
+            # Clock.advance takes no negative step.
+            self.clock.rightNow += wall
+            steady.advance(passed)
+            self.mark.counted({**document, "native": {**document["native"], "time": self.now()}})
+            self.mark.saw([(12, 11)], [])
+            self.assertEqual(modseq, self.mark.modseq, (wall, passed))
 
     def test_rows_alone_do_not_pass_a_modseq(self) -> None:
         """A STORE changes rows one after the other: until its journal entries the rest may be coming."""
@@ -181,3 +195,23 @@ class LowWaterTests(unittest.SynchronousTestCase):
             mark.saw([(modseq, modseq - 1)], [self.entry(modseq, modseq - 1)])
             missing = next(number for number in range(1, 14) if number not in seen)
             self.assertEqual((missing - 1, missing - 1), (mark.modseq, mark.uid))
+
+
+class SteadyTests(unittest.SynchronousTestCase):
+    """What tells how much time goes by."""
+
+    def test_reactor(self) -> None:
+        """Not the reactor's clock, which is set with the machine's."""
+        from twisted.internet import reactor
+
+        clock: Any = reactor
+        steady = steady_seconds(clock)
+        before = steady()
+        self.patch(clock, "seconds", lambda: -1e9)
+        self.assertLessEqual(before, steady())
+
+    def test_clock(self) -> None:
+        """A test's clock."""
+        clock = Clock()
+        clock.advance(7)
+        self.assertEqual(7, steady_seconds(clock)())

@@ -44,7 +44,7 @@ class Allocation:
     @ivar mailbox: the mailbox after the allocation.
     @ivar uid: the first UID, 0 when none was asked for.
     @ivar modseq: the first MODSEQ.
-    @ivar taken: when, in seconds of the store's clock.
+    @ivar taken: when, in seconds of the backend's steady clock.
     """
 
     mailbox: Mailbox
@@ -94,7 +94,7 @@ async def allocate(
     @raise MailboxNotFound: it has been deleted meanwhile.
     @raise LimitReached: its UIDs are used up (RFC 3501 §2.3.1.1: 32 bits).
     """
-    taken = backend.clock.seconds()
+    taken = backend.steady()
     document = await backend.main.find_one_and_update(
         "mailboxes",
         {"_id": mailbox.id, "user": mailbox.user},
@@ -128,7 +128,7 @@ async def allocate_in_time(
     """As L{allocate}, until the numbers come while they still may be used."""
     while True:
         allocation = await allocate(backend, mailbox, uids=uids, modseqs=modseqs, group=group)
-        if not allocation.overdue(backend.clock.seconds()):
+        if not allocation.overdue(backend.steady()):
             return allocation
         await give_up(backend, allocation)
 

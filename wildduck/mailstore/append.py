@@ -165,7 +165,7 @@ class Appender:
             allocation = await allocate(self._backend, adding.mailbox, uids=1, group=group)
             now = self._backend.now()
             documents.place(adding.document, allocation, adding.thread, now)
-            if allocation.overdue(self._backend.clock.seconds()):
+            if allocation.overdue(self._backend.steady()):
                 # Readers may soon take it for a hole (store.md §2).
                 await give_up(self._backend, allocation)
                 continue

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from bson import ObjectId
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.logger import Logger
 
 from wildduck.config import Settings
@@ -39,11 +40,13 @@ class Backend:
     mime_pool: BoundedPool
     locks: Locks = field(init=False)
     gridfs: GridFS = field(init=False)
+    _steady: Callable[[], float] = field(init=False)
     _running: set[Deferred[Any]] = field(init=False, default_factory=set)
 
     _log = Logger()
 
     def __post_init__(self) -> None:
+        self._steady = steady_seconds(self.clock)
         self.locks = Locks(self.redis)
         self.gridfs = GridFS(self.databases.gridfs, ATTACHMENTS)
 
@@ -56,6 +59,14 @@ class Backend:
     def users(self) -> Database:
         """The handle of accounts."""
         return self.databases.users
+
+    def steady(self) -> float:
+        """
+        Seconds of a clock that nobody sets, for how long ago something here was.
+
+        Not to be compared with what another process has written.
+        """
+        return self._steady()
 
     def now(self) -> datetime.datetime:
         """The time, in UTC, to the millisecond that BSON keeps."""
@@ -103,6 +114,24 @@ def milliseconds(time: datetime.datetime) -> int:
     difference = time - _EPOCH
     return (difference.days * 86_400 + difference.seconds) * 1000 + difference.microseconds // 1000
 
+
+def steady_seconds(clock: IReactorTime) -> Callable[[], float]:
+    """
+    What tells how much time goes by.
+
+    The reactor goes by the wall clock, which can be set back and forth; what
+    counts here also counts while the machine sleeps, for other writers do not.
+    A test's clock tells both.
+    """
+    return _since_boot if IReactorCore.providedBy(clock) else clock.seconds
+
+
+def _since_boot() -> float:
+    return time.clock_gettime(_STEADY)
+
+
+#: Monotonic does not count while the machine sleeps.
+_STEADY: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 

@@ -225,7 +225,7 @@ class _Job:
     async def _allocate(self, group: WriteGroup) -> Allocation:
         while True:
             allocation = await allocate(self._backend, self.mailbox, group=group)
-            if not allocation.overdue(self._backend.clock.seconds()):
+            if not allocation.overdue(self._backend.steady()):
                 return allocation
             await give_up(self._backend, allocation)
 

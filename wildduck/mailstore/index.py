@@ -62,7 +62,7 @@ class MailboxIndex:
         self.on_look: Callable[[], None] = _nothing
         self.recent = 0
         self._columns = Columns(FlagTable())
-        self._mark = LowWater(backend.clock)
+        self._mark = LowWater(backend.clock, backend.steady)
         #: Messages above the mark, shown when it has passed them, by UID.
         self._waiting: dict[int, Row] = {}
         #: Changes of this worker that a load in progress may not see.
@@ -160,7 +160,7 @@ class MailboxIndex:
         """
         if self._looked is None or not self._mark.settled(document):
             return True
-        self._looked = self._backend.clock.seconds()
+        self._looked = self._backend.steady()
         return False
 
     # --- bringing it up to date -----------------------------------------------------
@@ -178,7 +178,7 @@ class MailboxIndex:
 
     async def _catch_up(self) -> None:
         document = await self._document()
-        now = self._backend.clock.seconds()
+        now = self._backend.steady()
         if self._looked is None:
             await self._load(document)
         elif now - self._looked > JOURNAL_TRUSTED_SECONDS:
@@ -264,7 +264,7 @@ class MailboxIndex:
         mark = (self._mark.modseq, self._mark.uid)
         if mark != self._marked:
             self._marked = mark
-            self._marked_at = self._backend.clock.seconds()
+            self._marked_at = self._backend.steady()
             await raise_mark(self._backend, self.mailbox.id, *mark)
 
     # --- reading the database -------------------------------------------------------
@@ -297,7 +297,7 @@ class MailboxIndex:
 
     async def _load(self, document: dict[str, Any]) -> None:
         """Read the whole mailbox; nothing is logged."""
-        mark = LowWater(self._backend.clock)
+        mark = LowWater(self._backend.clock, self._backend.steady)
         mark.begin(document)
         # What was known here is not forgotten: the mark never falls.
         mark.raise_to(self._mark)
@@ -333,7 +333,7 @@ class MailboxIndex:
     # --- taking over what was read ---------------------------------------------------
 
     def _settle(self, document: dict[str, Any]) -> None:
-        now = self._backend.clock.seconds()
+        now = self._backend.steady()
         self._looked = now
         self.on_look()
         if now - self._marked_at >= MARK_SECONDS:

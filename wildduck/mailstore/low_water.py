@@ -12,7 +12,7 @@ Pure bookkeeping: it reads no database, and only the clock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -51,8 +51,14 @@ class LowWater:
         who asks.  Its writer may have died after it removed a message.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, steady: Callable[[], float] | None = None) -> None:
+        """
+        @param clock: the wall clock, for what other machines wrote.
+        @param steady: for how long ago something was noticed here, a clock
+            that nobody sets; C{clock}, if not given.
+        """
         self._clock = clock
+        self._steady = steady or clock.seconds
         self.modseq = 0
         self.uid = 1
         self.skipped = False
@@ -96,7 +102,7 @@ class LowWater:
         untouched = (self.modseq, self.uid) == (modify_index, uid_next)
         # Without a mark the last number may be ours, and all before it WildDuck's.
         self._foreign = not (untouched or (has_mark(document) and _is_ours(document)))
-        self._noticed.append((modify_index, uid_next, self._clock.seconds()))
+        self._noticed.append((modify_index, uid_next, self._steady()))
         self.counted(document)
         if self._is_quiet(document):
             # So that nothing older needs to be read.
@@ -109,7 +115,7 @@ class LowWater:
     def counted(self, document: Mapping[str, Any]) -> None:
         """Take note of the writers' counters as they are now."""
         modify_index, uid_next = _counters(document)
-        self._looked = self._clock.seconds()
+        self._looked = self._steady()
         self._note_foreign_writer(document)
         last = self._noticed[-1] if self._noticed else (self.modseq, self.uid, 0.0)
         if modify_index > last[0] or uid_next > last[1]:

@@ -221,7 +221,7 @@ class Mailboxes:
 
     async def _low_water(self, mailbox: ObjectId, document: dict[str, Any]) -> LowWater:
         """What a reader may believe of a mailbox that is not open here."""
-        mark = LowWater(self._backend.clock)
+        mark = LowWater(self._backend.clock, self._backend.steady)
         mark.begin(document)
         start = (mark.modseq, mark.uid)
         since = {"mailbox": mailbox, "modseq": {"$gte": mark.modseq}}

@@ -320,7 +320,7 @@ class _Job:
     async def _journal(self, batch: list[_Move], departures: Allocation, group: WriteGroup) -> None:
         """What has left, and what has come, in one write."""
         leaving = [move for move in batch if move.left]
-        if departures.overdue(self._backend.clock.seconds()):
+        if departures.overdue(self._backend.steady()):
             # Readers may have passed these numbers.
             await give_up(self._backend, departures)
             departures = await self._take(self._source, group, modseqs=len(batch))

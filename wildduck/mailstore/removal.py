@@ -166,7 +166,7 @@ class Removal:
                 allocation = await allocate(self._backend, mailbox, modseqs=count)
             except MailboxNotFound:
                 return None
-            if not allocation.overdue(self._backend.clock.seconds()):
+            if not allocation.overdue(self._backend.steady()):
                 return allocation
             await give_up(self._backend, allocation)
         return None
@@ -177,7 +177,7 @@ class Removal:
             await give_up(
                 self._backend, replace(allocation, modseq=allocation.modseq + len(rows), modseqs=unused)
             )
-        if rows and allocation.overdue(self._backend.clock.seconds()):
+        if rows and allocation.overdue(self._backend.steady()):
             # Readers may have passed these numbers.
             await give_up(self._backend, replace(allocation, modseqs=len(rows)))
             again = await self._allocate(allocation.mailbox, len(rows))
