@@ -54,7 +54,7 @@ class _News:
         try:
             # A client that does not read is told later, all at once.
             await session.line.drained()
-            changes = await session.selected.refresh(may_expunge=True)
+            session.report(await session.selected.refresh(may_expunge=True))
         except MailboxNotFound:
             session.bye("The selected mailbox was deleted")
         except DomainError as error:
@@ -62,8 +62,6 @@ class _News:
             self._log.info("changes can not be told: {error}", error=error, session=session.id)
         except (ConnectionLost, ConnectionDone):
             self._ended = True
-        else:
-            session.report(changes)
 
     def _failed(self, failure: Failure) -> None:
         self._log.failure("IDLE can not tell what happened", failure, session=self._session.id)
