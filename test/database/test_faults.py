@@ -7,7 +7,7 @@ from typing import Any
 from bson.objectid import ObjectId
 from twisted.internet.defer import Deferred, DeferredList
 
-from test.database.case import RelayedCase, connect, reactor
+from test.database.case import RelayedCase, ReplicaSetCase, connect, reactor
 from test.support.servers import Mongod, ReplicaSet
 from wildduck import limits
 from wildduck.database import Database
@@ -33,6 +33,18 @@ class _FaultCase(RelayedCase):
                 pause: Deferred[None] = Deferred()
                 reactor().callLater(0.05, pause.callback, None)
                 await pause
+
+
+class ClosedTests(ReplicaSetCase):
+    async def test_repeat(self) -> None:
+        """What was about to be repeated fails when we close, and no timer is left of it."""
+        waiting = [Deferred.fromCoroutine(self.main._cluster.pause()) for _ in range(2)]
+        before = len(reactor().getDelayedCalls())
+        await self.databases.close()
+        waiting.append(Deferred.fromCoroutine(self.main._cluster.pause()))
+        self.assertLess(len(reactor().getDelayedCalls()), before)
+        for one in waiting:
+            self.failureResultOf(one, Unavailable)
 
 
 class CutOnReplicaSetTests(_FaultCase):

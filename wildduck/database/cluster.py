@@ -17,7 +17,7 @@ from wildduck.database.group import WriteGroup
 from wildduck.database.pool import Pool
 from wildduck.database.sessions import Sessions
 from wildduck.database.wire import Answer, Request
-from wildduck.errors import ConfigurationError, DatabaseFailure
+from wildduck.errors import ConfigurationError, DatabaseFailure, Unavailable
 
 #: hello's maxWireVersion of MongoDB 4.4: the first whose hello names the
 #: server process (topologyVersion), on which L{WriteGroup.intact} rests.
@@ -78,6 +78,8 @@ class Cluster:
         self.durable = Pool(address, limits.DURABLE_CONNECTIONS, limits.DURABLE_PIPELINE, clock)
         self.slow = Pool(address, slow, limits.SLOW_PIPELINE, clock)
         self._pools = (self.quick, self.durable, self.slow)
+        self._pausing: set[Deferred[None]] = set()
+        self._closing = False
         for pool in self._pools:
             pool.siblings = self._pools
 
@@ -118,7 +120,10 @@ class Cluster:
             self.sessions.lifetime = (minutes - 1) * 60.0
 
     async def close(self) -> None:
-        """End the sessions, close the connections."""
+        """End the sessions, close the connections; what would be repeated fails."""
+        self._closing = True
+        for paused in list(self._pausing):
+            paused.callback(None)
         wire = self.quick.any_connection()
         ids = self.sessions.drain()
         if wire is not None and ids:
@@ -221,14 +226,23 @@ class Cluster:
         return answer
 
     async def pause(self) -> None:
-        """A dying server loses all its connections: let all be noticed, or the repeat goes to the next."""
-        paused: Deferred[None] = Deferred()
-        timer = self.clock.callLater(limits.REPEAT_PAUSE_SECONDS, paused.callback, None)
-        try:
-            await paused
-        finally:
-            if timer.active():
-                timer.cancel()
+        """
+        A dying server loses all its connections: let all be noticed, or the repeat goes to the next.
+
+        @raise Unavailable: it is us who close.
+        """
+        if not self._closing:
+            paused: Deferred[None] = Deferred()
+            self._pausing.add(paused)
+            timer = self.clock.callLater(limits.REPEAT_PAUSE_SECONDS, paused.callback, None)
+            try:
+                await paused
+            finally:
+                self._pausing.discard(paused)
+                if timer.active():
+                    timer.cancel()
+        if self._closing:
+            raise Unavailable()
 
     async def _note(self, group: WriteGroup, answer: Answer, durable: bool) -> None:
         """Tell the group in which election the write was done."""
