@@ -69,8 +69,8 @@ class HostileMailTests(ServerTestCase):
 
         @return: ENVELOPE, BODY and BODYSTRUCTURE of the full one.
         """
-        server = self.server("storage.default_quota=100 GiB")
-        with RoundTrip(server) as trip:
+        server = self.shared_server()
+        with RoundTrip(server, make.__name__.replace("_", ".")) as trip:
             self._cost(server, trip, make, full // 20)  # what is done once only
             quarter = self._cost(server, trip, make, full // 4)
             whole = self._cost(server, trip, make, full)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -24,6 +26,7 @@ from twisted.trial import unittest
 from test.support.blocking_imap import Imap
 from test.support.blocking_lmtp import Lmtp
 from test.support.databases import data_folder, helper
+from test.support.servers import shared
 from wildduck import config
 from wildduck.private.binaries import launcher
 
@@ -256,10 +259,29 @@ def shared_databases(test: unittest.SynchronousTestCase) -> list[str]:
     databases = helper()
     number = databases.take()
     test.addCleanup(databases.give_back, number)
+    return _addresses(number)
+
+
+def _addresses(number: int) -> list[str]:
+    databases = helper()
     return [
         f"mongo.uri=mongodb://127.0.0.1:{databases.mongo_port}/test{number}",
         f"redis.uri=redis://127.0.0.1:{databases.redis_port}/{number}",
     ]
+
+
+class _Shared(ServerProcess):
+    """Started on a pair of the run's databases, until the run ends."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.mkdtemp(prefix="wildduck-test-")
+        addresses = _addresses(helper().take())
+        super().__init__(os.path.join(self._folder, "data"), [*addresses, *automatic_ports()])
+        self.start()
+
+    def close(self) -> None:
+        super().close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class ServerTestCase(unittest.TestCase):
@@ -275,6 +297,13 @@ class ServerTestCase(unittest.TestCase):
         server = ServerProcess(data_folder(self), [*databases, *automatic_ports(), *sets])
         self.addCleanup(self._finish, server)
         server.start()
+        return server
+
+    def shared_server(self) -> ServerProcess:
+        """A started server that the tests of the class have together; each has accounts of its own."""
+        server: ServerProcess = shared(f"server of {type(self).__qualname__}", _Shared)
+        before = len(server.errors())
+        self.addCleanup(lambda: self.assertEqual(server.errors()[before:], [], server.log()))
         return server
 
     def _finish(self, server: ServerProcess) -> None:
