@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from twisted.trial.unittest import TestCase
 
@@ -24,11 +23,6 @@ class Run(dialogue.Run):
         if start == "signed in":
             await client.login("fred")
 
-    async def _given_user_field(self, field: str, value: str) -> None:
-        values: dict[str, Any] = {"true": True, "false": False}
-        parsed: Any = values.get(value, int(value) if value.isdigit() else [value])
-        blocking_database(self._server.settings).users.update_one({}, {"$set": {field: parsed}})
-
     async def _given_no_mailbox(self, path: str) -> None:
         blocking_database(self._server.settings).mailboxes.delete_one({"path": path})
 
@@ -43,7 +37,6 @@ class Run(dialogue.Run):
         assert ", ".join(found) == subjects, f"{path} holds {', '.join(found)!r}"
 
     given = (
-        (r"the account's ([A-Za-z0-9]+) is (.*)", _given_user_field),
         (r"no mailbox \"(.*)\"", _given_no_mailbox),
         (r"\"(.*)\" holds (.*)", _direct_holds),
         (r"\"(.*)\" is empty()", _direct_holds),

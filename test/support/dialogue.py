@@ -11,10 +11,12 @@ import os
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from twisted.trial.unittest import TestCase
 
+from test.support.databases import blocking_database
 from test.support.mail_server import MailServer
 from test.support.memory import Lost, MemoryClient
 from wildduck.accounts import Account
@@ -132,12 +134,23 @@ class Run:
     async def _given_mailbox(self, path: str, special_use: str | None) -> None:
         await self._server.mailbox(self._account, path, special_use)
 
-    async def _given_message(self, new: str | None, name: str, path: str, flags: str | None) -> None:
+    async def _given_message(
+        self, count: str | None, new: str | None, name: str, path: str, flags: str | None, date: str | None
+    ) -> None:
         with open(os.path.join(self.folder, "messages", name + ".eml"), "rb") as file:
             content = file.read().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        await self._server.add(self._account, path, content, *(flags or "").split())
+        moment = None if date is None else datetime.strptime(date, "%d-%b-%Y %H:%M:%S %z")
+        for _ in range(int(count or 1)):
+            await self._server.add(
+                self._account, path, content, *(flags or "").split(), internal_date=moment
+            )
         if new is None:
             await self._server.forget_recent(self._account, path)
+
+    async def _given_user_field(self, field: str, value: str) -> None:
+        values: dict[str, Any] = {"true": True, "false": False}
+        parsed: Any = values.get(value, int(value) if value.isdigit() else [value])
+        blocking_database(self._server.settings).users.update_one({}, {"$set": {field: parsed}})
 
     async def _given_start(self, start: str) -> None:
         self._start = start
@@ -148,7 +161,11 @@ class Run:
     _GIVEN: tuple[tuple[str, Callable[..., Awaitable[None]]], ...] = (
         (r"setting (.*)", _given_setting),
         (r"mailbox \"(.*?)\"(?: for (\\[A-Za-z]+))?", _given_mailbox),
-        (r"(new )?message ([a-z0-9-]+) in \"(.*?)\"(?: with (.*))?", _given_message),
+        (
+            r"(?:([0-9]+) )?(new )?messages? ([a-z0-9-]+) in \"(.*?)\"(?: with (.*?))?(?: of ([0-9].*))?",
+            _given_message,
+        ),
+        (r"the account's ([A-Za-z0-9]+) is (.*)", _given_user_field),
         (r"(connected|signed in|\".*\" selected|\".*\" examined)", _given_start),
         (r"a client from far away", _given_peer),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -90,13 +91,26 @@ class MailServer:
         view = await self.domain.store.open_mailbox(mailbox, recents=Recents.CLAIMED)
         view.close()
 
-    async def add(self, account: Account, path: str, content: bytes, *flags: str) -> Appended:
+    async def add(
+        self,
+        account: Account,
+        path: str,
+        content: bytes,
+        *flags: str,
+        internal_date: datetime | None = None,
+    ) -> Appended:
         """Put a message into a mailbox, not through the face."""
         mailbox = await self.mailbox(account, path)
         message = scan(content)
         try:
             return await self.domain.store.add(
-                account, mailbox, message, flags=flags, meta={"source": "MX"}, session=""
+                account,
+                mailbox,
+                message,
+                flags=flags,
+                internal_date=internal_date,
+                meta={"source": "MX"},
+                session="",
             )
         finally:
             message.close()
