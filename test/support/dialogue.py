@@ -141,9 +141,7 @@ class Run:
             content = file.read().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         moment = None if date is None else datetime.strptime(date, "%d-%b-%Y %H:%M:%S %z")
         for _ in range(int(count or 1)):
-            await self._server.add(
-                self._account, path, content, *(flags or "").split(), internal_date=moment
-            )
+            await self._server.add(self._account, path, content, *(flags or "").split(), internal_date=moment)
         if new is None:
             await self._server.forget_recent(self._account, path)
 
