@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from test.support.blocking_imap import Imap, digest_of
-from test.support.corpus import Sample, corpus
+from test.support.corpus import corpus
 from test.support.server_process import ServerProcess, ServerTestCase
 from test.support.splitter import sections
 
@@ -31,76 +31,66 @@ class ExactTests(ServerTestCase):
             for uid, (name, message) in zip(uids, sent, strict=True):
                 row = client.fetch(uid, "(RFC822.SIZE BODY.PEEK[])")
                 body = row["BODY[]"]
-                self.assertEqual(row["RFC822.SIZE"], len(body), name)
+                self.assertEqual(row["RFC822.SIZE"], len(body), (user, name))
                 if b"\0" in message:
                     continue  # test_nul.py
                 if added:
                     match = _ADDED.match(body)
-                    assert match, (name, body[:200])
+                    assert match, (user, name, body[:200])
                     body = body[match.end() :]
-                self.assertEqual(digest_of(body), digest_of(message), name)
+                self.assertEqual(digest_of(body), digest_of(message), (user, name))
 
-    def _round_trip(
-        self, send: Callable[[ServerProcess, list[Sample]], None], form: str, added: bool
-    ) -> ServerProcess:
-        """Send the corpus, read it, restart the server, read it again."""
+    def test_every_way(self) -> None:
+        """
+        What came in is read, and is read again after a restart of the server.
+
+        By DATA with a last line end; by BDAT without one; by APPEND in CRLF
+        text; by APPEND with LITERAL+ as it lies in the file, with bare LF and
+        bare CR.  Of appended messages each section is what a plain splitter finds.
+        """
         samples = corpus()
         server = self.server()
-        server.account("corpus")
-        send(server, samples)
-        sent = [(sample.name, getattr(sample, form)) for sample in samples]
-        self._check("corpus", sent, added, server)
-        server.stop()
-        server.start()
-        self._check("corpus", sent, added, server)
-        return server
+        forms = {"data": "complete", "bdat": "crlf", "append": "complete", "unconverted": "raw"}
+        sent = {
+            way: [(sample.name, getattr(sample, form)) for sample in samples] for way, form in forms.items()
+        }
+        for way, messages in sent.items():
+            server.account(way)
+            send: Callable[[ServerProcess, list[tuple[str, bytes]]], None] = getattr(self, f"_send_by_{way}")
+            send(server, messages)
+        for restart in (False, True):
+            if restart:
+                server.stop()
+                server.start()
+            for way, messages in sent.items():
+                self._check(way, messages, way in ("data", "bdat"), server)
+        for way in ("append", "unconverted"):
+            self._check_sections(server, way, sent[way])
 
-    def test_data(self) -> None:
-        """A message that came by DATA is read after the lines of the delivery, also after a restart."""
+    def _send_by_data(self, server: ServerProcess, messages: list[tuple[str, bytes]]) -> None:
+        with server.lmtp() as client:
+            for name, message in messages:
+                (reply,) = client.data(message, ["data@example.com"])
+                self.assertEqual(reply.code, 250, (name, reply))
 
-        def send(server: ServerProcess, samples: list[Sample]) -> None:
-            with server.lmtp() as client:
-                for sample in samples:
-                    (reply,) = client.data(sample.complete, ["corpus@example.com"])
-                    self.assertEqual(reply.code, 250, (sample.name, reply))
+    def _send_by_bdat(self, server: ServerProcess, messages: list[tuple[str, bytes]]) -> None:
+        with server.lmtp() as client:
+            for name, message in messages:
+                (reply,) = client.bdat(message, ["bdat@example.com"])
+                self.assertEqual(reply.code, 250, (name, reply))
 
-        self._round_trip(send, "complete", added=True)
+    def _send_by_append(self, server: ServerProcess, messages: list[tuple[str, bytes]]) -> None:
+        with server.imap("append") as client:
+            for _, message in messages:
+                client.append("INBOX", message, synchronizing=True)
 
-    def test_bdat(self) -> None:
-        """A message that came by BDAT, a last line without its end included, likewise."""
+    def _send_by_unconverted(self, server: ServerProcess, messages: list[tuple[str, bytes]]) -> None:
+        with server.imap("unconverted") as client:
+            for _, message in messages:
+                client.append("INBOX", message)
 
-        def send(server: ServerProcess, samples: list[Sample]) -> None:
-            with server.lmtp() as client:
-                for sample in samples:
-                    (reply,) = client.bdat(sample.crlf, ["corpus@example.com"])
-                    self.assertEqual(reply.code, 250, (sample.name, reply))
-
-        self._round_trip(send, "crlf", added=True)
-
-    def test_append(self) -> None:
-        """An appended message is read as it was, and each section is what a plain splitter finds."""
-
-        def send(server: ServerProcess, samples: list[Sample]) -> None:
-            with server.imap("corpus") as client:
-                for sample in samples:
-                    client.append("INBOX", sample.complete, synchronizing=True)
-
-        server = self._round_trip(send, "complete", added=False)
-        self._check_sections(server, [(sample.name, sample.complete) for sample in corpus()])
-
-    def test_unconverted(self) -> None:
-        """Bare LF, bare CR and a missing last line break are kept by APPEND with LITERAL+."""
-
-        def send(server: ServerProcess, samples: list[Sample]) -> None:
-            with server.imap("corpus") as client:
-                for sample in samples:
-                    client.append("INBOX", sample.raw)
-
-        server = self._round_trip(send, "raw", added=False)
-        self._check_sections(server, [(sample.name, sample.raw) for sample in corpus()])
-
-    def _check_sections(self, server: ServerProcess, sent: list[tuple[str, bytes]]) -> None:
-        with server.imap("corpus") as client:
+    def _check_sections(self, server: ServerProcess, user: str, sent: list[tuple[str, bytes]]) -> None:
+        with server.imap(user) as client:
             client.select()
             for uid, (name, message) in zip(client.uids(), sent, strict=True):
                 self._check_message(client, uid, name, message)
