@@ -17,7 +17,9 @@ _FLAGS = strategies.lists(
 )
 _STEPS = strategies.lists(
     strategies.one_of(
-        strategies.tuples(strategies.just("insert"), _UIDS, strategies.integers(1, 9), _FLAGS),
+        strategies.tuples(
+            strategies.just("insert"), _UIDS, strategies.integers(1, 9), _FLAGS, strategies.integers(-9, 9)
+        ),
         strategies.tuples(strategies.just("change"), _UIDS, strategies.integers(1, 9), _FLAGS),
         strategies.tuples(strategies.just("remove"), strategies.sets(_UIDS)),
         strategies.tuples(strategies.just("pop")),
@@ -33,10 +35,13 @@ class ColumnsTests(unittest.SynchronousTestCase):
     def test_model(self, steps: list[tuple]) -> None:  # type: ignore[type-arg]
         columns = Columns(FlagTable(f"k{n}" for n in range(70)))
         model: dict[int, tuple[int, set[str]]] = {}
+        dates: dict[int, int] = {}
         for kind, *rest in steps:
             if kind == "insert":
-                uid, modseq, flags = rest
-                columns.insert(Row(uid, modseq, flags))
+                uid, modseq, flags, date = rest
+                columns.insert(Row(uid, modseq, flags, date))
+                if uid not in model:
+                    dates[uid] = date
                 model.setdefault(uid, (modseq, set(flags)))
             elif kind == "change":
                 uid, modseq, flags = rest
@@ -53,11 +58,13 @@ class ColumnsTests(unittest.SynchronousTestCase):
             elif model:
                 row = columns.pop()
                 self.assertEqual((row.modseq, set(row.flags)), model.pop(row.uid))
+                self.assertEqual(row.date, dates[row.uid])
         self.assertEqual(sorted(model), list(columns.uids))
         found = {
             uid: (columns.modseqs[place], set(columns.flags(place))) for place, uid in enumerate(columns.uids)
         }
         self.assertEqual(model, found)
+        self.assertEqual([dates[uid] for uid in columns.uids], list(columns.dates))
         self.assertEqual(sum("\\Seen" not in flags for _, flags in model.values()), columns.unseen)
 
     @given(strategies.lists(_UIDS, unique=True), strategies.data())

@@ -1,4 +1,4 @@
-"""The messages of a mailbox as three arrays: UID, MODSEQ, flag bits; 20 bytes a message."""
+"""The messages of a mailbox as four arrays: UID, MODSEQ, flag bits, INTERNALDATE; 28 bytes a message."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from wildduck.limits import MAX_UID
 from wildduck.mailstore.flag_table import SEEN, FlagTable, new_bits
 
 #: Memory of one message in L{Columns}.
-ROW_BYTES = 4 + 8 + 8
+ROW_BYTES = 4 + 8 + 8 + 8
+
+#: In place of an INTERNALDATE that is none; earlier than any.
+NO_DATE = -(2**63)
 
 
 class Row(NamedTuple):
-    """A message as it was read."""
+    """
+    A message as it was read.
+
+    @ivar date: its INTERNALDATE in milliseconds since 1970, or L{NO_DATE}; it never changes.
+    """
 
     uid: int
     modseq: int
     flags: Iterable[str]
+    date: int = NO_DATE
 
 
 class Columns:
@@ -29,6 +37,7 @@ class Columns:
     @ivar uids: C{array('I')}.
     @ivar modseqs: C{array('Q')}, in the same order.
     @ivar bits: C{array('Q')}, likewise; what they mean is in C{table}.
+    @ivar dates: C{array('q')}, likewise; see L{Row.date}.
     @ivar unseen: number of messages without C{\\Seen}.
     """
 
@@ -37,6 +46,7 @@ class Columns:
         self.uids: array[int] = array("I")
         self.modseqs: array[int] = array("Q")
         self.bits = new_bits()
+        self.dates: array[int] = array("q")
         self.unseen = 0
         self._seen = table.learn(SEEN)
 
@@ -69,6 +79,7 @@ class Columns:
         self.uids.append(row.uid)
         self.modseqs.append(row.modseq)
         self.bits.append(bits)
+        self.dates.append(row.date)
         self.unseen += not bits & self._seen
         return True
 
@@ -84,20 +95,21 @@ class Columns:
         self.uids.insert(place, row.uid)
         self.modseqs.insert(place, row.modseq)
         self.bits.insert(place, bits)
+        self.dates.insert(place, row.date)
         self.unseen += not bits & self._seen
 
     def pop(self) -> Row:
         """Take the last message away."""
         place = len(self.uids) - 1
-        row = Row(self.uids[place], self.modseqs[place], self.flags(place))
+        row = Row(self.uids[place], self.modseqs[place], self.flags(place), self.dates[place])
         self.unseen -= not self.bits[place] & self._seen
         self.table.forget(row.uid)
-        del self.uids[place], self.modseqs[place], self.bits[place]
+        del self.uids[place], self.modseqs[place], self.bits[place], self.dates[place]
         return row
 
     def change(self, row: Row) -> bool:
         """
-        Take over MODSEQ and flags of a message, unless what is known is newer.
+        Take over MODSEQ and flags (not the date) of a message, unless what is known is newer.
 
         The same MODSEQ can come with other flags: a STORE with a lower one that
         was still on its way leaves it as it is (store.md §3).
@@ -122,7 +134,7 @@ class Columns:
         places = sorted(place for place in map(self.position, set(gone)) if place >= 0)
         removed = [self.uids[place] for place in places]
         self.unseen -= sum(not self.bits[place] & self._seen for place in places)
-        for column in (self.uids, self.modseqs, self.bits):
+        for column in (self.uids, self.modseqs, self.bits, self.dates):
             cut(column, places)
         for uid in removed:
             self.table.forget(uid)

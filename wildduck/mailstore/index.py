@@ -1,5 +1,5 @@
 """
-What is in one open mailbox: UID, MODSEQ and flags of each message, and how it changes.
+What is in one open mailbox: UID, MODSEQ, flags and INTERNALDATE of each message, and how it changes.
 
 One for each mailbox that is open in this worker, shared by all its sessions: it
 knows nothing of any one of them.  It is brought up to date by
@@ -13,13 +13,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from wildduck.errors import MailboxNotFound
 from wildduck.mailstore.allocation import raise_mark
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.change_log import Came, Changed, ChangeLog, Event, Went
-from wildduck.mailstore.columns import ROW_BYTES, Columns, Row
+from wildduck.mailstore.columns import NO_DATE, ROW_BYTES, Columns, Row
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.flag_table import DELETED, SEEN, FlagTable
 from wildduck.mailstore.low_water import LowWater
@@ -40,8 +41,10 @@ LOAD_ROWS = 5000
 #: Memory of an index without messages, and of an event in its log.
 _BYTES, _EVENT_BYTES = 10_000, 80
 
-_ROW = {"_id": False, "uid": True, "modseq": True, "flags": True}
+_ROW = {"_id": False, "uid": True, "modseq": True, "flags": True, "idate": True}
 _ENTRY = {"command": True, "uid": True, "modseq": True, "created": True}
+
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=timezone.utc), timedelta(milliseconds=1)
 
 
 class MailboxIndex:
@@ -91,6 +94,11 @@ class MailboxIndex:
     def bits(self) -> array[int]:
         """Flags in the order of L{uids}, as bits of L{flag_table}."""
         return self._columns.bits
+
+    @property
+    def dates(self) -> array[int]:
+        """C{array('q')} in the order of L{uids}: L{Row.date <wildduck.mailstore.columns.Row>}."""
+        return self._columns.dates
 
     @property
     def flag_table(self) -> FlagTable:
@@ -371,9 +379,18 @@ def _nothing() -> None:
 
 
 def _row(document: dict[str, Any]) -> Row:
+    date = document.get("idate")
     return Row(
-        number(document.get("uid")), max(0, number(document.get("modseq"))), document.get("flags") or ()
+        number(document.get("uid")),
+        max(0, number(document.get("modseq"))),
+        document.get("flags") or (),
+        milliseconds(date) if isinstance(date, datetime) else NO_DATE,
     )
+
+
+def milliseconds(moment: datetime) -> int:
+    """Since 1970, as L{Row.date <wildduck.mailstore.columns.Row>}."""
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def _gone(entries: Iterable[dict[str, Any]]) -> set[int]:

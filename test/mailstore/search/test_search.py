@@ -304,9 +304,15 @@ class ReadingTests(SearchCase):
             patched.restore()
 
     async def test_nothing_is_read(self) -> None:
-        """Flags and UIDs are known, and so is what they alone decide."""
-        await self.put(Sample(message(1), DAY, ("\\Seen",)), Sample(message(2), DAY))
+        """Flags, UIDs and the day of arrival are known, and so is what they alone decide."""
+        late = DAY + timedelta(days=1)
+        await self.put(Sample(message(1), DAY, ("\\Seen",)), Sample(message(2), late))
         for key, expected in (
+            (Arrived(since=DAY.date()), [1, 2]),
+            (Arrived(since=late.date()), [2]),
+            (Arrived(before=late.date()), [1]),
+            (And((Arrived(since=DAY.date()), Arrived(before=late.date()), SEEN)), [1]),
+            (Not(Arrived(DAY.date(), late.date())), [2]),
             (Not(SEEN), [2]),
             (Uids(((1, 1),)), [1]),
             (And((SEEN, Not(SEEN), Text("x"))), []),
@@ -328,10 +334,28 @@ class ReadingTests(SearchCase):
             self.assertEqual(asked[-1]["uid"], {"$gte": 3, "$lte": 3})
 
     async def test_narrow(self) -> None:
-        """A date reads dates."""
+        """The day it was sent is in one field, beside the day that stands for it."""
         await self.put(Sample(message(1), DAY))
-        found, asked = await self._reads(Arrived(since=DAY.date()))
-        self.assertEqual((found, [one["fields"] for one in asked]), ([1], [{"idate"}]))
+        found, asked = await self._reads(Sent(since=date(1990, 1, 1)))
+        fields = {"idate", "mimeTree.parsedHeader.date"}
+        self.assertEqual((found, [one["fields"] for one in asked]), ([1], [fields]))
+
+    async def test_days_of_what_comes_and_goes(self) -> None:
+        """The day of arrival stays with its message whatever happens around it."""
+        days = [DAY + timedelta(days=n) for n in range(4)]
+        await self.put(*(Sample(message(n), day) for n, day in enumerate(days[:3], 1)))
+        view = await self.store.open(self.account.id, "INBOX")
+        other = await self.store.open(self.account.id, "INBOX")
+        await self.put(Sample(message(4), days[3]))
+        await self.store.store_flags(view, [2], "+", ("\\Deleted",))
+        await self.store.expunge(view)
+        await view.refresh(may_expunge=True)
+        # The other session was told of nothing: it has message 2 and not message 4.
+        for session, there in ((view, {1, 3, 4}), (other, {1, 3})):
+            for uid, day in enumerate(days, 1):
+                on = Arrived(day.date(), day.date() + timedelta(days=1))
+                found = await self.store.search(session, on, nothing)
+                self.assertEqual(list(found.uids), [uid] if uid in there else [])
 
 
 class OddTests(SearchCase):

@@ -1,4 +1,4 @@
-"""The second step: dates and sizes, a few numbers of each document."""
+"""The second step: Date fields and sizes, a few values of each document."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from wildduck.mailstore.search.decide import Verdict
-from wildduck.mailstore.search.keys import Arrived, Leaf, Sent, Size
+from wildduck.mailstore.search.keys import Leaf, Sent, Size
 from wildduck.mailstore.search.reading import Answers, Reading
 from wildduck.mime import dates, native
 
@@ -15,7 +15,6 @@ _BATCH = 2000
 
 #: By kind of leaf the fields that it needs.
 _FIELDS: dict[type, tuple[str, ...]] = {
-    Arrived: ("idate",),
     Sent: ("idate", "mimeTree.parsedHeader.date"),
     Size: (
         "size",
@@ -46,10 +45,6 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int) -> dict[Leaf, 
                     answers.say(place, leaf, matches)
             await reading.turn.pause()
     return answers.verdicts()
-
-
-def _arrived(leaf: Arrived, document: Mapping[str, Any]) -> bool:
-    return _lies_in(_internal_day(document), leaf.since, leaf.before)
 
 
 def _sent(leaf: Sent, document: Mapping[str, Any]) -> bool:
@@ -84,7 +79,6 @@ def _lies_in(day: date | None, since: date | None, before: date | None) -> bool:
 
 
 _QUESTIONS: dict[type, Callable[[Any, Mapping[str, Any]], bool | None]] = {
-    Arrived: _arrived,
     Sent: _sent,
     Size: _size,
 }

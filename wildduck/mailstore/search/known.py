@@ -5,12 +5,15 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from datetime import date, datetime, timezone
 from itertools import compress
 from typing import Any
 
+from wildduck.mailstore.columns import NO_DATE
+from wildduck.mailstore.index import milliseconds
 from wildduck.mailstore.search import masks
 from wildduck.mailstore.search.decide import Verdict
-from wildduck.mailstore.search.keys import Flag, Leaf, Recent, Uids
+from wildduck.mailstore.search.keys import Arrived, Flag, Leaf, Recent, Uids
 from wildduck.mailstore.view import View
 
 
@@ -29,9 +32,12 @@ class Known:
         self.uids: array[int] = view.uids[:]
         self.seqs: Sequence[int] = range(1, len(self.uids) + 1)
         self._bits: array[int] = index.bits[:]
+        self._dates: array[int] = index.dates[:]
         if index.uids != view.uids:
             there, told = set(index.uids), set(view.uids)
-            self._bits = array("Q", compress(index.bits, (uid in told for uid in index.uids)))
+            known = [uid in told for uid in index.uids]
+            self._bits = array("Q", compress(index.bits, known))
+            self._dates = array("q", compress(index.dates, known))
             self.seqs = [seq for seq, uid in enumerate(view.uids, 1) if uid in there]
             self.uids = array("I", (uid for uid in view.uids if uid in there))
         self.every = (1 << len(self.uids)) - 1
@@ -59,12 +65,26 @@ class Known:
     def recent(self, leaf: Recent) -> int:
         return masks.of_uids(self.uids, self._recent)
 
+    def arrived(self, leaf: Arrived) -> int:
+        first = NO_DATE + 1 if leaf.since is None else _midnight(leaf.since)
+        end = _END_OF_TIME if leaf.before is None else _midnight(leaf.before)
+        return masks.between(self._dates, first, end)
+
     def with_uids(self, leaf: Uids) -> int:
         return masks.in_ranges(self.uids, leaf.ranges)
 
 
+def _midnight(day: date) -> int:
+    """The beginning of a day in UTC."""
+    return milliseconds(datetime(day.year, day.month, day.day, tzinfo=timezone.utc))
+
+
+#: Later than any date.
+_END_OF_TIME = 2**63
+
 _ANSWERS: dict[type, Callable[[Known, Any], int]] = {
     Flag: Known.flag,
     Recent: Known.recent,
+    Arrived: Known.arrived,
     Uids: Known.with_uids,
 }

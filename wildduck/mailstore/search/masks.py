@@ -11,7 +11,9 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import compress
+from operator import gt, le
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -54,6 +56,15 @@ def with_bits(column: array[int], bits: int) -> int:
             table = bytes(1 if value & wanted else 0 for value in range(256))
             found |= of_truths(raw[place::8].translate(table))
     return found
+
+
+def between(column: array[int], first: int, end: int) -> int:
+    """
+    Those whose number is C{first} or more and less than C{end}.
+
+    @param column: of all messages.
+    """
+    return of_truths(bytes(map(partial(le, first), column))) & of_truths(bytes(map(partial(gt, end), column)))
 
 
 def in_ranges(uids: Sequence[int], ranges: Iterable[tuple[int, int]]) -> int:
