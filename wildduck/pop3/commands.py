@@ -39,13 +39,13 @@ class Row:
 
 async def capa(session: Session, command: Command) -> bytes:
     """
-    What works now: sign-in before it and where passwords may be sent, STLS where
-    there can be TLS and is none.
+    What works here: sign-in where passwords may be sent, and still afterwards
+    (RFC 5034 §3); STLS before it, where there can be TLS and is none.
     """
     line = session.line
     before = session.state is State.AUTHORIZATION
     capabilities = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"]
-    if before and line.secure:
+    if line.secure:
         capabilities += ["USER", "SASL PLAIN"]
     if before and line.can_start_tls:
         capabilities.append("STLS")
