@@ -173,6 +173,21 @@ class FailureTests(TestCase):
             rows = blocking_database(server.settings).messages.find(sort=[("uid", 1)])
             self.assertEqual(["\\Seen" in row["flags"] for row in rows], [False, True])
 
+    async def test_account_deleted(self) -> None:
+        """QUIT makes no mailbox for an account that was deleted meanwhile."""
+        server = await Pop3Server.start(self)
+        account = await server.account()
+        await server.add(account, "INBOX", MESSAGE)
+        client = await server.signed_in()
+        await client.command(b"DELE 1")
+        await server.domain.accounts.delete(account)
+        client.send(b"RETR 1\r\nQUIT\r\n")
+        self.assertEqual(
+            await client.end(),
+            b"-ERR message 1 already deleted\r\n-ERR [SYS/PERM] This mailbox does not exist\r\n",
+        )
+        self.assertEqual(await server.domain.store.mailboxes.list(account.id), [])
+
     async def test_sign_in_unavailable(self) -> None:
         """What is temporary is told apart from a wrong password (RFC 3206)."""
         server = await Pop3Server.start(self)

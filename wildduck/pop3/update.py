@@ -65,6 +65,9 @@ class Update:
         """
         Where deleted messages go; made if the account has none, for to remove
         them for good, or to keep them in INBOX for ever, is not what was meant.
+
+        @raise MailboxNotFound: INBOX is gone, as it is with a deleted account,
+            for which nothing is made any more.
         """
         account = self._account
         mailboxes = self._store.mailboxes
@@ -72,6 +75,7 @@ class Update:
             return await mailboxes.get_special(account.id, TRASH)
         except MailboxNotFound:
             pass
+        await mailboxes.get_by_id(account.id, self._maildrop.mailbox.id)
         name = folder_name(TRASH, account.language)
         try:
             return await mailboxes.create(account.id, name, TRASH, user_retention=account.retention)
