@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from test.interop import transcript
 from test.interop.recorder import Recorder
@@ -31,6 +32,7 @@ class Setting:
     @ivar server: a running server with private databases.
     @ivar folder: for files of the case; removed in the end.
     @ivar recorder: keeps what clients and server say on the plain ports.
+    @ivar kept: what one case has found out and others need again, by a name of theirs.
     @ivar ports: by listener name, for the clients: those of the relays where there are relays.
     """
 
@@ -38,6 +40,7 @@ class Setting:
     folder: str
     recorder: Recorder = field(default_factory=Recorder)
     ports: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
     _case: str = ""
 

@@ -137,10 +137,9 @@ def mpop_cut(setting: Setting) -> str:
 
 def _drain(setting: Setting, name: str, client: _Client, *ways: _Way) -> str:
     """All messages, each once and as it was stored; then INBOX is empty."""
-    _fill(setting)
-    stored = supply.mailbox(setting, _USER)
     for number, way in enumerate(ways):
         _fill(setting)
+        stored = _stored(setting)
         taken = client(setting, _empty(setting, f"{name}-{number}"), way, True)
         _same(client, stored, taken)
         with setting.server.imap(_USER) as peer:
@@ -189,6 +188,13 @@ def _fill(setting: Setting) -> None:
                 client.command(f'COPY 1:{_DISTINCT} "INBOX"')
                 client.select()
         expect(client.exists == _COUNT, f"{client.exists} messages are in INBOX")
+
+
+def _stored(setting: Setting) -> list[supply.Stored]:
+    """The messages that all drains take, read once."""
+    if _USER not in setting.kept:
+        setting.kept[_USER] = supply.mailbox(setting, _USER)
+    return setting.kept[_USER]
 
 
 def _exactly(source: bytes) -> bytes:
