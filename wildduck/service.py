@@ -11,6 +11,7 @@ makes the indexes and listens, and takes all of it down in the opposite order.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -186,6 +187,10 @@ class WildduckService(Service):
         await domain.open(ensure_indexes=True)
         faces = Faces(settings, domain, self._tls, self._reactor)
         self._ends.append(("listeners", faces.drain))
+        # What is there by now stays: the collector of garbage need not walk through it
+        # again and again while clients wait.
+        gc.collect()
+        gc.freeze()
         faces.listen(self._sockets)
         self._folder.write_run(self._run(settings))
         where = ", ".join(f"{name} {port}" for name, port in self.ports.items())

@@ -16,9 +16,10 @@ from test.network.support import connect, listen, server_tls
 from wildduck import limits
 from wildduck.accounts import SignedIn
 from wildduck.errors import Unavailable
+from wildduck.imap import session
 from wildduck.imap.commands import table
 from wildduck.imap.factory import ImapFactory
-from wildduck.imap.session import Done
+from wildduck.imap.session import Done, Session
 from wildduck.mailstore.content import Content
 
 LOGIN = b'LOGIN fred "%b"' % PASSWORD.encode()
@@ -82,10 +83,32 @@ class FailureTests(TestCase):
         await client.command(b"SELECT doomed")
         await server.domain.store.mailboxes.delete(account.id, mailbox)
         client.send(b"a NOOP\r\n")
-        self.assertEqual(await client.end(), b"* BYE The selected mailbox was deleted\r\n")
+        self.assertEqual(await client.end(), b"a OK Completed\r\n* BYE The selected mailbox was deleted\r\n")
 
 
 class HasteTests(TestCase):
+    async def test_much_to_tell(self) -> None:
+        """While a client is told of many changes others have their turn."""
+        server = await ImapServer.start(self)
+        account = await server.account()
+        mailbox = await server.mailbox(account, "busy")
+        client = server.connect()
+        await client.login("fred")
+        for _ in range(4):
+            await client.command(b"APPEND busy {3+}\r\na:b")
+        await client.command(b"SELECT busy")
+        self.patch(session, "_AT_ONCE", 1)
+        turns, breathe = [], Session.breathe
+
+        async def breathed(one: Session) -> None:
+            turns.append(one)
+            await breathe(one)
+
+        self.patch(Session, "breathe", breathed)
+        await server.domain.store.store_flags(mailbox, [1, 2, 3, 4], "+", ["\\Flagged"])
+        told = await client.command(b"NOOP")
+        self.assertEqual((4, 3), (told.count(b" FETCH (FLAGS (\\Flagged"), len(turns)))
+
     async def test_byte_by_byte(self) -> None:
         """A whole session in segments of one byte is understood."""
         server = await ImapServer.start(self)

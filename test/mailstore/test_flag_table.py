@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given, strategies
 from twisted.trial import unittest
 
+from wildduck.limits import MAILBOX_FLAGS
 from wildduck.mailstore.flag_table import SYSTEM_FLAGS, FlagTable, canonical, keywords
 
-#: More than there are bits.
-NAMES = [f"k{n}" for n in range(90)]
+#: More than there are bits, and more than are remembered.
+NAMES = [f"k{n}" for n in range(MAILBOX_FLAGS + 20)]
 
 
 class CanonicalTests(unittest.SynchronousTestCase):
@@ -51,3 +52,18 @@ class FlagTableTests(unittest.SynchronousTestCase):
     def test_system_flags_have_the_lowest_bits(self) -> None:
         """They have a bit however many keywords there are."""
         self.assertEqual(list(SYSTEM_FLAGS), FlagTable().names)
+
+    def test_names_made_up_without_end(self) -> None:
+        """A client that sets a new keyword again and again does not fill the memory."""
+        table = FlagTable()
+        for n in range(5000):
+            self.assertEqual((f"k{n}",), table.unpack(1, table.pack(1, [f"k{n}"])))
+        self.assertEqual(MAILBOX_FLAGS, len(table.names))
+        self.assertEqual([1], table.spilled("K4999"))
+
+    def test_combinations_without_end(self) -> None:
+        """Nor does one that sets the same keywords in ever new combinations."""
+        table = FlagTable(f"k{n}" for n in range(20))
+        for bits in range(20_000):
+            table.unpack(1, bits)
+        self.assertLess(len(table._known), 2000)

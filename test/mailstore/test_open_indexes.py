@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from test.mailstore.test_view import ViewCase
-from wildduck.errors import MailboxNotFound
+from wildduck.errors import MailboxNotFound, Unavailable
 from wildduck.limits import MODSEQ_HOLE_SECONDS, POLL_SECONDS
+from wildduck.mailstore import flags
 from wildduck.mailstore.columns import ROW_BYTES
 from wildduck.mailstore.index import JOURNAL_TRUSTED_SECONDS
 from wildduck.mailstore.open_indexes import OpenIndexes
@@ -44,6 +45,28 @@ class SharingTests(ViewCase):
         second.close()
         third = await self.open()
         self.assertEqual(([], [1]), (asked, list(third.uids)))
+
+    async def test_store_that_fails_on_the_way(self) -> None:
+        """What a STORE has changed before it failed is news to its own client too."""
+        for _ in range(3):
+            await self.arrive()
+        view = await self.open()
+        self.patch(flags, "BATCH_ROWS", 1)
+        insert_many, known = self.node.databases.main.insert_many, []
+
+        async def insert(*args: Any, **options: Any) -> Any:
+            known.append([uid for uid in view.uids if view.flags(uid)])
+            if len(known) == 3:
+                raise Unavailable()
+            return await insert_many(*args, **options)
+
+        self.patch(self.node.databases.main, "insert_many", insert)
+        with self.assertRaises(Unavailable):
+            await self.store.store_flags(view, [1, 2, 3], "+", ["\\Flagged"])
+        # Each batch is known before the next.
+        self.assertEqual([[], [1], [1, 2]], known)
+        changes = await view.refresh(may_expunge=True)
+        self.assertLessEqual({1, 2}, {change.uid for change in changes if isinstance(change, Flags)})
 
     async def test_each_session_has_its_own_numbers(self) -> None:
         """What one was told the other still has to be."""

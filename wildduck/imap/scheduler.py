@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -263,7 +264,10 @@ class Scheduler:
         done = await row.handler(session, request.command)
         if row.reports and session.view is not None:
             try:
-                await self._catch_up(may_expunge=row.may_report_expunge)
+                await session.catch_up(may_expunge=row.may_report_expunge)
+            except MailboxNotFound:
+                # The command is done, and its client shall know that.
+                return replace(done, then=self._mailbox_deleted)
             except DomainError as error:
                 # The command is done; what else has happened is told the next time.
                 self._log.info("changes can not be told: {error}", error=error, session=session.id)
@@ -273,8 +277,11 @@ class Scheduler:
         try:
             await self._session.catch_up(may_expunge=may_expunge)
         except MailboxNotFound:
-            self._session.bye("The selected mailbox was deleted")
+            self._mailbox_deleted()
             raise ConnectionLost() from None
+
+    def _mailbox_deleted(self) -> None:
+        self._session.bye("The selected mailbox was deleted")
 
     async def _take_message(self, wanted: MessageWanted) -> None:
         """Decide on a message before its bytes come."""

@@ -36,6 +36,9 @@ from wildduck.mailstore.store import MailStore
 from wildduck.mailstore.values import Change, Exists, Expunged, Recent
 from wildduck.mailstore.view import View
 
+#: Changes told before other connections have their turn.
+_AT_ONCE = 500
+
 
 class Line(Protocol):
     """The session's side of the connection (L{wildduck.imap.connection.ImapConnection})."""
@@ -281,13 +284,19 @@ class Session:
         @raise MailboxNotFound: the mailbox is gone.
         @raise twisted.internet.error.ConnectionLost: the client is.
         """
-        self.report(await self.selected.refresh(may_expunge=may_expunge))
+        await self.report(await self.selected.refresh(may_expunge=may_expunge))
 
-    def report(self, changes: Sequence[Change]) -> None:
-        """Tell what a refresh of the view found."""
+    async def report(self, changes: Sequence[Change]) -> None:
+        """
+        Tell what a refresh of the view found.
+
+        @raise twisted.internet.error.ConnectionLost: the client is gone.
+        """
         self.report_keywords()
-        if changes:
-            self.line.send(b"".join(map(_compose_change, changes)))
+        for start in range(0, len(changes), _AT_ONCE):
+            if start:
+                await self.breathe()
+            self.line.send(b"".join(map(_compose_change, changes[start : start + _AT_ONCE])))
 
     def report_keywords(self) -> None:
         """Tell of keywords that are new in the mailbox (RFC 3501 §7.2.6)."""

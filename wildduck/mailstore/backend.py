@@ -11,6 +11,7 @@ from typing import Any
 from bson import ObjectId
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wildduck.config import Settings
@@ -71,6 +72,10 @@ class Backend:
     def now(self) -> datetime.datetime:
         """The time, in UTC, to the millisecond that BSON keeps."""
         return from_milliseconds(int(self.clock.seconds() * 1000))
+
+    async def breathe(self) -> None:
+        """Let others have their turn, in long work that waits for nothing."""
+        await deferLater(self.clock, 0)
 
     def background(self, work: Coroutine[Any, Any, Any]) -> None:
         """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
+from wildduck.limits import MAILBOX_FLAGS
+
 SEEN = "\\Seen"
 DELETED = "\\Deleted"
 FLAGGED = "\\Flagged"
@@ -16,6 +18,9 @@ SYSTEM_FLAGS = (ANSWERED, FLAGGED, DELETED, SEEN, DRAFT)
 
 _CANONICAL = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 _BITS = 64
+
+#: Combinations of flags whose names are kept at hand.
+_COMBINATIONS = 1000
 
 
 def canonical(flags: Iterable[str]) -> tuple[str, ...]:
@@ -42,7 +47,10 @@ class FlagTable:
     """
     Gives each flag name a bit; a mailbox with more than 64 names spills the rest.
 
-    @ivar names: of the bits, the lowest first.
+    Names are never forgotten, so no more than L{MAILBOX_FLAGS} are remembered, for
+    a client can make up new ones without end; others are known by their messages.
+
+    @ivar names: of the bits, the lowest first, and some that have none.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -60,6 +68,8 @@ class FlagTable:
         if bit is None:
             if not isinstance(name, str):
                 raise TypeError("no flag")
+            if len(self.names) >= MAILBOX_FLAGS:
+                return 0
             bit = 1 << len(self.names) if len(self.names) < _BITS else 0
             self._bit[name] = bit
             self.names.append(name)
@@ -98,6 +108,8 @@ class FlagTable:
         flags = self._known.get(bits)
         if flags is None:
             flags = tuple(name for n, name in enumerate(self.names[:_BITS]) if bits >> n & 1)
+            if len(self._known) >= _COMBINATIONS:
+                self._known.clear()
             self._known[bits] = flags
         return flags + self._spilled[uid] if uid in self._spilled else flags
 

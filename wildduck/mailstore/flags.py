@@ -9,7 +9,7 @@ in the filter of that same update.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from wildduck.database import WriteGroup
@@ -21,7 +21,7 @@ from wildduck.mailstore.append import check_count, check_keywords, remember_keyw
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN, canonical, keywords, texts
 from wildduck.mailstore.journal import flags_entry
-from wildduck.mailstore.values import Mailbox, Stored, number
+from wildduck.mailstore.values import FlagsByUid, Mailbox, Stored, number
 
 _ROW = dict.fromkeys(("_id", "user", "mailbox", "uid", "modseq", "flags", "thread", "unseen"), True)
 
@@ -109,6 +109,7 @@ class FlagStore:
         *,
         unchanged_since: int | None = None,
         session: str | None = None,
+        done: Callable[[FlagsByUid], None] | None = None,
     ) -> Stored:
         """
         Change the flags of messages.
@@ -121,6 +122,7 @@ class FlagStore:
         @param unchanged_since: change only messages with a MODSEQ up to this one
             (RFC 7162 §3.1.3).
         @param session: id of the session that does it and needs no telling.
+        @param done: called with what each batch has changed.
         @raise LimitReached: a keyword is too long.
         @raise Unavailable: some messages may have been changed.
         """
@@ -130,7 +132,10 @@ class FlagStore:
         check_keywords(wanted)
         job = _Job(self._backend, mailbox, mode, wanted, unchanged_since, session)
         for start in range(0, len(uids), BATCH_ROWS):
-            await job.batch(uids[start : start + BATCH_ROWS])
+            some = uids[start : start + BATCH_ROWS]
+            await job.batch(some)
+            if done is not None:
+                done({uid: job.changed[uid] for uid in some if uid in job.changed})
         self._backend.background(self._tell(job))
         return Stored(job.changed, sorted(job.modified), sorted(job.missing))
 
@@ -160,7 +165,7 @@ class _Job:
         self.mailbox = mailbox
         self.mode = mode
         self.flags = flags
-        self.changed: dict[int, tuple[tuple[str, ...], int]] = {}
+        self.changed: FlagsByUid = {}
         self.modified: list[int] = []
         self.missing: list[int] = []
         self.journaled = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from bson import ObjectId
@@ -278,18 +279,11 @@ class MailStore:
         @raise LimitReached: a keyword is too long.
         @raise Unavailable: some messages may have been changed.
         """
-        view = mailbox if isinstance(mailbox, View) else None
-        done = await self._flags.store(
-            mailbox.mailbox if isinstance(mailbox, View) else mailbox,
-            uids,
-            mode,
-            flags,
-            unchanged_since=unchanged_since,
-            session=_session(session),
-        )
-        if view is not None:
-            view.index.apply(done.changed, view)
-        return done
+        store = partial(self._flags.store, unchanged_since=unchanged_since, session=_session(session))
+        if not isinstance(mailbox, View):
+            return await store(mailbox, uids, mode, flags)
+        with mailbox.knows_own_changes() as done:
+            return await store(mailbox.mailbox, uids, mode, flags, done=done)
 
     async def copy(
         self,

@@ -162,6 +162,10 @@ class Row:
     flags: tuple[str, ...]
 
 
+#: Flags and MODSEQ of messages, by UID.
+FlagsByUid = dict[int, tuple[tuple[str, ...], int]]
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """
@@ -173,7 +177,7 @@ class Stored:
     @ivar missing: UIDs that no longer exist, ascending.
     """
 
-    changed: dict[int, tuple[tuple[str, ...], int]]
+    changed: FlagsByUid
     modified: list[int]
     missing: list[int]
 

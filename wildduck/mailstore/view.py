@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
+from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore.change_log import Came, Event, Went
 from wildduck.mailstore.columns import cut
 from wildduck.mailstore.index import MailboxIndex
 from wildduck.mailstore.recent import Recents
-from wildduck.mailstore.values import Change, Exists, Expunged, Flags, Mailbox, Recent
+from wildduck.mailstore.values import Change, Exists, Expunged, Flags, FlagsByUid, Mailbox, Recent
 
 RECENT = "\\Recent"
 
@@ -43,6 +45,8 @@ class View:
         self._on_close: Callable[[], None] | None = on_close
         self._reader = index.log.join()
         self._gone: set[int] = set()
+        #: Messages that a STORE of this session changed before it failed.
+        self._untold: set[int] = set()
         #: The highest UID that the client was told of.
         self._last = self.uids[-1] if self.uids else 0
         #: Which of the messages up to this UID are recent is known.
@@ -80,6 +84,8 @@ class View:
     @property
     def first_unseen(self) -> int:
         """Sequence number of the first message without C{\\Seen}, 0 when there is none."""
+        if not self.index.unseen:
+            return 0
         for uid in self.index.with_flag("\\Seen", False):
             seq = self.seq(uid)
             if seq:
@@ -126,6 +132,25 @@ class View:
         """Whether messages are gone that the client still counts."""
         return bool(self._gone)
 
+    @contextmanager
+    def knows_own_changes(self) -> Iterator[Callable[[FlagsByUid], None]]:
+        """
+        While a STORE of this session is at work: what it has changed, batch by
+        batch, is known at once and is no news to this client, who is told in
+        the answer; unless the STORE fails.
+        """
+        known: list[int] = []
+
+        def done(changed: FlagsByUid) -> None:
+            self.index.apply(changed, self)
+            known.extend(changed)
+
+        try:
+            yield done
+        except BaseException:
+            self._untold.update(known)
+            raise
+
     # --- what it must be told ---------------------------------------------------------
 
     async def refresh(self, *, may_expunge: bool) -> list[Change]:
@@ -140,7 +165,12 @@ class View:
         """
         await self.index.catch_up()
         await self.claim_recent()
-        return self.pending(may_expunge=may_expunge)
+        changes, changed = self._news(may_expunge)
+        for start in range(0, len(changed), BATCH_ROWS):
+            if start:
+                await self.index.breathe()
+            changes += self._flag_changes(changed[start : start + BATCH_ROWS])
+        return changes
 
     async def claim_recent(self) -> None:
         """Be the session that is first told of what has come, if no other was."""
@@ -156,11 +186,17 @@ class View:
         there = index.uids
         self.recent.update(there[bisect_left(there, claimed.start) : bisect_left(there, claimed.stop)])
 
-    def pending(self, *, may_expunge: bool) -> list[Change]:
-        """As L{refresh}, of what is known without asking the database."""
+    def _news(self, may_expunge: bool) -> tuple[list[Change], list[int]]:
+        """
+        What is known since the last call, without asking the database.
+
+        @return: what to tell but flags, and the UIDs whose flags are to be told, ascending.
+        """
         events = self._reader.take()
         came, changed = self._compare() if events is None else self._take(events)
         self._modseq = self.index.highest_modseq
+        changed |= self._untold
+        self._untold.clear()
         changes: list[Change] = list(self._expunge()) if may_expunge else []
         if came:
             self.uids.extend(came)
@@ -168,11 +204,14 @@ class View:
             changes.append(Exists(len(self.uids)))
             if self._recents is not Recents.IGNORED:
                 changes.append(Recent(len(self.recent)))
-        for uid in sorted(changed):
-            seq = self.seq(uid)
-            if seq and uid not in self._gone:
-                changes.append(Flags(seq, uid, self.flags(uid), self.modseq(uid)))
-        return changes
+        return changes, sorted(changed)
+
+    def _flag_changes(self, changed: Iterable[int]) -> Iterator[Flags]:
+        """What to tell of these messages; nothing of those that are gone."""
+        for uid in changed:
+            seq, modseq = self.seq(uid), self.modseq(uid)
+            if seq and modseq and uid not in self._gone:
+                yield Flags(seq, uid, self.flags(uid), modseq)
 
     def _take(self, events: Iterable[Event]) -> tuple[list[int], set[int]]:
         """@return: arrivals that are still there, and known messages with other flags."""

@@ -54,7 +54,7 @@ class _News:
         try:
             # A client that does not read is told later, all at once.
             await session.line.drained()
-            session.report(await session.selected.refresh(may_expunge=True))
+            await session.catch_up(may_expunge=True)
         except MailboxNotFound:
             session.bye("The selected mailbox was deleted")
         except DomainError as error:

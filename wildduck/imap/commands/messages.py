@@ -44,7 +44,7 @@ async def _tell(session: Session, stored: Stored, with_uid: bool) -> None:
         if len(lines) == _AT_ONCE:
             session.line.send(b"".join(lines))
             lines.clear()
-            await session.line.drained()
+            await session.breathe()
     session.line.send(b"".join(lines))
 
 

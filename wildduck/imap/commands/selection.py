@@ -37,8 +37,9 @@ async def _open(session: Session, path: str, read_only: bool) -> None:
     session.respond(flags)
     session.respond(ExistsData(view.exists))
     session.respond(RecentData(len(view.recent)))
-    if view.first_unseen:
-        session.respond(Condition("OK", "First unseen message", number_code("UNSEEN", view.first_unseen)))
+    first_unseen = view.first_unseen
+    if first_unseen:
+        session.respond(Condition("OK", "First unseen message", number_code("UNSEEN", first_unseen)))
     session.respond(permanent_flags)
     validity = view.mailbox.uid_validity
     session.respond(Condition("OK", "UIDs are valid", number_code("UIDVALIDITY", validity)))
