@@ -165,7 +165,7 @@ class ReadTests(TestCase):
     """Only what is asked is read."""
 
     async def test_projections(self) -> None:
-        """Flags are the view's; sizes, envelopes and headers are read without the tree's bodies."""
+        """Flags are the view's; sizes, envelopes, headers and parts are read without the whole tree."""
         server = await ImapServer.start(self)
         account = await server.account()
         await server.add(account, "INBOX", large(2000))
@@ -190,7 +190,7 @@ class ReadTests(TestCase):
             (b"RFC822.HEADER", False),
             (b"BODY.PEEK[HEADER.FIELDS (SUBJECT)]", False),
             (b"BODY.PEEK[HEADER.FIELDS.NOT (SUBJECT)]<0.10>", False),
-            (b"BODY.PEEK[1]", True),
+            (b"BODY.PEEK[1]", False),
             (b"BODY.PEEK[TEXT]<0.1>", True),
         ]:
             asked.clear()

@@ -2,9 +2,10 @@
 What FETCH reads of a message document, and what it makes of it.
 
 The less is asked for the less is read: a size needs a few numbers, an envelope
-its ready bytes, a header its lines, and only parts need the tree with its
-bodies.  A document that lacks what is usually there (WildDuck wrote it, or it is
-too large to be kept ready) says so with C{None}, and is read again with more.
+its ready bytes, a header its lines, a part its body, and only the whole message
+and its text need the tree with all bodies.  A document that lacks what is
+usually there (WildDuck wrote it, or it is too large to be kept ready) says so
+with C{None}, and is read again with more.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wildduck.imap.commands import parts
 from wildduck.mime import (
     base64lines,
     bodystructure,
@@ -32,9 +34,18 @@ def ready_fields(name: str) -> tuple[str, ...]:
     return (*SIZE_FIELDS, f"mimeTree.native.{name}")
 
 
-def projection(fields: set[str]) -> dict[str, bool]:
-    """A field of which a parent is there as well is left out, as MongoDB demands."""
-    return {name: True for name in fields if not any(name.startswith(other + ".") for other in fields)}
+def projection(fields: set[str]) -> dict[str, Any]:
+    """
+    A field of which a parent is there as well is left out, as MongoDB demands.
+
+    @param fields: names, also those of L{parts}, which are left out where the whole tree is there.
+    """
+    whole = "mimeTree" in fields
+    return {
+        name: parts.expression(name) if parts.is_part(name) else True
+        for name in fields
+        if not (whole and parts.is_part(name)) and not any(name.startswith(other + ".") for other in fields)
+    }
 
 
 def envelope(document: Mapping[str, Any]) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from twisted.logger import Logger
 
 from wildduck.errors import ContentUnreadable
-from wildduck.imap.commands import documents
+from wildduck.imap.commands import documents, parts
 from wildduck.imap.commands.fetch_items import Source, Streamed, Value, Wanted, wanted
 from wildduck.imap.commands.sets import uids_of
 from wildduck.imap.grammar.fetch import Attribute, Fetch, Item
@@ -64,6 +64,19 @@ def _items(command: Fetch) -> tuple[Item, ...]:
     return command.items
 
 
+def _fields(items: Sequence[Wanted]) -> set[str]:
+    """Fields of the documents to begin with."""
+    fields = {name for item in items for name in item.fields}
+    if sum(map(parts.is_part, fields)) > parts.MOST:
+        fields.update(documents.ALL_FIELDS)
+    return fields
+
+
+def _with_bodies(fields: set[str]) -> bool:
+    """Whether bodies may be among these fields."""
+    return "mimeTree" in fields or any(map(parts.is_part, fields))
+
+
 class _Fetch:
     """
     One FETCH command at work.
@@ -82,7 +95,7 @@ class _Fetch:
         self._wanted = wanted(items)
         self._seen_matters = not session.read_only and any(item.sets_seen for item in items)
         self._tells_flags = _FLAGS in items
-        self._fields = {name for item in self._wanted for name in item.fields}
+        self._fields = _fields(self._wanted)
         #: Composed flags, for few combinations are many messages'.
         self._flags: dict[tuple[str, ...], bytes] = {}
         self._since = session.services.clock.seconds()
@@ -94,7 +107,7 @@ class _Fetch:
         """Messages to be given to L{round} at once."""
         if not self._fields:
             return _FROM_VIEW
-        return _WITH_TREE if "mimeTree" in self._fields else _WITHOUT_TREE
+        return _WITH_TREE if _with_bodies(self._fields) else _WITHOUT_TREE
 
     async def round(self, uids: Sequence[int]) -> None:
         """Tell of some messages, ascending."""
@@ -126,7 +139,12 @@ class _Fetch:
         @return: UIDs of those that need more.
         """
         lacking: list[int] = []
-        rows = self._session.store.rows(self._view.mailbox, uids, documents.projection(fields))
+        rows = self._session.store.rows(
+            self._view.mailbox,
+            uids,
+            documents.projection(fields),
+            batch_size=_WITH_TREE if _with_bodies(fields) else 0,
+        )
         async with aclosing(cast("AsyncGenerator[list[dict[str, Any]], None]", rows)) as batches:
             async for batch in batches:
                 for document in batch:

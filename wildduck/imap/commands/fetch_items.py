@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from wildduck.imap.commands import documents
+from wildduck.imap.commands import documents, parts
 from wildduck.imap.commands.header_fields import select
 from wildduck.imap.grammar.dates import compose_date_time
 from wildduck.imap.grammar.fetch import Attribute, Item, Section
@@ -81,12 +81,22 @@ class Wanted:
         return self.section is not None and not self.section.path and self.section.what.startswith("HEADER")
 
     @property
+    def part(self) -> tuple[int, ...]:
+        """The path of the part whose body this is, empty if it is none that can be read alone."""
+        section = self.section
+        if section is None or section.what or len(section.path) > parts.DEEPEST:
+            return ()
+        return section.path
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """Fields of the document that suffice for most messages."""
         if self.from_view:
             return ()
         if self.section is None:
             return _VALUES[self.name][0]
+        if self.part:
+            return parts.fields(self.part)
         return narrow.HEADER_FIELDS if self.of_root_header else documents.ALL_FIELDS
 
 
@@ -123,6 +133,8 @@ class Source:
             never if it is whole.
         @raise ContentUnreadable: what is stored elsewhere is missing.
         """
+        if item.part and not self.whole:
+            return await self._part(item)
         if item.section is not None:
             return await self._section(item.section, item.of_root_header)
         found = _VALUES[item.name][1](self.document)
@@ -144,6 +156,15 @@ class Source:
         place = content.rope.section((), "HEADER")
         header = await content.read(*(place or (0, 0)))
         return await self._store.compute(lambda _: documents.envelope_of_header(header), self.document)
+
+    async def _part(self, item: Wanted) -> Value | None:
+        assert item.section is not None
+        narrowed = parts.alone(self.document, item.part)
+        if narrowed is None:
+            return None
+        content = await self._store.content(narrowed)
+        place = content.rope.section((1,), "")
+        return None if place is None else _range(content, *_part(*place, item.section))
 
     async def _section(self, section: Section, of_root_header: bool) -> Value | None:
         if of_root_header:
