@@ -124,6 +124,12 @@ class ListingTests(SynchronousTestCase):
         max_size=8,
     )
 
+    def test_long_names(self) -> None:
+        """Others have their turn while very long names are looked at, though none of them matches."""
+        entries = [Entry(f"{number}/" + "x" * 40_000) for number in range(6)]
+        self.assertEqual([None] * 3, list(listing(entries, "*z")))
+        self.assertEqual(6, sum(found is not None for found in listing(entries, "*x")))
+
     @settings(deadline=None)
     @given(names)
     def test_properties(self, names: list[str]) -> None:

@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from test.mailstore.support import META, StoreCase, message, with_attachment
 from test.support import corpus
-from wildduck.errors import LimitReached, MailboxNotFound, OverQuota, UserNotFound
+from wildduck.errors import CannotDo, LimitReached, MailboxNotFound, OverQuota, UserNotFound
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.index import MailboxIndex
 from wildduck.mailstore.values import Exists
@@ -53,6 +53,20 @@ class AddTests(StoreCase):
         self.assertEqual(datetime.datetime(2023, 1, 2, 8), document["hdate"])
         self.assertEqual("MX", document["meta"]["source"])
         self.assertEqual("native", list(document["mimeTree"])[-1])
+
+    async def test_nothing_in_clear_where_encryption_is_wanted(self) -> None:
+        """By mailbox or account: drafts and what is encrypted pass, all else takes nothing and is refused."""
+        enveloped = b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\nTo:"
+        for collection, id in (("mailboxes", (await self.inbox()).id), ("users", self.account.id)):
+            self.db[collection].update_one({"_id": id}, {"$set": {"encryptMessages": True}})
+            used = self.storage_used()
+            await self.fails(CannotDo, self.add(message()))
+            self.assertEqual(used, self.storage_used())
+            await self.add(message(), flags=["\\Draft"])
+            await self.add(message().replace(b"To:", enveloped))
+            self.db[collection].update_one({"_id": id}, {"$set": {"encryptMessages": False}})
+        self.assertEqual(4, self.db.messages.count_documents({}))
+        await self.add(message())
 
     async def test_journal_entry(self) -> None:
         """The EXISTS entry is WildDuck's."""

@@ -249,6 +249,25 @@ class RecentTests(ViewCase):
         self.assertEqual([Exists(4), Recent(3)], await first.refresh(may_expunge=True))
         self.assertEqual((set(), {4}), (first.recent & {4}, second.recent))
 
+    async def test_more_comes_while_it_is_claimed(self) -> None:
+        """What another session learns of meanwhile is claimed too before it is told."""
+        first, second = await self.select(), await self.select()
+        await self.arrive()
+        main = self.node.databases.main
+        ask = main.find_one_and_update
+        more = [self.arrive]
+
+        async def late(*args: Any, **options: Any) -> Any:
+            answer = await ask(*args, **options)
+            while more:
+                self.patch(main, "find_one_and_update", ask)
+                await more.pop()()
+                await second.index.catch_up()
+            return answer
+
+        self.patch(main, "find_one_and_update", late)
+        self.assertEqual([Exists(2), Recent(2)], await first.refresh(may_expunge=True))
+
     async def test_examine(self) -> None:
         """It sees them and leaves them."""
         await self.arrive()

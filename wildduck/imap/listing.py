@@ -20,6 +20,8 @@ from wildduck.imap.grammar.responses import ListData, LsubData
 
 #: C{*%} matches what C{*} matches.
 _WILDCARDS = re.compile(r"[*%]{2,}")
+#: Characters of names that are matched before others have their turn: some milliseconds.
+_AT_A_STRETCH = 50_000
 _SPECIAL_USE = re.compile(r"\\[A-Za-z]+\Z")
 
 
@@ -100,15 +102,22 @@ def interpreted(reference: str, pattern: str) -> str:
     return (reference + pattern).lstrip(DELIMITER)
 
 
-def listing(entries: Iterable[Entry], pattern: str, *, special_use_only: bool = False) -> Iterator[ListData]:
+def listing(
+    entries: Iterable[Entry], pattern: str, *, special_use_only: bool = False
+) -> Iterator[ListData | None]:
     """
     What LIST answers: mailboxes and the missing levels above them (C{\\Noselect}).
 
     INBOX comes first, then each mailbox before its children.
 
     @param special_use_only: only those that have a special use (RFC 6154 §2).
+    @return: C{None} in between when so much was looked at that others may have their turn.
     """
-    for entry, length, following in _walk(entries, pattern):
+    for match in _walk(entries, pattern):
+        if match is None:
+            yield None
+            continue
+        entry, length, following = match
         if length == len(entry.path):
             attributes = _attributes(entry, following)
             if len(attributes) > 1 or not special_use_only:
@@ -117,31 +126,44 @@ def listing(entries: Iterable[Entry], pattern: str, *, special_use_only: bool = 
             yield ListData(("\\Noselect", "\\HasChildren"), entry.path[:length])
 
 
-def subscriptions(paths: Iterable[str], pattern: str) -> Iterator[LsubData]:
+def subscriptions(paths: Iterable[str], pattern: str) -> Iterator[LsubData | None]:
     """
     What LSUB answers: the subscribed mailboxes.
 
     With C{%} at the end also the levels above those that lie deeper, as
     C{\\Noselect} even where they are mailboxes, for they are not subscribed (RFC
     3501 §6.3.9).
+
+    @return: C{None} in between, as L{listing}.
     """
     levels = pattern.endswith("%")
-    for entry, length, _following in _walk(map(Entry, paths), pattern):
+    for match in _walk(map(Entry, paths), pattern):
+        if match is None:
+            yield None
+            continue
+        entry, length, _following = match
         if length == len(entry.path):
             yield LsubData((), entry.path)
         elif levels:
             yield LsubData(("\\Noselect",), entry.path[:length])
 
 
-def _walk(entries: Iterable[Entry], pattern: str) -> Iterator[tuple[Entry, int, str]]:
+def _walk(entries: Iterable[Entry], pattern: str) -> Iterator[tuple[Entry, int, str] | None]:
     """
     Each match once: a mailbox, the length of that part of its name which
     matches (all of it, or a level above that is no entry), and the next name.
+
+    C{None} after each L{_AT_A_STRETCH} characters, for names can be very long.
     """
     matcher = Pattern(pattern)
     ordered = sorted(entries, key=_place)
     previous = ""
+    walked = 0
     for index, entry in enumerate(ordered):
+        walked += len(entry.path)
+        if walked > _AT_A_STRETCH:
+            walked = 0
+            yield None
         following = ordered[index + 1].path if index + 1 < len(ordered) else ""
         known = _common(previous, entry.path)
         for length in matcher.matching_levels(entry.path):

@@ -20,18 +20,17 @@ from wildduck.errors import (
     DatabaseFailure,
     DomainError,
     DuplicateKey,
-    LimitReached,
     Overloaded,
     Unavailable,
 )
-from wildduck.limits import KEYWORD_BYTES, MAILBOX_FLAGS, MESSAGE_FLAGS
-from wildduck.mailstore import counters, documents
+from wildduck.mailstore import counters, documents, encryption
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import spawn
-from wildduck.mailstore.flag_table import SYSTEM_FLAGS, keywords
+from wildduck.mailstore.flag_table import keywords
 from wildduck.mailstore.journal import exists_entry
+from wildduck.mailstore.keywords import check_count, check_keywords, remember_keywords
 from wildduck.mailstore.prepared import Prepared
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.threads import find_thread
@@ -88,6 +87,7 @@ class Appender:
         @param session: id of the session that does it and needs no telling.
         @raise OverQuota: it does not fit into the account's storage.
         @raise MailboxNotFound: the mailbox has been deleted meanwhile.
+        @raise CannotDo: it would be stored in clear where that is not wanted.
         @raise Unavailable: it may or may not be stored.
         """
         analysis = prepared.analysis
@@ -99,11 +99,13 @@ class Appender:
             find_thread(self._backend, mailbox.user, analysis.thread_ids, analysis.thread_subject)
         )
         try:
-            await self._quota.reserve(mailbox.user, analysis.size, group)
+            encrypts = await self._quota.reserve(mailbox.user, analysis.size, group)
         except BaseException:
             self._backend.follow(thread_found)
             raise
         try:
+            if encrypts or mailbox.encrypted:
+                encryption.check_not_in_clear(analysis.mime_tree, origin.flags)
             adding = _Adding(mailbox, prepared, origin, session, await thread_found)
             return await self._add(adding, group)
         except Unknown:
@@ -299,36 +301,6 @@ class Appender:
         new = [flag for flag in keywords(document["flags"]) if flag not in mailbox.keywords]
         if new:
             await remember_keywords(self._backend, mailbox, new)
-
-
-def check_keywords(flags: tuple[str, ...]) -> None:
-    """@raise LimitReached: a keyword is longer than WildDuck takes."""
-    if any(len(flag.encode("utf-8", "replace")) > KEYWORD_BYTES for flag in flags):
-        raise LimitReached("A keyword is too long")
-
-
-def check_count(flags: tuple[str, ...]) -> None:
-    """@raise LimitReached: more flags than one message may have."""
-    if len(flags) > MESSAGE_FLAGS:
-        raise LimitReached("A message can not have so many flags")
-
-
-async def remember_keywords(backend: Backend, mailbox: Mailbox, new: list[str]) -> None:
-    """
-    List keywords in the mailbox document, up to WildDuck's bound.
-
-    Those beyond it work, but are not offered to clients.
-    """
-    room = MAILBOX_FLAGS - len(SYSTEM_FLAGS)
-    known = {"$ifNull": ["$flags", []]}
-    more: list[Any] = [{"$literal": flag} for flag in new]
-    together = {"$concatArrays": [known, {"$setDifference": [more, known]}]}
-    await backend.main.update_one(
-        "mailboxes",
-        {"_id": mailbox.id},
-        [{"$set": {"flags": {"$slice": [together, room]}}}],
-        idempotent=True,
-    )
 
 
 def internal_date(date: datetime.datetime | None, backend: Backend) -> datetime.datetime:

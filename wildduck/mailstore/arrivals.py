@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wildduck.mailstore import counters
-from wildduck.mailstore.append import remember_keywords
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.flag_table import keywords
 from wildduck.mailstore.journal import exists_entry
+from wildduck.mailstore.keywords import remember_keywords
 from wildduck.mailstore.placing import junk_change
 from wildduck.mailstore.values import Copied, Mailbox, number
 

@@ -26,11 +26,12 @@ from wildduck.errors import DomainError, MailboxNotFound, Unavailable
 from wildduck.limits import BATCH_ROWS, COPY_BATCH_BYTES
 from wildduck.mailstore import encryption
 from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up
-from wildduck.mailstore.append import TRIES, check_keywords
+from wildduck.mailstore.append import TRIES
 from wildduck.mailstore.arrivals import ARRIVED, Arrivals, exists_entries, uid_of
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import gather
+from wildduck.mailstore.keywords import check_keywords
 from wildduck.mailstore.merging import merge
 from wildduck.mailstore.placing import as_copies, new_ids, place_stages, uid_filter
 from wildduck.mailstore.quota import Quota

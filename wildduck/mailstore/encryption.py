@@ -7,7 +7,7 @@ encrypted already, and drafts, which never are, pass; all else is refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -19,20 +19,43 @@ from wildduck.mailstore.flag_table import DRAFT
 from wildduck.mailstore.placing import uid_filter
 from wildduck.mailstore.values import Mailbox
 
+_PKCS7 = ("pkcs7-mime", "x-pkcs7-mime")
+_ENVELOPED = ("enveloped-data", "authEnveloped-data", "authenveloped-data")
 _TYPE = "mimeTree.parsedHeader.content-type"
+#: What L{is_encrypted} says, as a filter.
 _IN_CLEAR: dict[str, Any] = {
     "flags": {"$ne": DRAFT},
     "$nor": [
         {f"{_TYPE}.type": "multipart", f"{_TYPE}.subtype": "encrypted"},
         {
             f"{_TYPE}.type": "application",
-            f"{_TYPE}.subtype": {"$in": ["pkcs7-mime", "x-pkcs7-mime"]},
-            f"{_TYPE}.params.smime-type": {
-                "$in": ["enveloped-data", "authEnveloped-data", "authenveloped-data"]
-            },
+            f"{_TYPE}.subtype": {"$in": list(_PKCS7)},
+            f"{_TYPE}.params.smime-type": {"$in": list(_ENVELOPED)},
         },
     ],
 }
+
+
+def is_encrypted(tree: Mapping[str, Any]) -> bool:
+    """
+    Whether a message is encrypted already (RFC 1847 §2.2, RFC 8551 §3.3).
+
+    @param tree: C{mimeTree} of the message.
+    """
+    content_type = (tree.get("parsedHeader") or {}).get("content-type") or {}
+    kind, subtype = content_type.get("type"), content_type.get("subtype")
+    if kind == "application" and subtype in _PKCS7:
+        return (content_type.get("params") or {}).get("smime-type") in _ENVELOPED
+    return (kind, subtype) == ("multipart", "encrypted")
+
+
+def check_not_in_clear(tree: Mapping[str, Any], flags: Sequence[str]) -> None:
+    """
+    @param tree: C{mimeTree} of a message that is to be stored where encryption is wanted.
+    @raise CannotDo: it would have to be encrypted.
+    """
+    if DRAFT not in flags and not is_encrypted(tree):
+        raise CannotDo("Messages that are to be encrypted there can not be added")
 
 
 async def account_encrypts(backend: Backend, user: ObjectId) -> bool:

@@ -17,10 +17,10 @@ from wildduck.errors import BadInput, Unavailable
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore import counters
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
-from wildduck.mailstore.append import check_count, check_keywords, remember_keywords
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN, canonical, keywords, texts
 from wildduck.mailstore.journal import flags_entry
+from wildduck.mailstore.keywords import check_count, check_keywords, remember_keywords
 from wildduck.mailstore.values import FlagsByUid, Mailbox, Stored, number
 
 _ROW = dict.fromkeys(("_id", "user", "mailbox", "uid", "modseq", "flags", "thread", "unseen"), True)

@@ -36,7 +36,7 @@ class Quota:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def reserve(self, user: ObjectId, size: int, group: WriteGroup | None = None) -> None:
+    async def reserve(self, user: ObjectId, size: int, group: WriteGroup | None = None) -> bool:
         """
         Take C{size} bytes of an account's storage, or refuse.
 
@@ -44,19 +44,21 @@ class Quota:
         gets through that does not fit.
 
         @param group: of the message that they are for.
+        @return: whether the account wants its messages encrypted, read in the same step.
         @raise OverQuota: it does not fit.
         @raise UserNotFound: no such account.
         """
         default = self._backend.settings.storage.default_quota
         allowed = {"$cond": [{"$gt": ["$quota", 0]}, "$quota", default]}
-        updated = await self._backend.users.update_one(
+        account = await self._backend.users.find_one_and_update(
             "users",
             {"_id": user, "$expr": {"$lte": [{"$add": [_USED, size]}, allowed]}},
             _taking(size),
+            projection={"encryptMessages": True},
             group=group,
         )
-        if updated.matched:
-            return
+        if account is not None:
+            return bool(account.get("encryptMessages"))
         if await self._backend.users.find_one("users", {"_id": user}, projection={"_id": True}) is None:
             raise UserNotFound()
         raise OverQuota()

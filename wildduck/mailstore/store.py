@@ -142,6 +142,7 @@ class MailStore:
         @raise OverQuota: it does not fit into the account's storage.
         @raise MailboxNotFound: the mailbox has been deleted meanwhile, or is another account's.
         @raise LimitReached: a keyword is too long.
+        @raise CannotDo: it would be stored in clear where mailbox or account want encryption.
         @raise Unavailable: it could not be stored, or whether it is can't be told.
         """
         if account.id != mailbox.user:

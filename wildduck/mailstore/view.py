@@ -174,10 +174,16 @@ class View:
 
     async def claim_recent(self) -> None:
         """Be the session that is first told of what has come, if no other was."""
-        index = self.index
-        newest = index.uids[-1] if index.uids else 0
-        if self._recents is Recents.IGNORED or newest <= self._claimed:
+        if self._recents is Recents.IGNORED:
             return
+        # While the database is asked another session may learn of more.
+        while self.index.uids and self.index.uids[-1] > self._claimed:
+            await self._claim()
+
+    async def _claim(self) -> None:
+        """As L{claim_recent}, of what is known now."""
+        index = self.index
+        newest = index.uids[-1]
         if self._recents is Recents.CLAIMED:
             claimed = await index.claim_recent()
         else:

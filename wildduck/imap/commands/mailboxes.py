@@ -39,10 +39,12 @@ async def list_subscribed(session: Session, command: Lsub) -> Done:
     return Done("LSUB completed")
 
 
-async def _tell(session: Session, responses: Iterable[Response]) -> None:
+async def _tell(session: Session, responses: Iterable[Response | None]) -> None:
+    """Send them; at C{None}, and now and then, others have their turn."""
     for number, response in enumerate(responses, 1):
-        session.respond(response)
-        if number % _AT_ONCE == 0:
+        if response is not None:
+            session.respond(response)
+        if response is None or number % _AT_ONCE == 0:
             await session.breathe()
 
 
