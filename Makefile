@@ -2,7 +2,7 @@
 # make test      unit and integration tests on real private databases
 # make lint      ruff, mypy and the floors
 # make interop   other people's programs against the server
-# make soak      1,000 generated messages, and memory over time
+# make soak      1,000 generated messages, memory over time, and how soon changes are told
 #
 # All of them make .venv first (PYTHON chooses the interpreter, 3.10 or later).
 

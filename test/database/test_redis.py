@@ -222,12 +222,13 @@ class RestartTests(_Case):
         self.assertIn(b"db=1", await self.redis.execute("CLIENT", "LIST"))
 
     async def test_subscription(self) -> None:
-        """A subscription hears again after a restart, and is told that it may have missed something."""
+        """It hears again after a restart, and is told each time that it may have missed something."""
         heard: list[bytes] = []
         gaps: list[None] = []
         self.redis.subscribe("one", heard.append, lambda: gaps.append(None))
         await self.redis.subscribed("one")
-        self.assertEqual(gaps, [])
+        self.assertEqual(gaps, [None])
+        gaps.clear()
         self.server.kill()
         self.server.start()
         while not gaps:
@@ -287,6 +288,7 @@ class SilenceTests(_Case):
         gaps: list[None] = []
         self.redis.subscribe("one", lambda _: None, lambda: gaps.append(None))
         await self.redis.subscribed("one")
+        gaps.clear()
         self.relay.black_hole()
         self.redis._ping()
         while self.redis._listener._connection is not None:
@@ -378,6 +380,7 @@ class SentinelTests(_Case):
         gaps: list[None] = []
         redis.subscribe("one", lambda _: None, lambda: gaps.append(None))
         await redis.subscribed("one")
+        gaps.clear()
         self.sentinel.point_to(self.replica.port)
         self.master.kill()
         await self.works_again(redis)

@@ -6,6 +6,7 @@ from typing import Any
 
 from test.mailstore.test_view import ViewCase
 from wildduck.errors import MailboxNotFound, Unavailable
+from wildduck.events.notifier import CHANNEL
 from wildduck.limits import MODSEQ_HOLE_SECONDS, POLL_SECONDS
 from wildduck.mailstore import flags
 from wildduck.mailstore.columns import ROW_BYTES
@@ -182,6 +183,9 @@ class LostPingTests(ViewCase):
         await view.refresh(may_expunge=True)
         woken: list[int] = []
         self.addCleanup(self.store.listen(self.account.id, lambda: woken.append(1)))
+        # When pings begin to be heard everybody looks.
+        await self.node.redis.subscribed(CHANNEL)
+        woken.clear()
         return view, woken
 
     async def test_poll(self) -> None:

@@ -224,6 +224,42 @@ class Imap:
             return []
         return [row["UID"] for row in self.command("FETCH 1:* (UID)").rows().values()]
 
+    # --- waiting for news (RFC 2177) ----------------------------------------------
+
+    def idle(self) -> None:
+        """Begin IDLE; L{told} hears until L{done}."""
+        self.send("IDLE")
+        line = self._line()
+        assert line.startswith(b"+"), line
+
+    def told(self, *last: Any) -> list[list[Any]]:
+        """
+        Untagged responses up to one that begins so, for example C{3, b"EXISTS"}.
+
+        @raise CommandFailed: BYE.
+        """
+        responses: list[list[Any]] = []
+        while True:
+            pieces = self._response()
+            first = pieces[0]
+            assert isinstance(first, bytes) and first.startswith(b"* "), first
+            response = parse([_without_mark(first), *pieces[1:]])
+            if response[:1] == [b"BYE"] and last[:1] != (b"BYE",):
+                raise CommandFailed(first.decode("utf-8", "replace").strip())
+            if not first.startswith(b"* OK Still here"):
+                responses.append(response)
+            if response[: len(last)] == list(last):
+                return responses
+
+    def done(self) -> Answer:
+        """End IDLE; what was told and not yet read is in the answer."""
+        self._socket.sendall(b"DONE\r\n")
+        return self.finish()
+
+    def fileno(self) -> int:
+        """For C{select}."""
+        return self._socket.fileno()
+
     # --- reading -----------------------------------------------------------------
 
     def _secure(self) -> None:

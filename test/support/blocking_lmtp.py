@@ -61,12 +61,20 @@ class Lmtp:
 
     def content(self, message: bytes | Iterable[bytes], recipients: int) -> list[Reply]:
         """DATA after L{envelope}; as many replies as there are recipients."""
+        self.send(message)
+        return [self.reply() for _ in range(recipients)]
+
+    def send(self, message: bytes | Iterable[bytes]) -> None:
+        """The first half of L{content}: the replies are still to be read."""
         self._expect(354, self.command("DATA"))
         for block in [message] if isinstance(message, bytes) else message:
             stuffed = block.replace(b"\r\n.", b"\r\n..")
             self._socket.sendall(b"." + stuffed if stuffed.startswith(b".") else stuffed)
         self._socket.sendall(b".\r\n")
-        return [self.reply() for _ in range(recipients)]
+
+    def fileno(self) -> int:
+        """For C{select}."""
+        return self._socket.fileno()
 
     def bdat(
         self,

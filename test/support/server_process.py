@@ -53,6 +53,7 @@ class ServerProcess:
         self.expected: list[str] = []
         self._sets = list(sets)
         self._process: subprocess.Popen[str] | None = None
+        self._served = 0
         self._reading = False
         self._reader: threading.Thread | None = None
         self._lines: list[str] = []
@@ -64,10 +65,15 @@ class ServerProcess:
 
         @raise AssertionError: it does not, with the log.
         """
+        self.begin()
+        self.until_it_serves()
+
+    def begin(self) -> None:
+        """The first half of L{start}."""
         arguments = ["-n", "--pidfile=", "wildduck", "--data", self.data]
         for item in self._sets:
             arguments += ["--set", item]
-        served = self.seen("serving:")
+        self._served = self.seen("serving:")
         os.makedirs(os.path.dirname(self.data) or ".", exist_ok=True)
         self._process = subprocess.Popen(
             # It ends when this process does, however that ends, and not by Ctrl-C before it.
@@ -83,8 +89,11 @@ class ServerProcess:
         self._reading = True
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
+
+    def until_it_serves(self) -> None:
+        """The second half of L{start}."""
         try:
-            self.wait_for("serving:", served + 1)
+            self.wait_for("serving:", self._served + 1)
         except AssertionError:
             self.kill()
             raise
@@ -293,10 +302,24 @@ class ServerTestCase(unittest.TestCase):
 
         @param private: on databases of its own, instead of the run's.
         """
-        databases = [] if private else shared_databases(self)
+        server = self._make([] if private else shared_databases(self), sets)
+        server.start()
+        return server
+
+    def pair(self, *sets: str) -> tuple[ServerProcess, ServerProcess]:
+        """Two started servers on the same empty databases, as two machines of a cluster."""
+        databases = shared_databases(self)
+        first, second = self._make(databases, sets), self._make(databases, sets)
+        # Side by side; not in threads, for each child ends with the thread that made it.
+        first.begin()
+        second.begin()
+        first.until_it_serves()
+        second.until_it_serves()
+        return first, second
+
+    def _make(self, databases: Sequence[str], sets: Sequence[str]) -> ServerProcess:
         server = ServerProcess(data_folder(self), [*databases, *automatic_ports(), *sets])
         self.addCleanup(self._finish, server)
-        server.start()
         return server
 
     def shared_server(self) -> ServerProcess:

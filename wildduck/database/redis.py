@@ -201,18 +201,19 @@ class Redis:
         self,
         channel: str,
         callback: Callable[[bytes], None],
-        on_resubscribed: Callable[[], None] | None = None,
+        on_confirmed: Callable[[], None] | None = None,
     ) -> Callable[[], None]:
         """
         Hear a channel from now on, over every loss of the connection.
 
-        What is published while the connection is lost is not heard: when it is
-        back, C{on_resubscribed} is called, and the caller must look for itself.
+        What is published while there is no connection is not heard.  Whenever the
+        server has confirmed the channel, the first time too, C{on_confirmed} is
+        called, and the caller must look for itself.
 
         @param callback: called with each payload; its exceptions are logged.
         @return: call it to end this subscription.
         """
-        return self._listener.subscribe(channel, callback, on_resubscribed)
+        return self._listener.subscribe(channel, callback, on_confirmed)
 
     async def subscribed(self, channel: str) -> None:
         """

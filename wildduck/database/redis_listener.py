@@ -16,16 +16,14 @@ from wildduck.errors import Unavailable
 
 class _Channel:
     """
-    @ivar subscriptions: (what is called with a payload, what after a gap).
+    @ivar subscriptions: (what is called with a payload, what when it is confirmed).
     @ivar confirmed: the server has confirmed it on the present connection.
-    @ivar before: it was confirmed on an earlier one.
     @ivar waiting: fire when it is confirmed.
     """
 
     def __init__(self) -> None:
         self.subscriptions: list[tuple[Callable[[bytes], None], Callable[[], None] | None]] = []
         self.confirmed = False
-        self.before = False
         self.waiting: list[Deferred[None]] = []
 
 
@@ -43,14 +41,14 @@ class Listener:
         self._channels: dict[str, _Channel] = {}
 
     def subscribe(
-        self, name: str, callback: Callable[[bytes], None], on_resubscribed: Callable[[], None] | None
+        self, name: str, callback: Callable[[bytes], None], on_confirmed: Callable[[], None] | None
     ) -> Callable[[], None]:
         """See L{wildduck.database.Redis.subscribe}."""
         channel = self._channels.get(name)
         if channel is None:
             channel = self._channels[name] = _Channel()
             self._ask(name, channel)
-        entry = (callback, on_resubscribed)
+        entry = (callback, on_confirmed)
         channel.subscriptions.append(entry)
         if not self._started:
             self._started = True
@@ -127,14 +125,13 @@ class Listener:
     def _confirmed(self, connection: Any, channel: _Channel) -> None:
         if connection is not self._connection:
             return
-        again, channel.before, channel.confirmed = channel.before, True, True
+        channel.confirmed = True
+        for _, on_confirmed in list(channel.subscriptions):
+            if on_confirmed is not None:
+                self._call(on_confirmed)
         waiting, channel.waiting = channel.waiting, []
         for confirmed in waiting:
             confirmed.callback(None)
-        if again:
-            for _, on_resubscribed in list(channel.subscriptions):
-                if on_resubscribed is not None:
-                    self._call(on_resubscribed)
 
     def heard(self, name: str, payload: bytes) -> None:
         """A message arrived."""

@@ -131,7 +131,7 @@ class Notifier:
             self.wake(user)
 
     def _gap(self) -> None:
-        """The subscription is back after a loss: everybody looks."""
+        """The subscription begins, or is back after a loss: everybody looks, for what was missed."""
         for user in list(self._listeners):
             self.wake(user)
 
