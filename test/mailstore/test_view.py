@@ -241,6 +241,22 @@ class RefreshTests(ViewCase):
         self.assertEqual([], await view.refresh(may_expunge=True))
         self.assertEqual([Flags(1, 1, ("\\Seen",), 3)], await other.refresh(may_expunge=True))
 
+    async def test_own_flags_on_those_of_another(self) -> None:
+        """What another has stored meanwhile is news, though the session's own STORE gives it too."""
+        await self.arrive()
+        for mode, flags, after in (
+            ("+", ["\\Seen"], ("\\Flagged", "\\Seen")),
+            ("-", ["\\Seen"], ("\\Flagged",)),
+        ):
+            view = await self.open()
+            await self.store.store_flags(self.mailbox, [1], "+", ["\\Flagged"])
+            await self.store.store_flags(view, [1], mode, flags)
+            changes = await view.refresh(may_expunge=True)
+            self.assertEqual([after], [change.flags for change in changes if isinstance(change, Flags)])
+            self.assertEqual([], await view.refresh(may_expunge=True))
+            await self.store.store_flags(view, [1], "-", ["\\Flagged"])
+            view.close()
+
     async def test_expunges(self) -> None:
         """Sequence numbers are those at the moment of each response (RFC 3501 §7.4.1)."""
         rows = [await self.arrive() for _ in range(5)]

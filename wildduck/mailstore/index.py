@@ -245,17 +245,30 @@ class MailboxIndex:
         if present != len(self.uids):
             await self._compare(await self._document())
 
-    def apply(self, changed: FlagsByUid, origin: object) -> None:
+    def apply(
+        self,
+        changed: FlagsByUid,
+        origin: object,
+        expected: Callable[[tuple[str, ...]], tuple[str, ...]],
+    ) -> None:
         """
         A STORE of this worker has changed flags: no need to wait for the next look.
 
         @param changed: flags and MODSEQ by UID.
         @param origin: the view whose session did it.
+        @param expected: what the STORE makes of flags.  Where others come of it than
+            those known here let expect, somebody else has changed them too, and
+            the session has to be told (RFC 3501 §6.4.6), be it silent or not.
         """
         rows = [Row(uid, modseq, flags) for uid, (flags, modseq) in changed.items()]
         if self._meanwhile is not None:
             self._meanwhile += rows
-        self.log.add([Changed(row.uid, origin) for row in rows if self._columns.change(row)])
+        news = []
+        for row in rows:
+            as_expected = set(expected(self.flags(row.uid))) == set(row.flags)
+            if self._columns.change(row):
+                news.append(Changed(row.uid, origin if as_expected else None))
+        self.log.add(news)
 
     async def claim_recent(self) -> range:
         """

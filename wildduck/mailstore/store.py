@@ -34,7 +34,7 @@ from wildduck.mailstore.copying import Copier
 from wildduck.mailstore.documents import Origin
 from wildduck.mailstore.expunge import expunge
 from wildduck.mailstore.flag_table import DELETED, canonical
-from wildduck.mailstore.flags import FlagStore
+from wildduck.mailstore.flags import FlagStore, changed_flags
 from wildduck.mailstore.mailboxes import Mailboxes
 from wildduck.mailstore.moving import Mover
 from wildduck.mailstore.open_indexes import OpenIndexes
@@ -273,7 +273,7 @@ class MailStore:
         Change the flags of messages (store.md §3).
 
         Given a view, that view knows the result at once and will not report it
-        as news.
+        as news, except where others have changed the same message.
 
         @param mode: C{"+"}, C{"-"} or C{"="}.
         @param unchanged_since: change only messages with a MODSEQ up to this one.
@@ -283,8 +283,9 @@ class MailStore:
         store = partial(self._flags.store, unchanged_since=unchanged_since, session=_session(session))
         if not isinstance(mailbox, View):
             return await store(mailbox, uids, mode, flags)
-        with mailbox.knows_own_changes() as done:
-            return await store(mailbox.mailbox, uids, mode, flags, done=done)
+        given = canonical(flags)
+        with mailbox.knows_own_changes(lambda known: changed_flags(known, mode, given)) as done:
+            return await store(mailbox.mailbox, uids, mode, given, done=done)
 
     async def copy(
         self,

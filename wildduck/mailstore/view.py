@@ -133,16 +133,20 @@ class View:
         return bool(self._gone)
 
     @contextmanager
-    def knows_own_changes(self) -> Iterator[Callable[[FlagsByUid], None]]:
+    def knows_own_changes(
+        self, expected: Callable[[tuple[str, ...]], tuple[str, ...]]
+    ) -> Iterator[Callable[[FlagsByUid], None]]:
         """
         While a STORE of this session is at work: what it has changed, batch by
         batch, is known at once and is no news to this client, who is told in
-        the answer; unless the STORE fails.
+        the answer; unless the STORE fails, or others have changed the same messages.
+
+        @param expected: what the STORE makes of flags (L{MailboxIndex.apply}).
         """
         known: list[int] = []
 
         def done(changed: FlagsByUid) -> None:
-            self.index.apply(changed, self)
+            self.index.apply(changed, self, expected)
             known.extend(changed)
 
         try:
