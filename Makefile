@@ -2,7 +2,7 @@
 # make test      unit and integration tests on real private databases
 # make lint      ruff, mypy and the floors
 # make interop   other people's programs against the server
-# make soak      1,000 generated messages, memory over time, and how soon changes are told
+# make soak      1,000 generated messages, memory, how soon changes are told, sessions at random
 #
 # All of them make .venv first (PYTHON chooses the interpreter, 3.10 or later).
 

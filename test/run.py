@@ -34,7 +34,14 @@ _PATIENCE = 900.0
 #: Modules listed at the end.
 _SLOWEST = 15
 #: Packages and modules that start first where nothing is known of their times: they start whole servers.
-_FIRST = ("test.integration", "test.test_service", "test.command_line", "test.private", "test.imap")
+_FIRST = (
+    "test.integration",
+    "test.sessions",
+    "test.test_service",
+    "test.command_line",
+    "test.private",
+    "test.imap",
+)
 
 _RAN = re.compile(r"^Ran (\d+) tests in", re.MULTILINE)
 _FAILED = re.compile(r"\b(?:failures|errors|unexpectedSuccesses)=(\d+)")

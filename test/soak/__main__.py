@@ -1,9 +1,10 @@
 """
-C{python -m test.soak [messages] [memory] [latency]}: what takes too long for C{make test}.
+C{python -m test.soak [messages] [memory] [latency] [sessions]}: what takes too long for C{make test}.
 
 C{messages}: 1,000 generated messages, about 3 GB, there and back.  C{memory}:
 the server's resident set while large messages go in and out.  C{latency}: how
-soon changes are told to waiting sessions, here and in a second server.  Each
+soon changes are told to waiting sessions, here and in a second server.
+C{sessions}: random interleavings of several sessions on one mailbox.  Each
 runs on a server with private databases in a temporary folder.  Exit status 1:
 something did not hold.
 """
@@ -17,23 +18,28 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from test.soak import latency, memory, messages
+from test.soak import latency, memory, messages, sessions
 from test.support.server_process import ServerProcess, automatic_ports
 
 
 def main() -> int:
     """@return: exit status."""
     parser = argparse.ArgumentParser(prog="python -m test.soak")
-    parser.add_argument("parts", nargs="*", metavar="PART", help="messages, memory, latency; default: all")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="messages, memory, latency, sessions; default: all"
+    )
     parser.add_argument("--count", type=int, default=1000, help="messages (default: 1000)")
     parser.add_argument("--seconds", type=float, default=0, help="stop sending messages after; 0: never")
-    parser.add_argument("--seed", type=int, default=1, help="of the first message")
+    parser.add_argument("--seed", type=int, default=1, help="of the first message or round of sessions")
     parser.add_argument("--reads", type=int, default=memory.READS, help="50 MB messages read by memory")
+    parser.add_argument("--minutes", type=float, default=10, help="of sessions (default: 10)")
+    parser.add_argument("--shrink", action="store_true", help="look for the shortest way sessions fail")
     options = parser.parse_args()
     parts: dict[str, Callable[[ServerProcess], bool]] = {
         "messages": lambda server: messages.run(server, options.count, options.seconds, options.seed),
         "memory": lambda server: memory.run(server, options.reads),
         "latency": latency.run,
+        "sessions": lambda server: sessions.run(server, options.minutes, options.seed, options.shrink),
     }
     unknown = [name for name in options.parts if name not in parts]
     if unknown:

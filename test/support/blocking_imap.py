@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import select
 import socket
 import ssl
 import time
@@ -139,8 +140,8 @@ class Imap:
         self.send(line, *more)
         return self.finish(check, sink)
 
-    def send(self, line: str | bytes, *more: bytes | str) -> None:
-        """The first half of L{command}."""
+    def send(self, line: str | bytes, *more: bytes | str) -> str:
+        """The first half of L{command}; @return: its tag."""
         self._number += 1
         pieces = [b"a%d " % self._number, line.encode() if isinstance(line, str) else line]
         for piece in more:
@@ -149,6 +150,24 @@ class Imap:
             else:
                 pieces += [b" {%d+}\r\n" % len(piece), piece]
         self._socket.sendall(b"".join(pieces) + b"\r\n")
+        return f"a{self._number}"
+
+    def send_line(self, line: bytes) -> None:
+        """What goes on with a command: C{DONE}."""
+        self._socket.sendall(line + b"\r\n")
+
+    def readable(self, seconds: float) -> bool:
+        """Whether there is something to read, or will be within that time."""
+        return bool(self._buffer) or bool(select.select([self._socket], [], [], seconds)[0])
+
+    def read(self) -> tuple[str, list[Any]]:
+        """@return: C{"*"}, C{"+"} or a tag, and what follows, parsed; text of the latter two is not."""
+        first, *more = self._response()
+        assert isinstance(first, bytes)
+        mark, _, rest = first.partition(b" ")
+        if mark != b"*":
+            return mark.decode(), rest.split(None, 1)
+        return "*", parse([rest, *more])
 
     def finish(self, check: bool = True, sink: Sink | None = None) -> Answer:
         """The second half of L{command}."""

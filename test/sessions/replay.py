@@ -1,0 +1,204 @@
+"""
+What an IMAP client knows of its mailbox, from nothing but the untagged responses it got.
+
+Each response is held against the rules of RFC 3501 as it comes: sequence
+numbers are of messages that are there, EXPUNGE comes when it may, the number of
+messages shrinks by EXPUNGE only, a UID belongs to one message for ever and they
+ascend, C{\\Recent} stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: Commands during which EXPUNGE may not be sent, and no command at all (RFC 3501 §7.4.1).
+_NO_EXPUNGE = frozenset({"FETCH", "STORE", "SEARCH", ""})
+_RECENT = "\\Recent"
+
+#: Numbers from one to another, C{None} for C{*}.
+Range = tuple["int | None", "int | None"]
+
+
+class Wrong(AssertionError):
+    """The server has broken a rule."""
+
+
+@dataclass
+class Message:
+    """
+    @ivar floor: its UID is higher than this.
+    @ivar uid: 0 until it was told.
+    @ivar flags: without C{\\Recent}; C{None} until they were told.
+    @ivar recent: likewise.
+    """
+
+    floor: int
+    uid: int = 0
+    flags: frozenset[str] | None = None
+    recent: bool | None = None
+
+
+class Replay:
+    """
+    One selection of a mailbox.
+
+    @ivar messages: by sequence number less one.
+    @ivar applicable: the flags of the last C{FLAGS} response.
+    @ivar recents: the last RECENT, less those messages that went and were known to be recent.
+    @ivar doubtful: how many went of which that was not known.
+    @ivar announced: EXISTS has come.
+    """
+
+    def __init__(self, on_recent: Callable[[int], None] = lambda uid: None) -> None:
+        """@param on_recent: called with the UID of a message that is recent to this session."""
+        self.messages: list[Message] = []
+        self.applicable: frozenset[str] = frozenset()
+        self.recents = 0
+        self.doubtful = 0
+        self.announced = False
+        self._on_recent = on_recent
+        self._highest = 0
+
+    # --- what the client knows ------------------------------------------------------
+
+    @property
+    def uids(self) -> list[int]:
+        """Those that are known, ascending."""
+        return [message.uid for message in self.messages if message.uid]
+
+    def places(self, ranges: Iterable[Range]) -> list[int] | None:
+        """Indexes of the messages with these sequence numbers, C{None} if there is no such number."""
+        exists = len(self.messages)
+        found: set[int] = set()
+        for pair in ranges:
+            first, last = sorted(exists if number is None else number for number in pair)
+            if not 1 <= first <= last <= exists:
+                return None
+            found.update(range(first - 1, last))
+        return sorted(found)
+
+    def differences(self, truth: Sequence[tuple[int, frozenset[str]]]) -> list[str]:
+        """
+        How what is known differs from what is true; what is not known does not.
+
+        @param truth: UID and flags of all messages, ascending.
+        """
+        if len(self.messages) != len(truth):
+            return [f"{len(self.messages)} messages, {self.uids}, instead of {[uid for uid, _ in truth]}"]
+        wrong = []
+        for seq, (message, (uid, flags)) in enumerate(zip(self.messages, truth, strict=True), 1):
+            if message.uid not in (0, uid) or uid <= message.floor:
+                wrong.append(f"{seq} has UID {message.uid or f'over {message.floor}'} instead of {uid}")
+            elif message.flags is not None and message.flags != flags:
+                wrong.append(f"{seq} (UID {uid}) has {sorted(message.flags)} instead of {sorted(flags)}")
+        return wrong
+
+    # --- what the client does -------------------------------------------------------
+
+    def store(self, mode: str, flags: Iterable[str], ranges: Sequence[Range], by_uid: bool) -> None:
+        """What a STORE does whose result is not told."""
+        places = self._places_by_uid(ranges) if by_uid else self.places(ranges)
+        for place in places or ():
+            message = self.messages[place]
+            if by_uid and not message.uid:
+                message.flags = None  # whether it was meant is not known
+            elif mode == "=":
+                message.flags = frozenset(flags)
+            elif message.flags is not None:
+                message.flags = message.flags.union(flags) if mode == "+" else message.flags.difference(flags)
+
+    def _places_by_uid(self, ranges: Iterable[Range]) -> list[int]:
+        """Those that are meant or may be: all without a known UID."""
+        found = {place for place, message in enumerate(self.messages) if not message.uid}
+        for first, last in ranges:
+            if first is None or last is None:
+                found.update(range(len(self.messages))[-1:])
+            low = min(number for number in (first, last, 1 << 32) if number is not None)
+            high = (1 << 32) if first is None or last is None else max(first, last)
+            found.update(
+                place
+                for place, message in enumerate(self.messages)
+                if message.uid and low <= message.uid <= high
+            )
+        return sorted(found)
+
+    # --- what the server says ---------------------------------------------------------
+
+    def untagged(self, response: Sequence[Any], running: str) -> None:
+        """
+        Take an untagged response in.
+
+        @param running: name of the command in progress.
+        @raise Wrong: it breaks a rule.
+        """
+        if response[0] == b"FLAGS":
+            self.applicable = frozenset(flag.decode() for flag in response[1])
+        elif response[0] == b"SEARCH" and running == "SEARCH":
+            most = max(response[1:], default=0)
+            self._check(most <= len(self.messages), f"SEARCH finds {most} of {len(self.messages)} messages")
+        elif isinstance(response[0], int):
+            number, name = response[0], bytes(response[1])
+            if name == b"EXISTS":
+                self._exists(number)
+            elif name == b"RECENT":
+                self._check(number <= len(self.messages), f"RECENT {number} of {len(self.messages)} messages")
+                self.recents, self.doubtful = number, 0
+            elif name == b"EXPUNGE":
+                self._expunge(number, running)
+            elif name == b"FETCH":
+                self._fetch(number, dict(zip(map(_name, response[2][::2]), response[2][1::2], strict=True)))
+
+    def _exists(self, count: int) -> None:
+        self._check(count >= len(self.messages), f"EXISTS {count} after {len(self.messages)}")
+        self.announced = True
+        while len(self.messages) < count:
+            self.messages.append(Message(self._highest))
+
+    def _expunge(self, seq: int, running: str) -> None:
+        self._check(running not in _NO_EXPUNGE, f"EXPUNGE during {running or 'no command'}")
+        self._check(1 <= seq <= len(self.messages), f"EXPUNGE {seq} of {len(self.messages)} messages")
+        gone = self.messages.pop(seq - 1)
+        if gone.recent is None:
+            self.doubtful += 1
+        else:
+            self.recents -= gone.recent
+
+    def _fetch(self, seq: int, items: dict[str, Any]) -> None:
+        self._check(1 <= seq <= len(self.messages), f"FETCH {seq} of {len(self.messages)} messages")
+        message = self.messages[seq - 1]
+        if "UID" in items:
+            self._name(seq, message, items["UID"])
+        if "FLAGS" in items:
+            self._flags(seq, message, frozenset(flag.decode() for flag in items["FLAGS"]))
+        if message.uid and message.recent:
+            self._on_recent(message.uid)
+
+    def _name(self, seq: int, message: Message, uid: int) -> None:
+        if message.uid:
+            self._check(message.uid == uid, f"{seq} has UID {uid}, and had {message.uid}")
+            return
+        self._check(uid > message.floor, f"{seq} has UID {uid}, after {message.floor} was there")
+        before = [other.uid for other in self.messages[: seq - 1]]
+        after = [other.uid for other in self.messages[seq:] if other.uid]
+        ascends = max(before, default=0) < uid < min(after, default=1 << 32)
+        self._check(ascends, f"{seq} has UID {uid}, among {before} and {after}")
+        message.uid = uid
+        self._highest = max(self._highest, uid)
+
+    def _flags(self, seq: int, message: Message, flags: frozenset[str]) -> None:
+        self._check(
+            flags <= self.applicable | {_RECENT}, f"{seq} has {sorted(flags)} of {sorted(self.applicable)}"
+        )
+        recent = _RECENT in flags
+        self._check(message.recent in (None, recent), f"{seq} becomes {'recent' if recent else 'not recent'}")
+        message.flags, message.recent = flags - {_RECENT}, recent
+
+    def _check(self, holds: bool, text: str) -> None:
+        if not holds:
+            raise Wrong(text)
+
+
+def _name(item: bytes) -> str:
+    return item.decode().upper()
