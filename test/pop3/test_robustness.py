@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from test.imap.waiting import until
 from test.pop3.server import PASSWORD, Pop3Client, Pop3Server
 from test.support.databases import blocking_database
 from wildduck import limits
+from wildduck.accounts import Account, SignIn
 from wildduck.errors import Unavailable
 from wildduck.network.registry import Registry
 from wildduck.pop3 import commands
@@ -121,6 +124,15 @@ class HostileTests(TestCase):
         await until(lambda: not server.factory.connections and not client.connection._working)
         self.assertIn(b"+OK", await (await server.signed_in()).command(b"STAT"))
 
+    async def test_gone_while_asked(self) -> None:
+        """A client that goes away in the middle of AUTH leaves nothing at work."""
+        server = await self._server()
+        client = server.connect()
+        await client.line()
+        self.assertEqual(await client.command(b"AUTH PLAIN"), b"+ ")
+        client.closed()
+        await until(lambda: not server.factory.connections and not client.connection._working)
+
     async def test_refused(self) -> None:
         """Who is one too many is told."""
         server = await self._server()
@@ -142,8 +154,11 @@ class FailureTests(TestCase):
         old = commands.TABLE[Stat]
         commands.TABLE[Stat] = replace(old, handler=fail)
         self.addCleanup(commands.TABLE.__setitem__, Stat, old)
-        answer = await client.command(b"STAT")
+        with capturedLogs() as logs:
+            answer = await client.command(b"STAT")
         self.assertRegex(answer, rb"\A-ERR \[SYS/TEMP\] Internal error, reference [0-9a-f]{16}\Z")
+        [incident] = [event["incident"] for event in logs if "incident" in event]
+        self.assertTrue(answer.endswith(incident.encode()), (answer, incident))
         [logged] = self.flushLoggedErrors(ValueError)
         self.assertEqual(str(logged.value), "a bug")
         self.assertEqual(await client.command(b"NOOP"), b"+OK")
@@ -238,6 +253,22 @@ class TimeTests(TestCase):
         self.assertFalse(client._closed)
         clock.advance(0.2)
         self.assertEqual(await client.end(), b"")
+
+    async def test_password_being_checked(self) -> None:
+        """The time does not run out on a client that waits for us."""
+        clock, server, client = await self._connected()
+        sign_in, checked = server.domain.accounts.sign_in, Deferred[None]()
+
+        async def slowly(credentials: SignIn) -> Account:
+            await checked
+            return await sign_in(credentials)
+
+        self.patch(server.domain.accounts, "sign_in", slowly)
+        client.send(SIGN_IN)
+        await client.line()
+        clock.advance(61)
+        checked.callback(None)
+        self.assertEqual(await client.line(), b"+OK maildrop has 1 message (20 octets)")
 
     async def test_waits_for_response(self) -> None:
         """The same while a command waits for the client."""

@@ -234,3 +234,13 @@ class ReadTests(TestCase):
         blocking_database(server.settings).messages.update_many({}, {"$unset": {"mimeTree.header": True}})
         await client.message(b"TOP 20 0")
         self.assertEqual(asked, [(1, False), (1, True)])
+
+    async def test_header_then_message(self) -> None:
+        """What was read ahead for TOP does not serve RETR."""
+        server = await Pop3Server.start(self)
+        account = await server.account()
+        for number in range(3):
+            await server.add(account, "INBOX", b"Subject: %d\r\n\r\nx\r\n" % number)
+        client = await server.signed_in()
+        self.assertEqual(await client.message(b"TOP 1 0"), b"Subject: 0\r\n\r\n")
+        self.assertEqual(await client.message(b"RETR 2"), b"Subject: 1\r\n\r\nx\r\n")
