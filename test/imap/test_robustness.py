@@ -16,6 +16,7 @@ from test.network.support import connect, listen, server_tls
 from wildduck import limits
 from wildduck.accounts import SignedIn
 from wildduck.errors import Unavailable
+from wildduck.events.notifier import CHANNEL
 from wildduck.imap import session
 from wildduck.imap.commands import table
 from wildduck.imap.factory import ImapFactory
@@ -84,6 +85,16 @@ class FailureTests(TestCase):
         await server.domain.store.mailboxes.delete(account.id, mailbox)
         client.send(b"a NOOP\r\n")
         self.assertEqual(await client.end(), b"a OK Completed\r\n* BYE The selected mailbox was deleted\r\n")
+
+    async def test_account_deleted(self) -> None:
+        """The sessions of an account that is deleted end, selected mailbox or not; others go on."""
+        server = await ImapServer.start(self)
+        client = await server.signed_in()
+        other = await server.signed_in("other")
+        await server.domain.redis.subscribed(CHANNEL)
+        await server.domain.accounts.delete(await server.domain.accounts.directory.by_name("fred"))
+        self.assertEqual(await client.end(), b"* BYE The account was deleted\r\n")
+        self.assertIn(b"t OK", await other.command(b"NOOP"))
 
 
 class HasteTests(TestCase):

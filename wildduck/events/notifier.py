@@ -90,6 +90,20 @@ class Notifier:
         finally:
             del self._sending[user]
 
+    async def log_out(self, user: ObjectId, reason: str) -> None:
+        """
+        End all sessions of an account, on every server, WildDuck's too.
+
+        Where Redis does not answer they stay until they end by themselves.
+
+        @param reason: what their clients are told.
+        """
+        ping = {"e": str(user), "p": {"command": "LOGOUT", "reason": reason}}
+        try:
+            await self._redis.publish(CHANNEL, json.dumps(ping, separators=(",", ":")).encode("ascii"))
+        except DomainError:
+            self.log.warn("the sessions of account {user} could not be ended", user=str(user))
+
     def _failed(self, failure: Any) -> None:
         self.log.failure("a ping was not sent", failure)
 

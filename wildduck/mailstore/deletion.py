@@ -13,8 +13,10 @@ async def delete_user_data(backend: Backend, user: ObjectId) -> None:
     """
     Remove the mailboxes of an account and let its messages expire, unarchived; repeatable.
 
-    The mailboxes first: from then on no writer gets a UID any more.
+    Its sessions end first, so that none of them makes a mailbox; then the
+    mailboxes: from then on no writer gets a UID any more.
     """
+    await backend.notifier.log_out(user, "The account was deleted")
     main = backend.main
     mailboxes = await main.find("mailboxes", {"user": user}, projection={"_id": True}, limit=100_000)
     await main.delete_many("mailboxes", {"user": user})
