@@ -216,6 +216,25 @@ class WriteTests(_Case):
         self.assertEqual(self._chunks(), 0)
         self.assertTrue(await self.files.remove_partial(1, 3600))
 
+    async def test_chunks_are_there_to_stay_before_the_row(self) -> None:
+        """A primary that dies before the row is written takes back no chunks that a later row needs."""
+        writes: list[tuple[str, bool]] = []
+        for name in ("insert_many", "insert_one"):
+            method = getattr(self.main, name)
+
+            async def watched(collection: str, *args: Any, _method: Any = method, **options: Any) -> None:
+                await _method(collection, *args, **options)
+                writes.append((collection.rpartition(".")[2], options["durable"]))
+
+            self.patch(
+                self.main,
+                name,
+                lambda *args, _w=watched, **options: _w(*args, **{"durable": False, **options}),
+            )
+        group = self.main.group()
+        await self.files.write(1, {}, [content(limits.CHUNKS_WRITTEN * CHUNK + 1)], group=group)
+        self.assertEqual([("chunks", False), ("chunks", True), ("files", False)], writes)
+
     async def test_group(self) -> None:
         """A file can be part of a group of writes."""
         group = self.main.group()

@@ -11,6 +11,7 @@ from bson import ObjectId
 from test.mailstore.support import META, StoreCase, message, with_attachment
 from test.support import corpus
 from wildduck.errors import CannotDo, LimitReached, MailboxNotFound, OverQuota, UserNotFound
+from wildduck.events.notifier import CHANNEL
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.index import MailboxIndex
 from wildduck.mailstore.values import Exists
@@ -221,6 +222,9 @@ class AddTests(StoreCase):
             self.account.id, lambda: told.append(self.db.journal.count_documents({}))
         )
         self.addCleanup(unlisten)
+        # When pings begin to be heard everybody looks.
+        await self.node.redis.subscribed(CHANNEL)
+        told.clear()
         await self.add(message())
         await self.store.settle()
         self.assertEqual([1], told)

@@ -20,7 +20,7 @@ from wildduck import limits
 from wildduck.database.database import Database
 from wildduck.database.failures import CursorLost, Interrupted
 from wildduck.database.group import WriteGroup
-from wildduck.errors import ContentUnreadable, DatabaseFailure, DomainError
+from wildduck.errors import ContentUnreadable, DatabaseFailure, DomainError, Unavailable
 
 Row = dict[str, Any]
 
@@ -139,9 +139,11 @@ class GridFS:
 
         A file is there when its row is: a reader never sees half of one, and
         WildDuck's collector, which goes by rows, never takes one away that is
-        being written.  When anything fails, the chunks that this call
-        wrote are removed, and no others, for another process may be writing
-        the same id.
+        being written.  So the chunks are there to stay before the row is sent: a
+        primary that dies in between could take them back, and its successor
+        would have a row without them, to which others refer at once.  When
+        anything fails, the chunks that this call wrote are removed, and no
+        others, for another process may be writing the same id.
 
         @param id: made by the caller; a digest is no secret to others, so a
             row or chunk that is there already is L{wildduck.errors.DuplicateKey}.
@@ -151,7 +153,7 @@ class GridFS:
         """
         written: list[ObjectId] = []
         try:
-            length = await self._write_chunks(id, blocks, written, group)
+            length = await self._write_chunks(id, blocks, written)
         except BaseException:
             await self._remove_chunks(id, written)
             raise
@@ -177,21 +179,29 @@ class GridFS:
         id: Any,
         blocks: AsyncIterable[bytes] | Iterable[bytes],
         written: list[ObjectId],
-        group: WriteGroup | None,
     ) -> int:
-        """Insert chunks a few at a time; @return: bytes in all."""
+        """
+        Insert chunks a few at a time, the last of them durably and with it all before.
+
+        @return: bytes in all.
+        @raise Unavailable: the primary changed on the way, and may have lost some.
+        """
         pending: list[Row] = []
         length = 0
+        group = self._database.group()
         async for data in _cut(blocks, limits.CHUNK_BYTES):
+            if len(pending) == limits.CHUNKS_WRITTEN:
+                await self._database.insert_many(self.chunk_collection, pending, group=group)
+                pending = []
             chunk_id = ObjectId()
             pending.append({"_id": chunk_id, "files_id": id, "n": len(written), "data": data})
             written.append(chunk_id)
             length += len(data)
-            if len(pending) == limits.CHUNKS_WRITTEN:
-                await self._database.insert_many(self.chunk_collection, pending, group=group)
-                pending = []
-        if pending:
-            await self._database.insert_many(self.chunk_collection, pending, group=group)
+        if written:
+            # At least one is left for the end.
+            await self._database.insert_many(self.chunk_collection, pending, group=group, durable=True)
+        if len(written) > limits.CHUNKS_WRITTEN and not group.intact:
+            raise Unavailable()
         return length
 
     async def _remove_chunks(self, id: Any, written: list[ObjectId]) -> None:
