@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from bson import ObjectId
@@ -18,6 +19,8 @@ from wildduck.mailstore import open_indexes
 from wildduck.mailstore.allocation import allocate
 from wildduck.mailstore.journal import exists_entry
 
+#: Of one account in one mailbox.
+_SESSIONS = 200
 MESSAGE = b"From: a@example.org\r\nSubject: s\r\n\r\nbody\r\n"
 
 
@@ -157,3 +160,51 @@ class LogoutTests(WorkersCase):
     async def send(self, command: dict[str, Any]) -> None:
         ping = json.dumps({"e": str(self.account.id), "p": command}).encode()
         await self.workers[0].domain.redis.publish(CHANNEL, ping)
+
+
+class ManySessionsTests(WorkersCase):
+    async def test_two_hundred_sessions(self) -> None:
+        """One delivery wakes all who wait in a mailbox, and the database is asked twice, not so often."""
+        await self.start(f"imap.connections_per_user={_SESSIONS}")
+        worker = self.workers[1]
+        clients = [await self.idling(worker)]
+        await worker.domain.redis.subscribed(CHANNEL)
+        mailbox = await worker.mailbox(self.account, "INBOX")
+        index = worker.domain.store._open.find(mailbox.id)
+        assert index is not None
+        # The looks that the beginning of IDLE makes are not counted.
+        await until(lambda: not index._look._running)
+        alone = await self._asked_for_one_message(clients, 1)
+        clients += [await self.idling(worker) for _ in range(_SESSIONS - 1)]
+        await until(lambda: not index._look._running)
+        together = await self._asked_for_one_message(clients, 2)
+        look = [("find", "journal"), ("find", "mailboxes"), ("find", "messages"), ("find", "messages")]
+        claim = ("findAndModify", "mailboxes")
+        self.assertEqual([*look, claim], alone)
+        # Who is woken while the first is looking already shares the next look.
+        self.assertEqual(sorted([*look, *look, claim]), together)
+        self.assertEqual(0, len(index.log))
+        # It is recent to one of them.
+        counts = [await client.until(b" RECENT\r\n") for client in clients[1:]]
+        self.assertEqual(1, sum(b"* 1 " in count for count in counts) + (b"* 2 RECENT" in clients[0].data))
+
+    async def _asked_for_one_message(self, clients: list[MemoryClient], exists: int) -> list[tuple[str, str]]:
+        """Names of the commands that the second worker gave its database, until all clients were told."""
+        cluster = self.workers[1].domain.databases.main._cluster
+        asked: list[tuple[str, str]] = []
+
+        def noting(work: Callable[..., Any]) -> Callable[..., Any]:
+            def noted(command: dict[str, Any], *args: Any, **options: Any) -> Any:
+                name = next(iter(command))
+                asked.append((name, command[name]))
+                return work(command, *args, **options)
+
+            return noted
+
+        patches = [self.patch(cluster, name, noting(getattr(cluster, name))) for name in ("run", "write")]
+        await self.workers[0].add(self.account, "INBOX", MESSAGE)
+        for client in clients:
+            await client.until(b"* %d EXISTS\r\n" % exists)
+        for patch in patches:
+            patch.restore()
+        return sorted(asked)

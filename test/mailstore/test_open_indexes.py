@@ -10,6 +10,7 @@ from wildduck.events.notifier import CHANNEL
 from wildduck.limits import MODSEQ_HOLE_SECONDS, POLL_SECONDS
 from wildduck.mailstore import flags
 from wildduck.mailstore.columns import ROW_BYTES
+from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.index import JOURNAL_TRUSTED_SECONDS
 from wildduck.mailstore.open_indexes import OpenIndexes
 from wildduck.mailstore.recent import Recents
@@ -301,6 +302,23 @@ class RecentTests(ViewCase):
         self.patch(self.node.databases.main, "find_one_and_update", lambda *args, **options: writes.append(1))
         self.assertEqual(set(), (await self.select()).recent)
         self.assertEqual([], writes)
+
+    async def test_two_sessions_at_once(self) -> None:
+        """Of those that learn of a message together one claims it, and the others do not write."""
+        views = [await self.select() for _ in range(3)]
+        await self.arrive()
+        await views[0].index.catch_up()
+        main = self.node.databases.main
+        claim = main.find_one_and_update
+        writes: list[int] = []
+
+        def noted(*args: Any, **options: Any) -> Any:
+            writes.append(1)
+            return claim(*args, **options)
+
+        self.patch(main, "find_one_and_update", noted)
+        await gather(*(view.claim_recent() for view in views))
+        self.assertEqual(([1], [{1}, set(), set()]), (writes, [view.recent for view in views]))
 
     async def test_mailbox_of_wildduck(self) -> None:
         """What was there before us is not recent; what comes then is."""

@@ -65,6 +65,8 @@ class MailboxIndex:
         self.log = ChangeLog()
         self.on_look: Callable[[], None] = _nothing
         self.recent = 0
+        #: A session is claiming the messages below this UID.
+        self._claiming = 0
         self._columns = Columns(FlagTable())
         self._mark = LowWater(backend.clock, backend.steady)
         #: Messages above the mark, shown when it has passed them, by UID.
@@ -277,9 +279,15 @@ class MailboxIndex:
         @return: UIDs of those that were to nobody before.
         """
         upto = self.uid_next
-        if upto <= self.recent:
+        if upto <= max(self.recent, self._claiming):
             return range(upto, upto)
-        first = await claim_recent(self._backend, self.mailbox.id, upto)
+        # Of many sessions that are woken by one arrival the first claims, and no other asks.
+        self._claiming = upto
+        try:
+            first = await claim_recent(self._backend, self.mailbox.id, upto)
+        finally:
+            if self._claiming == upto:
+                self._claiming = 0
         # Another session of this worker may have claimed them meanwhile, with a higher number.
         claimed = range(first, upto)
         self.recent = max(self.recent, upto)

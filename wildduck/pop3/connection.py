@@ -43,7 +43,7 @@ class Pop3Connection(Connection):
         super().__init__()
         self._session: Session | None = None
         self._working = False
-        self._draining = False
+        self._farewell = b""  # said when the command at work has been answered
         self._bad_commands = 0
         self._answer: Deferred[bytes | None] | None = None  # a command waits for a line
         self._turn: IDelayedCall | None = None
@@ -63,9 +63,7 @@ class Pop3Connection(Connection):
         self.send(replies.error(reason, "SYS/TEMP"))
 
     def drain(self) -> None:
-        self._draining = True
-        if not self._working or self._answer is not None:
-            self._goodbye(replies.SHUTTING_DOWN)
+        self._end_with(replies.SHUTTING_DOWN)
 
     def closed(self, reason: Failure) -> None:
         self._stop_login_timer()
@@ -115,6 +113,14 @@ class Pop3Connection(Connection):
         """The time-out of sessions holds."""
         self._stop_login_timer()
         self.set_timeout(limits.POP3_IDLE_SECONDS)
+
+    def signed_out(self, reason: str) -> None:
+        """
+        Somebody else has ended the session, which does not enter the UPDATE state.
+
+        A client that has asked for nothing takes what is said for the answer to its next command.
+        """
+        self._end_with(replies.error(reason))
 
     # --- the time before sign-in -----------------------------------------------------------
 
@@ -228,8 +234,8 @@ class Pop3Connection(Connection):
 
     def _worked(self, _: object) -> None:
         self._working = False
-        if self._draining:
-            self._goodbye(replies.SHUTTING_DOWN)
+        if self._farewell:
+            self._goodbye(self._farewell)
         else:
             self.resume()
 
@@ -245,6 +251,12 @@ class Pop3Connection(Connection):
             self._goodbye(response)
         else:
             self.send(response)
+
+    def _end_with(self, farewell: bytes) -> None:
+        """Say so and end, when the command at work has ended."""
+        self._farewell = farewell
+        if not self._working or self._answer is not None:
+            self._goodbye(farewell)
 
     def _goodbye(self, response: bytes) -> None:
         self.send(response)

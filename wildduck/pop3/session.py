@@ -6,9 +6,10 @@ Command handlers know this class and nothing of the transport behind it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.error import ConnectionLost
 
@@ -48,6 +49,7 @@ class Line(Protocol):
     async def ask(self) -> bytes | None: ...
     def start_tls(self) -> None: ...
     def signed_in(self) -> None: ...
+    def signed_out(self, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Session:
         self.state = State.AUTHORIZATION
         self.username = ""
         self._account: Account | None = None
+        self._unlisten: Callable[[], None] | None = None
         self._maildrop: Maildrop | None = None
         self._transfer: Transfer | None = None
 
@@ -121,7 +124,13 @@ class Session:
         self._account, self._maildrop = account, maildrop
         self._transfer = Transfer(services.store, maildrop, line)
         self.state = State.TRANSACTION
+        self._unlisten = services.store.listen(account.id, _no_news, self._commanded)
         line.signed_in()
+
+    def _commanded(self, command: Mapping[str, Any]) -> None:
+        """Another part of the cluster ends the account's sessions (spec/schema.md §10 C{wd_events})."""
+        if command.get("command") == "LOGOUT":
+            self.line.signed_out(str(command.get("reason") or "Signed out by the administrator"))
 
     async def update(self) -> None:
         """
@@ -136,5 +145,12 @@ class Session:
     def ended(self) -> None:
         """The connection is over; may be called again."""
         account, self._account = self._account, None
+        unlisten, self._unlisten = self._unlisten, None
+        if unlisten is not None:
+            unlisten()
         if account is not None:
             self.services.counter.leave(account)
+
+
+def _no_news() -> None:
+    """A maildrop stays as it was at sign-in (RFC 1939 §3)."""
