@@ -272,6 +272,8 @@ BSON_BYTES = 16 * MIB
 #: GridFS chunks of one read and of one write command: what a stream holds.
 CHUNKS_READ = 4
 CHUNKS_WRITTEN = 16
+#: Accounts whose ping could not be sent, and is when Redis is back.
+UNSENT_PINGS = 5_000
 #: Sign of life asked of Redis.
 REDIS_PING_SECONDS = 3.0
 #: Redis commands waiting for their answers before new ones are refused.

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from test.database.case import RedisCase
 from test.support.servers import RedisServer
 from wildduck.database import Redis
+from wildduck.errors import Unavailable
 from wildduck.events import Notifier
 
 
@@ -131,6 +132,29 @@ class NotifierTests(RedisCase):
         while payloads[-1:] != [b"end"]:
             await self.redis.execute("PING")
         self.assertEqual(len(payloads), 3)
+
+    async def test_unsent(self) -> None:
+        """A ping that could not be sent is, once, when there is a connection again."""
+        payloads: list[bytes] = []
+        self.other_redis.subscribe("wd_events", payloads.append)
+        await self.other_redis.subscribed("wd_events")
+
+        async def away(*_: object) -> None:
+            raise Unavailable()
+
+        publish = self.redis.publish
+        self.redis.publish = away  # type: ignore[method-assign]
+        for _ in range(3):
+            await self.ours.changed(self.user)
+        self.redis.publish = publish  # type: ignore[method-assign]
+        self.redis.connected(self.redis._connection)
+        self.redis.connected(self.redis._connection)
+        while self.ours._sending:
+            await self.redis.execute("PING")
+        await publish("wd_events", b"end")
+        while payloads[-1:] != [b"end"]:
+            await self.redis.execute("PING")
+        self.assertEqual([str(self.user)], [json.loads(payload)["e"] for payload in payloads[:-1]])
 
     async def test_stop(self) -> None:
         """After stop others' pings are not heard."""

@@ -45,6 +45,7 @@ class Redis:
         self._closing = False
         self._ready: Deferred[None] = Deferred()
         self._waiting = 0
+        self._on_connected: list[Callable[[], None]] = []
         self._digests: dict[str, str] = {}
         self._listener = Listener(address, reactor, self._endpoint)
         self._pinging = LoopingCall(self._ping)
@@ -104,6 +105,8 @@ class Redis:
         self._was_refused = False
         self.log.info("connected to Redis {address}", address=self._address.label)
         self._fire_ready()
+        for callback in self._on_connected:
+            callback()
 
     def disconnected(self, connection: Any) -> None:
         """A connection, opened or not, is gone."""
@@ -128,6 +131,10 @@ class Redis:
         if self._connection is not None:
             self._connection.execute_command("PING").addErrback(lambda _: None)
         self._listener.ping()
+
+    def when_connected(self, callback: Callable[[], None]) -> None:
+        """Call this whenever the connection for commands is there again; it must not raise."""
+        self._on_connected.append(callback)
 
     # --- commands ------------------------------------------------------------------
 

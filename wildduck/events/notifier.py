@@ -22,6 +22,7 @@ from twisted.logger import Logger
 
 from wildduck.database import Redis
 from wildduck.errors import DomainError
+from wildduck.limits import UNSENT_PINGS
 
 CHANNEL = "wd_events"
 
@@ -48,7 +49,10 @@ class Notifier:
         self._command_listeners: dict[ObjectId, list[CommandListener]] = {}
         #: Users whose ping is on its way: whether another must follow.
         self._sending: dict[ObjectId, bool] = {}
+        #: Users whose ping did not go out: another server may be back at Redis before this one.
+        self._unsent: set[ObjectId] = set()
         self._end: Callable[[], None] | None = None
+        redis.when_connected(self._send_again)
 
     def start(self) -> None:
         """Hear the pings of others."""
@@ -70,6 +74,10 @@ class Notifier:
         Listeners of this worker are told before this returns; for Redis it does not wait.
         """
         self.wake(user)
+        self._ping(user)
+
+    def _ping(self, user: ObjectId) -> None:
+        """Tell the other servers."""
         if user in self._sending:
             self._sending[user] = True
             return
@@ -85,10 +93,18 @@ class Notifier:
                     return
                 self._sending[user] = False
         except DomainError:
-            # Lost: every worker asks the database now and then (store.md §2).
+            # What is lost for good is found when the database is asked now and then (store.md §2).
+            if len(self._unsent) < UNSENT_PINGS:
+                self._unsent.add(user)
             self.log.debug("a ping was not sent")
         finally:
             del self._sending[user]
+
+    def _send_again(self) -> None:
+        """Redis is back."""
+        users, self._unsent = self._unsent, set()
+        for user in users:
+            self._ping(user)
 
     async def log_out(self, user: ObjectId, reason: str) -> None:
         """
