@@ -1,12 +1,13 @@
 """
-C{python -m test.soak [messages] [memory] [latency] [sessions]}: what takes too long for C{make test}.
+C{python -m test.soak [PART …]}: what takes too long for C{make test}.
 
 C{messages}: 1,000 generated messages, about 3 GB, there and back.  C{memory}:
 the server's resident set while large messages go in and out.  C{latency}: how
 soon changes are told to waiting sessions, here and in a second server.
-C{sessions}: random interleavings of several sessions on one mailbox.  Each
-runs on a server with private databases in a temporary folder.  Exit status 1:
-something did not hold.
+C{sessions}: random interleavings of several sessions on one mailbox.
+C{writers}: what sessions of two servers are told of slow writers.  Each runs on
+a server with private databases in a temporary folder.  Exit status 1: something
+did not hold.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from test.soak import latency, memory, messages, sessions
+from test.soak import latency, memory, messages, sessions, writers
 from test.support.server_process import ServerProcess, automatic_ports
 
 
@@ -26,7 +27,7 @@ def main() -> int:
     """@return: exit status."""
     parser = argparse.ArgumentParser(prog="python -m test.soak")
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help="messages, memory, latency, sessions; default: all"
+        "parts", nargs="*", metavar="PART", help="messages, memory, latency, sessions, writers; default: all"
     )
     parser.add_argument("--count", type=int, default=1000, help="messages (default: 1000)")
     parser.add_argument("--seconds", type=float, default=0, help="stop sending messages after; 0: never")
@@ -39,6 +40,7 @@ def main() -> int:
         "messages": lambda server: messages.run(server, options.count, options.seconds, options.seed),
         "memory": lambda server: memory.run(server, options.reads),
         "latency": latency.run,
+        "writers": writers.run,
         "sessions": lambda server: sessions.run(server, options.minutes, options.seed, options.shrink),
     }
     unknown = [name for name in options.parts if name not in parts]

@@ -12,7 +12,8 @@ from __future__ import annotations
 import select
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from test.support.blocking_imap import Imap
 from test.support.blocking_lmtp import Lmtp
@@ -158,15 +159,22 @@ def run(server: ServerProcess, count: int = COUNT) -> bool:
     @param server: on databases of its own; a second one is started beside it.
     @return: whether the medians are what is allowed.
     """
+    with beside(server) as second, _Bench((server, second), count) as bench:
+        return bench.run()
+
+
+@contextmanager
+def beside(server: ServerProcess) -> Iterator[ServerProcess]:
+    """
+    A second server on the databases of one that has its own.
+
+    @raise AssertionError: its log tells of an error.
+    """
     databases = [f"{name}.uri={server.run[name]['uri']}" for name in ("mongo", "redis")]
     second = ServerProcess(f"{server.data}-second", [*automatic_ports(), *databases])
     second.start()
     try:
-        with _Bench((server, second), count) as bench:
-            held = bench.run()
+        yield second
     finally:
         second.close()
-    for line in second.errors():
-        held = False
-        print(f"latency: the second server's log: {line}", flush=True)
-    return held
+    assert not second.errors(), second.errors()

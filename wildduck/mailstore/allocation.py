@@ -58,7 +58,7 @@ class Allocation:
         return now - self.taken >= HOLD_SECONDS
 
 
-def _advance(uids: int, modseqs: int) -> list[dict[str, Any]]:
+def advance(uids: int, modseqs: int) -> list[dict[str, Any]]:
     """The update: a pipeline, because the mark depends on the counters before."""
     unbroken = [{"$eq": ["$native.index", "$modifyIndex"]}, {"$eq": ["$native.next", "$uidNext"]}]
     settled = {
@@ -98,7 +98,7 @@ async def allocate(
     document = await backend.main.find_one_and_update(
         "mailboxes",
         {"_id": mailbox.id, "user": mailbox.user},
-        _advance(uids, modseqs),
+        advance(uids, modseqs),
         projection=MAILBOX_FIELDS,
         return_after=True,
         group=group,
