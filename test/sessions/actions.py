@@ -182,7 +182,7 @@ _fetch = st.builds(
     Fetch, picks, st.booleans(), st.sampled_from(("UID FLAGS", "FLAGS", "UID", "BODY[HEADER] UID"))
 )
 _look = st.just(Fetch(((0, None),), False, "UID FLAGS"))
-_store = st.builds(Store, picks, st.booleans(), st.sampled_from("+-="), _flags, st.booleans())
+stores = st.builds(Store, picks, st.booleans(), st.sampled_from("+-="), _flags, st.booleans())
 _transfer = st.builds(
     Transfer, st.sampled_from(("COPY", "MOVE")), picks, st.booleans(), st.sampled_from(MAILBOXES)
 )
@@ -196,6 +196,6 @@ _ask = st.sampled_from(
 _leave = st.sampled_from((Plain("CLOSE"), Plain("UNSELECT")))
 #: Hypothesis takes each with the same probability, so what matters most is there more than once.
 actions: st.SearchStrategy[Action] = st.one_of(
-    *(_fetch, _look, _store, _store, _store, _store, _deleted, _expunge),
+    *(_fetch, _look, stores, stores, stores, stores, _deleted, _expunge),
     *(_transfer, _transfer, _append, _append, _ask, _select, _leave),
 )
