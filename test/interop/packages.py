@@ -11,8 +11,20 @@ from collections.abc import Sequence
 from test.interop.programs import Missing
 from test.support.server_process import ROOT
 
-_FOLDER = os.path.join(ROOT, ".interop")
+
+def _checkout() -> str:
+    """The main checkout, where this one is a worktree of git: what is installed serves all."""
+    try:
+        with open(os.path.join(ROOT, ".git")) as file:
+            main, marked, _ = file.read().partition("gitdir: ")[2].partition("/.git/worktrees/")
+    except OSError:
+        return ROOT
+    return main if marked else ROOT
+
+
+_FOLDER = os.path.join(_checkout(), ".interop")
 _INSTALL_SECONDS = 600
+_NPM_OPTIONS = ("--no-audit", "--no-fund", "--ignore-scripts")
 
 
 def npm(package: str, version: str) -> tuple[str, str]:
@@ -27,9 +39,31 @@ def npm(package: str, version: str) -> tuple[str, str]:
     folder = os.path.join(_FOLDER, "npm")
     if not os.path.isdir(os.path.join(folder, "node_modules", package)):
         os.makedirs(folder, exist_ok=True)
-        options = ["--no-audit", "--no-fund", "--ignore-scripts"]
-        _install([npm_program, "install", "--prefix", folder, *options, f"{package}@{version}"], package)
+        _install([npm_program, "install", "--prefix", folder, *_NPM_OPTIONS, f"{package}@{version}"], package)
     return node, folder
+
+
+def npm_together(name: str, packages: dict[str, str]) -> str:
+    """
+    A folder of their own with C{node_modules} that has several packages.
+
+    @param name: of the folder.
+    @param packages: package to version; another version that lies there is replaced.
+    @raise Missing: they can't be had.
+    """
+    folder = os.path.join(_FOLDER, name)
+    wanted = [f"{package}@{version}" for package, version in packages.items()]
+    mark = os.path.join(folder, "installed")
+    if _read(mark) != " ".join(wanted):
+        npm_program = shutil.which("npm")
+        if not npm_program:
+            raise Missing(f"{name}: npm is not installed from here, and it is not on PATH")
+        os.makedirs(folder, exist_ok=True)
+        options = [*_NPM_OPTIONS, "--omit=dev", "--no-progress"]
+        _install([npm_program, "install", "--prefix", folder, *options, *wanted], name)
+        with open(mark, "w") as file:
+            file.write(" ".join(wanted))
+    return folder
 
 
 def pypi(package: str, version: str) -> str:
@@ -53,3 +87,11 @@ def _install(command: Sequence[str], package: str) -> None:
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or [f"status {done.returncode}"]
         raise Missing(f"{package}: {lines[-1]}")
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
