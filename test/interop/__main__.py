@@ -35,6 +35,7 @@ from test.interop import (
     workers,
 )
 from test.interop.case import Case, Failed, Setting, Skipped
+from test.interop.mixed import corpus as mixed_corpus
 from test.interop.programs import Missing
 from test.support.server_process import ServerProcess, automatic_ports
 
@@ -73,6 +74,7 @@ CASES = (
     Case("imapclient-works", workers.imapclient),
     Case("imapclient-tls", workers.imapclient_tls),
     Case("dovecot", comparison.dovecot_structures),
+    Case("wildduck-corpus", mixed_corpus.served_there),
 )
 
 #: POP3 clients shall see all of a large mailbox.
@@ -102,14 +104,16 @@ def main(names: list[str]) -> int:
         try:
             failed = sum(not _run(case, setting) for case in chosen)
         finally:
-            setting.recorder.close()
+            problems = setting.close()
     finally:
         server.close()
         shutil.rmtree(folder, ignore_errors=True)
+    for problem in problems:
+        print(problem)
     errors = server.errors()
     for line in errors:
         print(f"the server's log: {line}")
-    return 1 if failed or errors else 0
+    return 1 if failed or errors or problems else 0
 
 
 def _run(case: Case, setting: Setting) -> bool:

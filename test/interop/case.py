@@ -34,6 +34,7 @@ class Setting:
     @ivar recorder: keeps what clients and server say on the plain ports.
     @ivar kept: what one case has found out and others need again, by a name of theirs.
     @ivar ports: by listener name, for the clients: those of the relays where there are relays.
+    @ivar closers: called at the end of the run, the last one first; raise L{Failed} for what they find.
     """
 
     server: ServerProcess
@@ -41,6 +42,7 @@ class Setting:
     recorder: Recorder = field(default_factory=Recorder)
     ports: dict[str, int] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
+    closers: list[Callable[[], None]] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _case: str = ""
 
@@ -75,6 +77,17 @@ class Setting:
         undeserved = transcript.judge_log(self._case, log)
         expect(not undeserved, "the server refused what is right:\n" + "\n".join(undeserved))
         return log
+
+    def close(self) -> list[str]:
+        """End what cases have started; what is wrong with it."""
+        problems = []
+        while self.closers:
+            try:
+                self.closers.pop()()
+            except Exception as error:
+                problems.append(str(error))
+        self.recorder.close()
+        return problems
 
     def account(self, name: str) -> str:
         """An account with the address C{name@example.com}, made when it is asked for first; the address."""

@@ -1,0 +1,1 @@
+"""npm's WildDuck and this server on the same databases."""
