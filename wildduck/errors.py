@@ -196,6 +196,27 @@ class AddressExists(DomainError):
     text = "This email address already exists"
 
 
+class ChangeNotAllowed(DomainError):
+    """An address with a wildcard can not be turned into another, nor another into one."""
+
+    http = (400, "ChangeNotAllowed")
+    text = "A wildcard address can not be changed"
+
+
+class WildcardNotPermitted(DomainError):
+    """A wildcard address can not be the default address of an account."""
+
+    http = (400, "WildcardNotPermitted")
+    text = "A wildcard address can not be the default address"
+
+
+class NotPermitted(DomainError):
+    """The default address of an account can not be deleted."""
+
+    http = (400, "NotPermitted")
+    text = "The default address of an account can not be deleted"
+
+
 class DeliveryNotPossible(DomainError):
     """The recipient has something configured that delivery cannot honour."""
 

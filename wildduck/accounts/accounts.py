@@ -17,12 +17,14 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
 
 from wildduck.accounts import normalise, passwords
+from wildduck.accounts.addresses import Addresses
 from wildduck.accounts.directory import Directory
+from wildduck.accounts.forwarded import ForwardedAddresses
 from wildduck.accounts.policy import FailureCounter
 from wildduck.accounts.sign_in import AccountRealm, PasswordChecker
 from wildduck.accounts.values import Account, Address, Recipient, SignIn
 from wildduck.database import Databases, Redis
-from wildduck.errors import AddressExists, BadInput, DuplicateKey, UserExists
+from wildduck.errors import BadInput, DuplicateKey, UserExists
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.threads import BoundedPool
 
@@ -39,6 +41,8 @@ class Accounts:
     Account management over the C{users} handle.
 
     @ivar directory: look-ups.
+    @ivar book: the addresses of accounts.
+    @ivar forwarded: the addresses that are forwarded.
     @ivar portal: L{twisted.cred} portal that gives L{IMailAccount} for L{SignIn}.
     """
 
@@ -59,6 +63,8 @@ class Accounts:
         self._pool = password_pool
         self._clock = clock
         self.directory = Directory(databases.users, default_quota)
+        self.book = Addresses(databases.users, clock)
+        self.forwarded = ForwardedAddresses(databases.users, self.book)
         checker = PasswordChecker(self.directory, FailureCounter(redis), password_pool)
         self.portal = Portal(AccountRealm(), [checker])
 
@@ -80,7 +86,7 @@ class Accounts:
 
     async def addresses(self, account: Account) -> list[Address]:
         """All addresses of an account."""
-        return await self.directory.addresses(account)
+        return await self.book.of(account.id)
 
     async def has_filters(self, account: Account) -> bool:
         """Whether the account has filters in force for incoming mail."""
@@ -131,7 +137,7 @@ class Accounts:
             raise UserExists() from error
         try:
             for index, address in enumerate(stored_addresses):
-                await self._insert_address(document["_id"], address, main=index == 0)
+                await self.book.add(document["_id"], address, main=index == 0 and "*" not in address)
             await self._mail.create_defaults(document["_id"], language, retention)
             await self._databases.users.update_one(
                 "users",
@@ -151,9 +157,7 @@ class Accounts:
         @raise BadInput: no address.
         @raise AddressExists: it is taken.
         """
-        stored = normalise.new_address(address)
-        main = (main or not account.address) and "*" not in stored
-        return await self._insert_address(account.id, stored, main=main)
+        return await self.book.add(account.id, address, main=main and "*" not in address)
 
     async def set_password(self, account: Account, password: str) -> None:
         """
@@ -204,25 +208,6 @@ class Accounts:
             await getattr(self._databases, handle).delete_many(collection, {"user": user})
         await self._databases.users.delete_many("addresses", {"user": user}, durable=True)
         await self._databases.users.delete_one("users", {"_id": user}, durable=True)
-
-    async def _insert_address(self, user: ObjectId, stored: str, *, main: bool) -> Address:
-        row_id = ObjectId()
-        row = {
-            "_id": row_id,
-            "user": user,
-            "address": stored,
-            "addrview": normalise.address_view(stored),
-            "created": self._now(),
-        }
-        try:
-            await self._databases.users.insert_one("addresses", row, durable=True)
-        except DuplicateKey as error:
-            raise AddressExists() from error
-        if main:
-            await self._databases.users.update_one(
-                "users", {"_id": user}, {"$set": {"address": stored}}, durable=True
-            )
-        return Address(row_id, user, stored, row["created"], main)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.seconds(), timezone.utc)

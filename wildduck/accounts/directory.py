@@ -11,12 +11,9 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck.accounts import normalise
-from wildduck.accounts.values import ACCOUNT_FIELDS, Account, Address, Recipient
+from wildduck.accounts.values import ACCOUNT_FIELDS, Account, Recipient
 from wildduck.database import Database
 from wildduck.errors import AddressNotFound, DeliveryNotPossible, UserNotFound
-
-#: Addresses of one account that are listed.
-MOST_ADDRESSES = 10_000
 
 Row = dict[str, Any]
 
@@ -78,16 +75,29 @@ class Directory:
         @raise AddressNotFound: nobody.
         @raise DeliveryNotPossible: a forwarded address.
         """
-        view = normalise.address_view(address)
-        row = await self._address_row(view) or await self._wildcard_row(view)
-        if row is None:
-            raise AddressNotFound()
+        row = await self.row(address, wildcards=True)
         if not row.get("user"):
             raise DeliveryNotPossible()
         found = await self.find({"_id": row["user"]})
         if found is None:
             raise AddressNotFound()
         return Recipient(account=found[0], address=address, matched=str(row.get("address") or ""))
+
+    async def row(self, address: str, *, wildcards: bool) -> Row:
+        """
+        The row of C{addresses} that an address leads to: exact, domain alias, wildcards.
+
+        @param address: in any case, with dots and label.
+        @param wildcards: whether those are looked for.
+        @raise AddressNotFound: nobody's, and not forwarded.
+        """
+        view = normalise.address_view(address)
+        row = await self._address_row(view)
+        if row is None and wildcards:
+            row = await self._wildcard_row(view)
+        if row is None:
+            raise AddressNotFound()
+        return row
 
     async def page(self, after: str = "", limit: int = 1000) -> list[tuple[str, Account]]:
         """
@@ -99,17 +109,6 @@ class Directory:
             "users", {"unameview": {"$gt": after}}, sort=[("unameview", 1)], limit=limit
         )
         return [(row["unameview"], Account.from_document(row, self._default_quota)) for row in rows]
-
-    async def addresses(self, account: Account) -> list[Address]:
-        """All addresses of an account, in the order of their normalised form."""
-        rows = await self._users.find(
-            "addresses", {"user": account.id}, sort=[("addrview", 1)], limit=MOST_ADDRESSES
-        )
-        return [
-            Address(row["_id"], account.id, str(row.get("address") or ""), row.get("created"),
-                    main=row.get("address") == account.address)
-            for row in rows
-        ]  # fmt: skip
 
     async def _address_row(self, view: str) -> Row | None:
         """The row of a normalised address, at its own domain or the alias target's."""

@@ -108,6 +108,12 @@ def new_address(value: str) -> str:
     return stored
 
 
+def is_address(value: str) -> bool:
+    """Whether a string is an email address of one recipient; it may have a label."""
+    local, at, host = address(value).rpartition("@")
+    return not _address_problem(local.replace("+", "-"), at, host) and "*" not in local + host
+
+
 def _address_problem(local: str, at: str, host: str) -> str:
     if not at or not local or not host:
         return "address must be of the form local@domain"

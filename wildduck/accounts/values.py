@@ -9,6 +9,7 @@ from bson import ObjectId
 from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
 
+from wildduck.accounts.stored import stored_string, stored_tags
 from wildduck.interfaces import IMailAccount
 
 #: Fields of a user document that L{Account.from_document} reads.
@@ -125,6 +126,8 @@ class Address:
     One row of C{addresses} that belongs to an account.
 
     @ivar main: it is the account's default address.
+    @ivar name: of the sender who uses it, C{""} for none.
+    @ivar meta_data: and C{internal_data}: JSON text, as stored.
     """
 
     id: ObjectId
@@ -132,6 +135,26 @@ class Address:
     address: str
     created: Any = None
     main: bool = False
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    meta_data: str = ""
+    internal_data: str = ""
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any], default: str) -> Address:
+        """@param default: the account's default address."""
+        address = stored_string(document.get("address"))
+        return cls(
+            id=document["_id"],
+            user=document["user"],
+            address=address,
+            created=document.get("created"),
+            main=bool(address) and address == default,
+            name=stored_string(document.get("name")),
+            tags=stored_tags(document.get("tags")),
+            meta_data=stored_string(document.get("metaData")),
+            internal_data=stored_string(document.get("internalData")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
