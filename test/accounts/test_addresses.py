@@ -81,8 +81,9 @@ class AddTests(AddressCase):
     async def test_refused(self) -> None:
         """What is no address, taken, or a wildcard out of place leaves nothing behind."""
         for address in (
-            "a+b@example.com", "a*b*@example.com", "a*b@example.com", "a@", "@b", "a", f"{'x' * 33}*@example.com",
-            "a b@example.com", "a@b@c", "a..b@example.com", "*@*", "a@exa mple.com", "a\0@example.com",
+            "a+b@example.com", "a*b*@example.com", "a*b@example.com", "a@", "@b", "a",
+            f"{'x' * 33}*@example.com", "a b@example.com", "a@b@c", "a..b@example.com", "*@*",
+            "a@exa mple.com", "a\0@example.com",
         ):  # fmt: skip
             with self.assertRaises(errors.BadInput, msg=address) as caught:
                 await self.book.add(self.user, address)
@@ -194,7 +195,8 @@ class ForwardedTests(AddressCase):
     async def test_everything(self) -> None:
         """The row is WildDuck's; a target that is a local account's address has its id."""
         targets = [Target.new(value) for value in
-                   ("U.ser+x@Example.com", "far@example.org", "smtps://mx.example.org:465", "https://example.org/x")]  # fmt: skip
+                   ("U.ser+x@Example.com", "far@example.org", "smtps://mx.example.org:465",
+                    "https://example.org/x")]  # fmt: skip
         autoreply = {"status": True, "start": False, "end": False, "name": "N", "subject": "S", "text": "T"}
         made = await self.forwarded.add(
             "Sales@example.com", [*targets, targets[1]], name="Sales", forwards=7, autoreply=autoreply,
@@ -271,8 +273,8 @@ class ForwardedTests(AddressCase):
 class ValueTests(AddressCase):
     def test_targets(self) -> None:
         """What is no target is refused; a stored one that is odd is left out."""
-        for value in ("", "a", "ftp://x", "http://", "smtp:// x", "http://x:99999", "a@b\r\nc", "javascript:a@b",
-                      "*@example.com", "a@b@c", "x" * 3000 + "@example.com"):  # fmt: skip
+        for value in ("", "a", "ftp://x", "http://", "smtp:// x", "http://x:99999", "a@b\r\nc",
+                      "javascript:a@b", "*@example.com", "a@b@c", "x" * 3000 + "@example.com"):  # fmt: skip
             with self.assertRaises(ValueError, msg=value):
                 Target.new(value)
         self.assertEqual([Target.new(v).kind for v in ("SMTP://x", "https://[::1]:8080/a?b", "a+b@example")],
