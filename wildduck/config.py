@@ -192,9 +192,12 @@ class SecuritySettings(Section, frozen=True, kw_only=True):
 
     @ivar loopback_is_secure: sign-in in plain text is allowed to clients on
         this machine, judged by the address after PROXY.
+    @ivar failures_per_ip: failed sign-ins from one address, with any names,
+        within five minutes; 0: addresses are not counted.
     """
 
     loopback_is_secure: bool = True
+    failures_per_ip: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
 
 class LimitSettings(Section, frozen=True, kw_only=True):

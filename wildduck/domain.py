@@ -66,7 +66,9 @@ class Domain:
             password_pool,
             reactor,
             default_quota=settings.storage.default_quota,
+            failures_per_ip=settings.security.failures_per_ip,
         )
+        self._closers.append(self.accounts.settle)
         self._closers.append(self._stop_notifier)
         self._closers.append(self.store.settle)
 

@@ -144,6 +144,13 @@ class AccountDisabled(AuthorizationFailed):
     text = "Account is disabled"
 
 
+class TempPasswordNotYetValid(AuthenticationFailed):
+    """A temporary password whose time has not come (spec/api.md §12)."""
+
+    http = (403, "TempPasswordNotYetValid")
+    text = "Temporary password is not yet activated"
+
+
 class PrivacyRequired(DomainError):
     """Plain-text credentials on a connection that is not secure (RFC 5530)."""
 

@@ -18,11 +18,16 @@ from twisted.internet.interfaces import IReactorTime
 
 from wildduck.accounts import normalise, passwords
 from wildduck.accounts.addresses import Addresses
+from wildduck.accounts.application_passwords import ApplicationPasswords
+from wildduck.accounts.aside import Aside
+from wildduck.accounts.authlog import AuthLog
 from wildduck.accounts.directory import Directory
 from wildduck.accounts.forwarded import ForwardedAddresses
 from wildduck.accounts.policy import FailureCounter
 from wildduck.accounts.sign_in import AccountRealm, PasswordChecker
-from wildduck.accounts.values import Account, Address, Recipient, SignIn
+from wildduck.accounts.sign_in_notes import SignInNotes
+from wildduck.accounts.site_settings import SiteSettings
+from wildduck.accounts.values import Account, Address, Authentication, Recipient, SignIn
 from wildduck.database import Databases, Redis
 from wildduck.errors import BadInput, DuplicateKey, UserExists
 from wildduck.interfaces import IAccountMail, IMailAccount
@@ -43,6 +48,8 @@ class Accounts:
     @ivar directory: look-ups.
     @ivar book: the addresses of accounts.
     @ivar forwarded: the addresses that are forwarded.
+    @ivar site_settings: what is set for all servers in the database.
+    @ivar authlog: security events of the accounts.
     @ivar portal: L{twisted.cred} portal that gives L{IMailAccount} for L{SignIn}.
     """
 
@@ -55,8 +62,12 @@ class Accounts:
         clock: IReactorTime,
         *,
         default_quota: int,
+        failures_per_ip: int = 0,
     ) -> None:
-        """@param default_quota: bytes for accounts that have none of their own."""
+        """
+        @param default_quota: bytes for accounts that have none of their own.
+        @param failures_per_ip: see L{FailureCounter}.
+        """
         self._databases = databases
         self._redis = redis
         self._mail = mail
@@ -65,8 +76,30 @@ class Accounts:
         self.directory = Directory(databases.users, default_quota)
         self.book = Addresses(databases.users, clock)
         self.forwarded = ForwardedAddresses(databases.users, self.book)
-        checker = PasswordChecker(self.directory, FailureCounter(redis), password_pool)
-        self.portal = Portal(AccountRealm(), [checker])
+        self.site_settings = SiteSettings(databases.main, clock)
+        self.authlog = AuthLog(databases.users, self.site_settings)
+        self._aside = Aside()
+        application_passwords = ApplicationPasswords(databases.users, password_pool)
+        notes = SignInNotes(
+            databases.users, self.authlog, application_passwords, password_pool, self._aside, clock
+        )
+        failures = FailureCounter(redis, failures_per_ip)
+        self._checker = PasswordChecker(
+            self.directory, application_passwords, failures, notes, password_pool, clock
+        )
+        self.portal = Portal(AccountRealm(), [self._checker])
+
+    async def settle(self) -> None:
+        """Wait for what sign-ins have left to be written, at shutdown."""
+        await self._aside.settle()
+
+    async def authenticate(self, credentials: SignIn) -> Authentication:
+        """
+        Check a name and password, and tell how they were right.
+
+        @raise AuthenticationFailed: and its siblings, see L{PasswordChecker.check}.
+        """
+        return await self._checker.check(credentials)
 
     async def sign_in(self, credentials: SignIn) -> Account:
         """

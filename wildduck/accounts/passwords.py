@@ -1,37 +1,25 @@
 """
-Password hashes in the form that WildDuck stores (spec/behaviour.md §6).
+Password hashes: those that WildDuck stores, and new ones (spec/behaviour.md §6).
 
-PBKDF2 in the PHC string format, C{$pbkdf2-sha256$i=100000$<salt>$<hash>}, salt
-and hash in base64 without padding.  Both functions take tens of milliseconds
-of CPU: call them in the password pool, never in the reactor thread.
+New ones are PBKDF2 in the PHC string format, C{$pbkdf2-sha256$i=100000$<salt>$<hash>},
+salt and hash in base64 without padding.  L{hash_password} and L{verify_password}
+take tens of milliseconds of CPU: call them in the password pool, never in the
+reactor thread.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import hmac
 import os
-import re
+
+from wildduck.accounts import password_schemes
 
 ITERATIONS = 100_000
 SALT_BYTES = 16
 HASH_BYTES = 32
-#: A stored hash that asks for more work than this is refused: one document
-#: must not be able to occupy a password thread.
-MOST_ITERATIONS = 10_000_000
-MOST_HASH_BYTES = 512
 #: spec/api.md 'Common parameter types'.
 PASSWORD_LENGTH = 256
-
-_PHC = re.compile(
-    r"\$pbkdf2-(sha1|sha256|sha512)\$i=(\d{1,8})(?:,l=\d{1,4})?\$([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+)\Z"
-)
-
-
-def _decode(text: str) -> bytes:
-    return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
 
 
 def _encode(data: bytes) -> str:
@@ -40,12 +28,18 @@ def _encode(data: bytes) -> str:
 
 def is_possible(password: str) -> bool:
     """
-    Whether a password may be used at all.
+    Whether a password may be used at all: it must have a UTF-8 form, and no NUL.
 
-    One with a NUL may not: HMAC pads a short key with NULs, so that it would
-    open the account of the password without it.
+    With a NUL it may not, for HMAC pads a short key with NULs: it would open the
+    account of the password without it.
     """
-    return 1 <= len(password) <= PASSWORD_LENGTH and "\0" not in password
+    if not 1 <= len(password) <= PASSWORD_LENGTH or "\0" in password:
+        return False
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def hash_password(password: str) -> str:
@@ -55,20 +49,51 @@ def hash_password(password: str) -> str:
     return f"$pbkdf2-sha256$i={ITERATIONS}${_encode(salt)}${_encode(digest)}"
 
 
-def verify_password(password: str, stored: str) -> bool:
-    """Whether the password belongs to the hash; C{False} for a scheme that is not known."""
-    match = _PHC.match(stored)
-    if not match:
+def fault(stored: object) -> str | None:
+    """
+    Why a stored hash opens for nobody, in words for the log; C{None} for one that may open.
+
+    @param stored: what the document holds: C{""}, C{None} or C{False} is an account
+        without a password, which is no fault.
+    """
+    if not stored:
+        return None
+    found = password_schemes.find(stored) if isinstance(stored, str) else None
+    if found is None:
+        return "is of no known scheme"
+    scheme, match = found
+    return None if scheme.bearable(match) else "asks for more work than a sign-in may take"
+
+
+def verify_password(password: str, stored: object) -> bool:
+    """
+    Whether a password belongs to a hash; C{False} for one that L{fault} or emptiness shuts.
+
+    @param password: one that L{is_possible}.
+    """
+    found = password_schemes.find(stored) if isinstance(stored, str) else None
+    if found is None:
         return False
-    algorithm, rounds = match.group(1), int(match.group(2))
+    scheme, match = found
+    if not scheme.bearable(match):
+        return False
     try:
-        salt, expected = _decode(match.group(3)), _decode(match.group(4))
-    except (binascii.Error, ValueError):
+        return scheme.verify(password.encode(), match)
+    except ValueError:
         return False
-    if not 0 < rounds <= MOST_ITERATIONS or not 0 < len(expected) <= MOST_HASH_BYTES:
+
+
+def is_outdated(stored: str) -> bool:
+    """
+    Whether a hash is to be replaced at the next sign-in (spec/behaviour.md §6 'Rehash').
+
+    All are but PBKDF2 with SHA-256 or SHA-512 and at least L{ITERATIONS}.
+    """
+    found = password_schemes.find(stored)
+    if found is None:
         return False
-    digest = hashlib.pbkdf2_hmac(algorithm, password.encode(), salt, rounds, len(expected))
-    return hmac.compare_digest(digest, expected)
+    groups = found[1].groupdict()
+    return groups.get("hash") not in ("sha256", "sha512") or int(groups["rounds"]) < ITERATIONS
 
 
 #: Verified in place of the hash of an unknown account, so that it takes as long.

@@ -1,7 +1,8 @@
 """
-How many wrong passwords an account takes (spec/schema.md §10 C{auth_user:}).
+How many wrong passwords an account and an address take (spec/schema.md §10
+C{auth_user:}, C{auth_ip:}, C{rl-wl}).
 
-The counter lives in Redis in WildDuck's form, so that both servers count the
+The counters live in Redis in WildDuck's form, so that both servers count the
 same failures: a fixed window that begins with the first failure.
 """
 
@@ -15,19 +16,47 @@ from wildduck.errors import RateLimited, Unavailable
 #: spec/behaviour.md §6 'Limits'.
 FAILURES = 12
 WINDOW_SECONDS = 120
+IP_WINDOW_SECONDS = 300
 
-_COUNT = """
-local n = redis.call('INCR', KEYS[1])
-if n == 1 or redis.call('TTL', KEYS[1]) < 0 then
-    redis.call('EXPIRE', KEYS[1], ARGV[1])
+#: KEYS whitelist, counter of an address or of an account; ARGV address, limit.
+#: Whether one more attempt is allowed.
+_CHECK = """
+if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then
+    return 1
 end
-return n
+local count = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
+if count >= tonumber(ARGV[2]) then
+    return 0
+end
+return 1
 """
+
+#: KEYS whitelist, and counters; ARGV address, and limit and window for each counter.
+_COUNT = """
+if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then
+    return 0
+end
+for place = 2, #KEYS do
+    local limit, window = tonumber(ARGV[2 * place - 2]), ARGV[2 * place - 1]
+    local count = tonumber(redis.call('GET', KEYS[place]) or '0') or 0
+    if count < limit then
+        redis.call('INCRBY', KEYS[place], 1)
+        if redis.call('TTL', KEYS[place]) < 0 then
+            redis.call('EXPIRE', KEYS[place], window)
+        end
+    end
+end
+return 1
+"""
+
+_WHITELIST = "rl-wl"
 
 
 class FailureCounter:
     """
     Refuses sign-in after too many failures.
+
+    Addresses in the set C{rl-wl} are neither counted nor refused.
 
     Without Redis it lets everybody try: people must be able to read mail while
     Redis restarts, and the password threads bound the rate of guessing.
@@ -35,36 +64,47 @@ class FailureCounter:
 
     _log = Logger()
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, failures_per_ip: int = 0) -> None:
+        """@param failures_per_ip: within five minutes; 0: addresses are not counted."""
         self._redis = redis
+        self._per_ip = failures_per_ip
 
-    async def check(self, key: str) -> None:
-        """@raise RateLimited: twelve failures within two minutes."""
+    async def check(self, key: str, ip: str = "") -> None:
+        """
+        @param key: id of an account, or the dotless name that is nobody's.
+        @raise RateLimited: twelve failures within two minutes.
+        """
+        await self._check(f"auth_user:{key}", ip, FAILURES)
+
+    async def check_ip(self, ip: str) -> None:
+        """@raise RateLimited: too many failures from this address, with any name."""
+        if self._per_ip and ip:
+            await self._check(f"auth_ip:{ip}", ip, self._per_ip)
+
+    async def _check(self, counter: str, ip: str, limit: int) -> None:
         try:
-            count = await self._redis.execute("GET", f"auth_user:{key}")
+            allowed = await self._redis.script(_CHECK, [_WHITELIST, counter], [ip, limit])
         except Unavailable:
             self._log.warn("sign-in failures are not counted: Redis does not answer")
             return
-        if _integer(count) >= FAILURES:
+        if not allowed:
             raise RateLimited()
 
-    async def failed(self, key: str) -> None:
+    async def failed(self, key: str, ip: str = "") -> None:
         """Count one failure."""
+        keys = [_WHITELIST, f"auth_user:{key}"]
+        bounds: list[str | int] = [ip, FAILURES, WINDOW_SECONDS]
+        if self._per_ip and ip:
+            keys.append(f"auth_ip:{ip}")
+            bounds += [self._per_ip, IP_WINDOW_SECONDS]
         try:
-            await self._redis.script(_COUNT, [f"auth_user:{key}"], [WINDOW_SECONDS])
+            await self._redis.script(_COUNT, keys, bounds)
         except Unavailable:
             self._log.warn("a sign-in failure was not counted: Redis does not answer")
 
     async def succeeded(self, key: str) -> None:
-        """Forget the failures of this key."""
+        """Forget the failures of this account."""
         try:
             await self._redis.execute("DEL", f"auth_user:{key}")
         except Unavailable:
             return
-
-
-def _integer(value: object) -> int:
-    try:
-        return int(value)  # type: ignore[call-overload, no-any-return]
-    except (TypeError, ValueError):
-        return 0

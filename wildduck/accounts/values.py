@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from bson import ObjectId
 from twisted.cred.credentials import ICredentials
@@ -48,10 +48,22 @@ def _number(value: Any) -> int:
     return 0
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    """A list of names, whatever else stands in its place."""
+    return tuple(str(name) for name in value) if isinstance(value, list) else ()
+
+
+#: Names of second factors in older documents.
+_FORMER_FACTORS = {"u2f": "webauthn"}
+
+
 def _second_factors(value: Any) -> tuple[str, ...]:
     """C{enabled2fa}: a list of names; older documents hold C{true} for totp."""
+    if isinstance(value, str):
+        value = [value] if value else []
     if isinstance(value, list):
-        return tuple(str(item) for item in value)
+        names = [str(item) for item in value if item]
+        return tuple(dict.fromkeys(_FORMER_FACTORS.get(name, name) for name in names))
     return ("totp",) if value else ()
 
 
@@ -107,7 +119,7 @@ class Account:
             disabled=bool(document.get("disabled")),
             suspended=bool(document.get("suspended")),
             activated=bool(document.get("activated", True)),
-            disabled_scopes=tuple(str(scope) for scope in document.get("disabledScopes") or ()),
+            disabled_scopes=_names(document.get("disabledScopes")),
             second_factors=_second_factors(document.get("enabled2fa")),
             encrypt_messages=bool(document.get("encryptMessages")),
             targets=tuple(document.get("targets") or ()),
@@ -182,9 +194,11 @@ class SignIn:
     """
     A name and password as a client gave them.
 
-    @ivar service: C{"imap"}, C{"pop3"}, C{"smtp"} or C{"master"}.
+    @ivar service: C{"imap"}, C{"pop3"}, C{"smtp"} or C{"master"}, the account itself.
     @ivar ip: the client's address, after PROXY.
     @ivar session: id of the connection, for the log.
+    @ivar protocol: what the user's log shows; C{""}: the service in capitals.
+    @ivar app_id: program that a caller of the API speaks for (C{appId}).
     """
 
     username: str
@@ -192,3 +206,29 @@ class SignIn:
     service: str = "imap"
     ip: str = ""
     session: str = ""
+    protocol: str = ""
+    app_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """
+    A sign-in that was let through.
+
+    @ivar source: whose password it was: C{"master"}, C{"asp"} (an application's) or
+        C{"temporary"} (of a password reset).
+    @ivar scope: the service that was asked for.
+    @ivar require_2fa: second factors that the caller must still ask for, one of
+        them; none for application and temporary passwords.
+    @ivar require_2fa_enabled: the account's C{require2faEnabled}.
+    @ivar require_password_change: the user is to choose another master password.
+    @ivar asp: id of the application password.
+    """
+
+    account: Account
+    source: Literal["master", "asp", "temporary"]
+    scope: str
+    require_2fa: tuple[str, ...] = ()
+    require_2fa_enabled: bool = False
+    require_password_change: bool = False
+    asp: ObjectId | None = None

@@ -166,11 +166,14 @@ _ACCOUNTS = (
         ("asps_user", "user", "deleted with the account"),
         ("entry_autoexpire", "expires", "passwords for a limited time", {"expireAfterSeconds": 0}),
     ),
-    *_lean("authlog", ("entry_autoexpire", "expires", "kept for 30 days", {"expireAfterSeconds": 0})),
+    *_lean(
+        "authlog",
+        ("user", "user -_id", "the events of an account, latest first"),
+        ("insert", "user created key", "counting an event with those like it"),
+        ("entry_autoexpire", "expires", "kept for 30 days", {"expireAfterSeconds": 0}),
+    ),
     *_mixed(
         "authlog",
-        ("user", "user -_id"),
-        ("insert", "user created key"),
         ("user_by_ip", "user ip -_id", {"partialFilterExpression": {"ip": True}}),
         ("by_ip", "ip", _SPARSE),
         ("user_hashed", "hash:user"),
