@@ -71,7 +71,7 @@ class Faces:
             domain.databases,
             domain.redis,
             reactor,
-            token=settings.api.token,
+            settings.api,
         )
 
     def listen(self, sockets: BoundSockets) -> None:

@@ -46,10 +46,15 @@ _BYTES = {"unit": "bytes"}
 #: Sizes may also be written as C{"64 MiB"}.
 _SIZE = re.compile(r"\s*(\d{1,12})\s*(B|KiB|MiB|GiB|TiB)?\s*\Z")
 _UNITS = {None: 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1024 * GIB}
+_TEN_YEARS = 3650 * 24 * 3600
 #: ASCII only, for it stands in greetings (RFC 5321 §4.1.2 'Domain').
 _DOMAIN = re.compile(
     r"(?=.{1,255}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*\Z"
 )
+#: Characters of a secret that others must not guess.
+_SECRET_LENGTH = 16
+#: A web page's origin (RFC 6454 §6.2).
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s\x00-\x1f\x7f]{1,255}\Z", re.IGNORECASE)
 #: A header value or URL parameter must be able to carry it.
 _TOKEN = re.compile(r"[!-~]{1,1024}\Z")
 
@@ -129,12 +134,27 @@ class ApiSettings(Section, frozen=True, kw_only=True):
     """
     C{[api]}.
 
-    @ivar token: root access token; without one the API serves loopback only.
+    @ivar token: root access token; without one, and without C{access_control},
+        the API serves loopback only.
+    @ivar access_control: no call without a token.
+    @ivar access_secret: key that signs role tokens; all servers of a cluster,
+        WildDuck's among them (C{accessControl.secret}), need the same; empty:
+        there are no role tokens.
+    @ivar token_ttl: seconds that a role token lives unused.
+    @ivar token_lifetime: seconds that it can live at all.
+    @ivar cors: origins of web pages that may call with a token, C{"*"} for all.
+    @ivar compat_status: answer errors with the HTTP statuses of WildDuck 1.50.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8080
     token: str = ""
+    access_control: bool = False
+    access_secret: str = ""
+    token_ttl: Annotated[int, Meta(ge=60, le=_TEN_YEARS)] = 14 * 24 * 3600
+    token_lifetime: Annotated[int, Meta(ge=60, le=_TEN_YEARS)] = 180 * 24 * 3600
+    cors: tuple[str, ...] = ("*",)
+    compat_status: bool = False
 
 
 class MongoSettings(Section, frozen=True, kw_only=True):
@@ -463,9 +483,24 @@ def _check(settings: Settings) -> None:
         raise ConfigurationError("mongo.users, mongo.gridfs and mongo.sender need mongo.uri")
     if bool(settings.tls.cert) != bool(settings.tls.key):
         raise ConfigurationError("tls.cert and tls.key: set both, or neither for a self-signed certificate")
-    if not settings.api.token and not is_loopback(settings.api.host):
-        raise ConfigurationError("api.host: without api.token the API serves loopback addresses only")
+    _check_api(settings.api)
     _check_ports(settings)
+
+
+def _check_api(api: ApiSettings) -> None:
+    if not (api.token or api.access_control) and not is_loopback(api.host):
+        raise ConfigurationError("api.host: without api.token the API serves loopback addresses only")
+    if api.access_secret and len(api.access_secret) < _SECRET_LENGTH:
+        raise ConfigurationError(f"api.access_secret: expected at least {_SECRET_LENGTH} characters")
+    if api.access_control and not (api.access_secret or api.token):
+        raise ConfigurationError(
+            "api.access_control: without api.access_secret or api.token nobody could call"
+        )
+    for origin in api.cors:
+        if origin != "*" and not _ORIGIN.match(origin):
+            raise ConfigurationError(
+                f"api.cors: {_shown(origin)} is not an origin such as https://example.com"
+            )
 
 
 def is_loopback(host: str) -> bool:

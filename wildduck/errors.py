@@ -13,6 +13,9 @@ password or a database message.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class DomainError(Exception):
     """
@@ -23,6 +26,7 @@ class DomainError(Exception):
     @cvar pop3_code: response code without brackets, or C{None}.
     @cvar http: (status, C{code} member of the JSON error).
     @cvar text: what is said when the raiser gives no text.
+    @ivar extra: more members of the JSON error, by name.
     """
 
     imap_code: str | None = None
@@ -30,6 +34,7 @@ class DomainError(Exception):
     pop3_code: str | None = "SYS/TEMP"
     http: tuple[int, str] = (500, "InternalError")
     text: str = "The request could not be completed"
+    extra: Mapping[str, Any] = {}
 
     def __init__(self, text: str | None = None) -> None:
         super().__init__(self.text if text is None else text)

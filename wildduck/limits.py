@@ -216,6 +216,9 @@ TLS_HANDSHAKE_SECONDS = 30.0
 #: Body of an API request that carries no message.
 API_BODY = 1 * MIB
 
+#: Characters of one level of an API path that is a parameter (WildDuck's router has the same).
+API_PATH_PARAMETER = 196
+
 # --- work ----------------------------------------------------------------------
 
 #: One database operation in a request path; half of MODSEQ_HOLE_SECONDS.

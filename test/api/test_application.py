@@ -17,7 +17,10 @@ from test.support.databases import blocking_database
 from test.support.parts import connected, pool
 from wildduck.accounts import Accounts, SignIn
 from wildduck.api import make_application
+from wildduck.api.answers import Success
 from wildduck.api.application import Application
+from wildduck.api.call import Call
+from wildduck.api.route import Route
 from wildduck.api.schema import Schema, String
 from wildduck.config import Settings
 from wildduck.errors import AuthenticationFailed, BadInput, OverQuota
@@ -83,12 +86,13 @@ class ConventionTests(TestCase):
     def _serve(self, token: str) -> Caller:
         application = Application(token)
         schema = Schema({"name": String(required=True), "id": String()})
-        application.add("POST", "/things/<id>", schema, self._handle)
-        application.add("GET", "/things/<id>", schema, self._handle)
+        for method in ("POST", "GET"):
+            route = Route(cast(Any, method), "/things/<id>", schema, Success, self._handle, permission=())
+            application.add(route)
         return listen(self, application)
 
-    async def _handle(self, values: dict[str, Any]) -> Any:
-        self.seen.append(values)
+    async def _handle(self, call: Call) -> Any:
+        self.seen.append(call.values)
         if isinstance(self.answer, Exception):
             raise self.answer
         return await self.answer if isinstance(self.answer, Deferred) else self.answer

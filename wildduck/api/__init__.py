@@ -5,9 +5,12 @@ from __future__ import annotations
 from twisted.internet.interfaces import IReactorTime
 
 from wildduck.accounts import Accounts
+from wildduck.accounts.tokens import AccessTokens
+from wildduck.api.access import Access
 from wildduck.api.application import Application
 from wildduck.api.health import HealthApi
 from wildduck.api.legacy import LegacyApi
+from wildduck.config import ApiSettings
 from wildduck.database import Databases, Redis
 from wildduck.mailstore import MailStore
 
@@ -20,15 +23,28 @@ def make_application(
     databases: Databases,
     redis: Redis,
     clock: IReactorTime,
-    *,
-    token: str = "",
+    settings: ApiSettings | None = None,
 ) -> Application:
     """
     The API with all its resources.
 
-    @param token: the access token; C{""} lets only this machine call.
+    @param settings: section C{[api]}; C{None} for its defaults: only this machine may call.
     """
-    application = Application(token)
+    settings = settings or ApiSettings()
+    tokens = AccessTokens(
+        redis,
+        databases.users,
+        clock,
+        secret=settings.access_secret,
+        ttl=settings.token_ttl,
+        lifetime=settings.token_lifetime,
+    )
+    application = Application(
+        Access(settings.token, tokens, required=settings.access_control),
+        clock=clock,
+        compat_status=settings.compat_status,
+        cors=settings.cors,
+    )
     LegacyApi(accounts, store, redis).register(application)
     HealthApi(databases, redis, clock).register(application)
     return application

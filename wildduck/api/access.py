@@ -1,56 +1,87 @@
 """
-Who may call the API (spec/api.md 'Access token').
+Who calls the API (spec/api.md 'Access token').
 
-With a token configured every call must carry it.  Without one only this
-machine may call, and no web page on its behalf: a browser would send the
-request of any site it shows to a loopback port.
+With a token configured, or access control switched on, every call must carry
+one.  Otherwise only this machine may call, and no web page on its behalf: a
+browser would send the request of any site it shows to a loopback port.
 """
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from twisted.web.iweb import IRequest
+from wildduck.accounts.tokens import AccessTokens, InvalidToken
+from wildduck.api.call import ROOT, Caller
+from wildduck.api.roles import ROLES
 
-from wildduck.errors import DomainError
-
-
-class InvalidToken(DomainError):
-    """The token is missing or wrong, or the caller needs one."""
-
-    http = (403, "InvalidToken")
-    text = "Invalid accessToken value"
+__all__ = ["Access", "InvalidToken"]
 
 
-def check(request: IRequest, token: str) -> None:
+class Access:
     """
-    @param token: the configured token, C{""} for none.
-    @raise InvalidToken: the caller may not go on.
+    Tells callers by their tokens.
+
+    @ivar tokens: role tokens; C{None} where the application has none.
     """
-    given = _given(request)
-    if token:
-        if given is None or not hmac.compare_digest(given, token.encode()):
+
+    def __init__(
+        self, token: str = "", tokens: AccessTokens | None = None, *, required: bool = False
+    ) -> None:
+        """
+        @param token: the configured token, which makes its holder C{root}; C{""} for none.
+        @param required: no call without a token.
+        """
+        self._token = token.encode("utf-8")
+        self.tokens = tokens
+        self.protected = bool(token) or required
+
+    async def caller(self, request: Any) -> Caller:
+        """
+        Who sent a request.
+
+        @raise InvalidToken: nobody who may.
+        """
+        given = _given(request)
+        if given is not None:
+            if self._token and hmac.compare_digest(given, self._token):
+                return ROOT
+            return await self._holder(given)
+        if self.protected:
             raise InvalidToken()
-    elif given is not None:
-        raise InvalidToken()
-    elif not _is_loopback(request.getClientAddress().host):
-        raise InvalidToken("Without api.token only this machine may call the API")
-    elif request.getHeader(b"origin") is not None or not _is_local_name(request.getHeader(b"host")):
-        raise InvalidToken("Without api.token no web page may call the API")
+        if not _is_loopback(request.getClientAddress().host):
+            raise InvalidToken("Without api.token only this machine may call the API")
+        if request.getHeader(b"origin") is not None or not _is_local_name(request.getHeader(b"host")):
+            raise InvalidToken("Without api.token no web page may call the API")
+        return ROOT
+
+    async def _holder(self, given: bytes) -> Caller:
+        if self.tokens is None:
+            raise InvalidToken()
+        holder = await self.tokens.check(given)
+        if holder.role not in ROLES:
+            raise InvalidToken()
+        return Caller(holder.role, holder.user, holder.token)
 
 
-def _given(request: IRequest) -> bytes | None:
+def _given(request: Any) -> bytes | None:
     """The token as sent: query, then header, then bearer (first found wins)."""
-    query = request.args.get(b"accessToken")
-    if query:
-        return bytes(query[0])
+    _, _, query = request.uri.partition(b"?")
+    if b"accessToken" in query:
+        try:
+            found = dict(reversed(parse_qsl(query.decode("latin-1"), max_num_fields=1000))).get("accessToken")
+        except ValueError:
+            found = None
+        if found:
+            return found.encode("utf-8")
     header = request.getHeader(b"x-access-token")
-    if header is not None:
+    if header:
         return bytes(header)
     scheme, _, bearer = (request.getHeader(b"authorization") or b"").partition(b" ")
-    return bearer.strip() if scheme.lower() == b"bearer" else None
+    token: bytes = bearer.strip()
+    return token or None if scheme.lower() == b"bearer" else None
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,63 +1,98 @@
 """
 The HTTP application: routing, access, errors and answers in one place.
 
-Handlers are coroutines that take the parsed parameters and return the members
-of the answer.  They run detached from the request: Klein cancels a handler
-whose client hangs up, and a change must be whole or absent.
+Handlers run detached from the request: Klein cancels a handler whose client
+hangs up, and a change must be whole or absent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar, cast
 from uuid import uuid4
 
-import msgspec
 from klein import Klein
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.server import Site
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from wildduck.api import access, parameters
+from wildduck import limits
+from wildduck.api import answers, compat, parameters, roles
+from wildduck.api.access import Access
 from wildduck.api.bounded_request import BoundedRequest
+from wildduck.api.call import ROOT, Call, Caller
+from wildduck.api.cors import Cors
+from wildduck.api.roles import Grant, MissingPrivileges
+from wildduck.api.route import Route
 from wildduck.api.schema import Schema
+from wildduck.api.streams import HungUp, Stream, Writer
 from wildduck.errors import BadInput, DomainError, ServerBug
 
-Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+_JSON = b"application/json; charset=utf-8"
+_EVERYTHING = Grant(any=True)
 
 
 class Application:
     """
     Routes with their schemas over one L{Klein}.
 
+    @cvar strict_answers: an answer that does not fit its struct is an error
+        (tests), else it is sent nonetheless and logged.
     @ivar klein: the routing.
+    @ivar routes: all that were added.
     """
 
+    strict_answers: ClassVar[bool] = False
     _log = Logger()
 
-    def __init__(self, token: str = "") -> None:
-        """@param token: the access token, C{""} for none."""
-        self._token = token
+    def __init__(
+        self,
+        access: Access | str = "",
+        *,
+        clock: IReactorTime | None = None,
+        compat_status: bool = False,
+        cors: Iterable[str] = (),
+    ) -> None:
+        """
+        @param access: who may call; text is the configured token, C{""} for none.
+        @param clock: the reactor, if not the global one.
+        @param compat_status: answer with WildDuck's HTTP statuses.
+        @param cors: origins of web pages that may call, C{"*"} for all.
+        """
+        self._access = Access(access) if isinstance(access, str) else access
+        if clock is None:
+            from twisted.internet import reactor
+
+            clock = cast(IReactorTime, reactor)
+        self._clock: IReactorTime = clock
+        self._compat_status = compat_status
+        # Where no token is asked for, no web page may call.
+        self._cors = Cors(cors if self._access.protected else ())
         self._running: set[Deferred[None]] = set()
+        self.routes: list[Route] = []
         self.klein = Klein()
         self.klein.handle_errors(HTTPException)(self._routing_error)
 
-    def add(self, method: str, path: str, schema: Schema, handler: Handler) -> None:
-        """Serve C{METHOD path} with a handler of parsed parameters."""
+    def add(self, route: Route) -> None:
+        """Serve a route."""
+        schema = route.complete()
+        self.routes.append(route)
 
         def serve(request: IRequest, **path_values: str) -> Deferred[None]:
-            return self._detached(self._serve(request, path_values, schema, handler))
+            return self._detached(self._serve(request, path_values, route, schema))
 
         # The endpoint is named, for Klein would tell two by the function's name.
-        self.klein.route(path, methods=[method], endpoint=f"{method} {path}", strict_slashes=True)(serve)
+        self.klein.route(route.path, methods=[route.method], endpoint=route.name, strict_slashes=True)(serve)
 
     def site(self) -> Site:
         """The factory to listen with."""
         site = Site(self.klein.resource(), requestFactory=BoundedRequest, logFormatter=_log_line)
         site.displayTracebacks = False
+        site.most_body = self._most_body  # type: ignore[attr-defined]
         return site
 
     def drained(self) -> Deferred[Any]:
@@ -68,6 +103,15 @@ class Application:
             running.addBoth(_pass_on, wait)
             waits.append(wait)
         return DeferredList(waits)
+
+    def _most_body(self, method: bytes, path: bytes) -> int:
+        """Bytes that the body of a request may have."""
+        try:
+            mapper = self.klein.url_map.bind("")
+            name, _ = mapper.match(path.partition(b"?")[0].decode("utf-8"), method.decode("ascii"))
+        except (HTTPException, ValueError):
+            return limits.API_BODY
+        return next(route.most_body for route in self.routes if route.name == name)
 
     def _detached(self, work: Any) -> Deferred[None]:
         """The outer Deferred may be cancelled, the work goes on."""
@@ -85,29 +129,155 @@ class Application:
         inner.addBoth(done)
         return outer
 
-    async def _serve(self, request: IRequest, path: dict[str, str], schema: Schema, handler: Handler) -> None:
+    async def _serve(self, request: Any, path: dict[str, str], route: Route, schema: Schema) -> None:
         status = 200
         try:
-            access.check(request, self._token)
-            answer = await handler(schema.parse(parameters.merged(request, path)))
+            if any(len(value) > limits.API_PATH_PARAMETER for value in path.values()):
+                raise PathNotFound()
+            call = await self._call(request, path, route, schema)
+            answer = await route.handler(call)
+            if isinstance(answer, Stream):
+                await self._send(request, answer)
+                return
+            body = answers.pretty(self._checked(route, call.permission.hide(answer)))
+        except HungUp:
+            return
         except DomainError as error:
-            status, answer = error_answer(error)
+            status, body = self._refusal(route.name, error)
         except Exception:
             incident = uuid4().hex[:16]
-            self._log.failure("API request failed, reference {incident}", incident=incident)
-            status, answer = error_answer(ServerBug(incident))
-        if not request._disconnected:  # type: ignore[attr-defined]
-            _write(request, status, answer)
+            self._log.failure(
+                "API request {route} failed, reference {incident}", route=route.name, incident=incident
+            )
+            status, body = self._refusal(route.name, ServerBug(incident))
+        if not request._disconnected:
+            # Klein finishes the request when the handler's Deferred fires.
+            self._head(request, status, _JSON, len(body))
+            request.write(body)
 
-    def _routing_error(self, request: IRequest, failure: Failure) -> bytes:
+    async def _call(self, request: Any, path: dict[str, str], route: Route, schema: Schema) -> Call:
+        """@raise DomainError: the caller may not call, or the parameters are wrong."""
+        caller = ROOT if route.permission is None else await self._access.caller(request)
+        if caller.user is not None and path.get("user") == "me":
+            path["user"] = str(caller.user)
+        grant = _permission(route, caller, path.get("user"))
+        raw = bool(route.raw) and _is_raw(route.raw, request.getHeader(b"content-type"))
+        _, _, query = request.uri.partition(b"?")
+        body = None if raw else request.content
+        given = parameters.merged(path, query, request.getHeader(b"content-type"), body)
+        if caller.user is not None and given.get("user") == "me":
+            given["user"] = str(caller.user)
+        if grant.without or grant.only is not None:
+            given = {name: value for name, value in given.items() if name in path or grant.allows(name)}
+        parsed = schema.read(given)
+        return Call(
+            parsed.values,
+            parsed.given,
+            parsed.emptied,
+            caller,
+            grant,
+            request,
+            parsed.values.get("ip") or "",
+            parsed.values.get("sess") or "",
+            request.content if raw else None,
+        )
+
+    def _checked(self, route: Route, answer: Any) -> bytes:
+        """The answer as JSON, held against its struct."""
+        encoded = answers.compact(answer)
+        try:
+            answers.check(encoded, route.answer)  # type: ignore[arg-type]
+        except answers.WrongAnswer as error:
+            if self.strict_answers:
+                raise
+            self._log.error(
+                "{route} answers what its schema does not say: {error}", route=route.name, error=error
+            )
+        return encoded
+
+    async def _send(self, request: Any, stream: Stream) -> None:
+        """
+        Send a stream.
+
+        @raise DomainError: and others, as long as nothing has been sent.
+        """
+        blocks = stream.blocks
+        writer: Writer | None = None
+        try:
+            first = await anext(blocks, b"")
+            if request._disconnected:
+                return
+            self._head(request, 200, stream.content_type.encode("latin-1", "replace"), stream.length)
+            for name, value in stream.headers.items():
+                request.setHeader(name.encode("ascii"), value.encode("ascii"))
+            writer = Writer(request, self._clock)
+            await writer.write(first)
+            async for block in blocks:
+                await writer.write(block)
+            writer.close()
+        except HungUp:
+            pass
+        except Exception:
+            if writer is None:
+                raise
+            self._log.failure("a body could not be sent whole")
+            writer.cut()
+        finally:
+            close = getattr(blocks, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _refusal(self, route: str, error: DomainError) -> tuple[int, bytes]:
+        status, answer = error_answer(error)
+        if self._compat_status:
+            status = compat.status_of(route, answer["code"], status)
+            answer = compat.envelope(status, answer)
+        return status, answers.encode(answer)
+
+    def _routing_error(self, request: Any, failure: Failure) -> bytes:
         error = failure.value
         assert isinstance(error, HTTPException)
         if isinstance(error, MethodNotAllowed):
+            if self._cors.preflight(request, error.valid_methods or ()):
+                request.setResponseCode(204)
+                return b""
             request.setHeader(b"allow", ", ".join(error.valid_methods or ()).encode())
-            return _encode(request, 405, {"error": "The method is not allowed", "code": "MethodNotAllowed"})
-        if error.code is not None and 300 <= error.code < 400 or error.code == 404:
-            return _encode(request, 404, {"error": "The path does not exist", "code": "ResourceNotFound"})
-        return _encode(request, error.code or 400, {"error": error.name, "code": "BadRequest"})
+            refused: DomainError = WrongMethod()
+        elif error.code == 404 or error.code is not None and 300 <= error.code < 400:
+            refused = PathNotFound()
+        else:
+            refused = BadRequest(error.name)
+        status, body = self._refusal("", refused)
+        self._head(request, status, _JSON, len(body))
+        return body
+
+    def _head(self, request: Any, status: int, content_type: bytes, length: int | None) -> None:
+        request.setResponseCode(status)
+        request.setHeader(b"content-type", content_type)
+        if length is not None:
+            request.setHeader(b"content-length", b"%d" % length)
+        request.setHeader(b"x-content-type-options", b"nosniff")
+        self._cors.allow(request)
+
+
+class PathNotFound(DomainError):
+    """Nothing is served under this path."""
+
+    http = (404, "ResourceNotFound")
+    text = "The path does not exist"
+
+
+class WrongMethod(DomainError):
+    """The path has other methods (RFC 9110 §15.5.6)."""
+
+    http = (405, "MethodNotAllowed")
+    text = "The method is not allowed"
+
+
+class BadRequest(DomainError):
+    """What the routing finds wrong with a request."""
+
+    http = (400, "BadRequest")
 
 
 def error_answer(error: DomainError) -> tuple[int, dict[str, Any]]:
@@ -116,7 +286,28 @@ def error_answer(error: DomainError) -> tuple[int, dict[str, Any]]:
     answer: dict[str, Any] = {"error": str(error), "code": code}
     if isinstance(error, BadInput):
         answer["details"] = error.fields
-    return status, answer
+    return status, {**answer, **error.extra}
+
+
+def _permission(route: Route, caller: Caller, user: str | None) -> Grant:
+    """@raise MissingPrivileges: the caller may not call this route, for this account."""
+    if not route.permission:
+        return _EVERYTHING
+    grant = roles.grant_of(caller.role, *route.permission)
+    if grant.any:
+        return grant
+    if caller.user is None:
+        raise MissingPrivileges()
+    if user is not None and user.lower() == str(caller.user) or user is None and route.own:
+        return grant
+    raise MissingPrivileges()
+
+
+def _is_raw(kinds: tuple[str, ...], content_type: bytes | None) -> bool:
+    kind = (content_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
+    if kind in kinds:
+        return True
+    return "*" in kinds and kind not in ("", *parameters.PARSED)
 
 
 def _log_line(_timestamp: str, request: Any) -> str:
@@ -129,17 +320,3 @@ def _log_line(_timestamp: str, request: Any) -> str:
 def _pass_on(result: Any, wait: Deferred[None]) -> Any:
     wait.callback(None)
     return result
-
-
-def _encode(request: IRequest, status: int, answer: dict[str, Any]) -> bytes:
-    body = msgspec.json.format(msgspec.json.encode(answer), indent=2) + b"\n"
-    request.setResponseCode(status)
-    request.setHeader(b"content-type", b"application/json; charset=utf-8")
-    request.setHeader(b"content-length", str(len(body)).encode())
-    request.setHeader(b"x-content-type-options", b"nosniff")
-    return body
-
-
-def _write(request: IRequest, status: int, answer: dict[str, Any]) -> None:
-    # Klein finishes the request when the handler's Deferred fires.
-    request.write(_encode(request, status, answer))

@@ -9,7 +9,10 @@ from uuid import uuid4
 from twisted.internet.interfaces import IReactorTime
 
 import wildduck
+from wildduck.api.answers import Success
 from wildduck.api.application import Application
+from wildduck.api.call import Call
+from wildduck.api.route import Route
 from wildduck.api.schema import Schema
 from wildduck.database import Databases, Redis
 from wildduck.errors import DatabaseFailure, DomainError, Unavailable
@@ -19,6 +22,16 @@ class Unhealthy(DomainError):
     """A database does not answer; the text says which."""
 
     http = (500, "Unhealthy")
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.extra = {"success": False, "version": wildduck.__version__, "message": text}
+
+
+class Health(Success, kw_only=True):
+    """@ivar version: of this server."""
+
+    version: str
 
 
 class HealthApi:
@@ -31,9 +44,13 @@ class HealthApi:
 
     def register(self, application: Application) -> None:
         """Add the route."""
-        application.add("GET", "/health", Schema({}), self.health)
+        route = Route(
+            "GET", "/health", Schema({}), Health, self.health, permission=(), tag="Health",
+            summary="Whether the databases answer and take writes",
+        )  # fmt: skip
+        application.add(route)
 
-    async def health(self, _values: dict[str, Any]) -> dict[str, Any]:
+    async def health(self, _call: Call) -> Health:
         """@raise Unhealthy: with WildDuck's words for what fails."""
         await self._probe("DB is down", self._databases.main.command({"ping": 1}))
         now = datetime.fromtimestamp(self._clock.seconds(), timezone.utc)
@@ -44,7 +61,7 @@ class HealthApi:
         await self._probe(
             "Redis is not writeable/readable", self._redis.execute("HSET", "health", "ping", "pong")
         )
-        return {"success": True, "version": wildduck.__version__}
+        return Health(version=wildduck.__version__)
 
     async def _probe(self, text: str, operation: Any) -> None:
         try:

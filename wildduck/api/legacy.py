@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from wildduck.accounts import Accounts
+from wildduck.api.answers import UNSET, Answer, Success, UnsetType, iso
 from wildduck.api.application import Application
+from wildduck.api.call import Call
+from wildduck.api.route import Method, Route
 from wildduck.api.schema import Boolean, Integer, Schema, String
 from wildduck.database import Redis
 from wildduck.errors import BadInput
@@ -28,6 +32,62 @@ _PASSWORD = Schema({"username": _USERNAME, "password": String(required=True, lon
 _NAME_ONLY = Schema({"username": _USERNAME})
 
 
+class Created(Success, kw_only=True):
+    """@ivar id: of the account."""
+
+    id: str
+    username: str
+
+
+class Named(Success, kw_only=True):
+    """The account that was changed."""
+
+    username: str
+
+
+class AddressAdded(Named, kw_only=True):
+    """@ivar address: as it is stored."""
+
+    address: str
+
+
+class LimitsSet(Named, kw_only=True):
+    """Those limits that were given."""
+
+    quota: int | UnsetType = UNSET
+    recipients: int | UnsetType = UNSET
+    forwards: int | UnsetType = UNSET
+
+
+class Recounted(Named, kw_only=True):
+    """Bytes before and after."""
+
+    previousStorageUsed: int
+    storageUsed: int
+
+
+class ShownAddress(Answer, kw_only=True):
+    """@ivar main: it is the account's default address."""
+
+    id: str
+    address: str
+    main: bool
+    created: str | None
+
+
+class Shown(Named, kw_only=True):
+    """Limits, use and addresses of an account."""
+
+    quota: int
+    storageUsed: int
+    recipients: int
+    forwards: int
+    recipientsLimited: bool
+    recipientsSent: int
+    recipientsTtl: int
+    addresses: list[ShownAddress]
+
+
 class LegacyApi:
     """C{/user} and below: what the first users of the API call."""
 
@@ -38,43 +98,50 @@ class LegacyApi:
 
     def register(self, application: Application) -> None:
         """Add the routes."""
-        application.add("POST", "/user/create", _CREATE, self.create)
-        application.add("POST", "/user/address/create", _ADDRESS, self.add_address)
-        application.add("POST", "/user/quota", _QUOTA, self.set_quota)
-        application.add("POST", "/user/quota/reset", _NAME_ONLY, self.reset_quota)
-        application.add("POST", "/user/password", _PASSWORD, self.set_password)
-        application.add("GET", "/user", _NAME_ONLY, self.show)
+        add(application, "POST", "/user/create", _CREATE, Created, self.create, "create")
+        add(application, "POST", "/user/address/create", _ADDRESS, AddressAdded, self.add_address, "update")
+        add(application, "POST", "/user/quota", _QUOTA, LimitsSet, self.set_quota, "update")
+        add(application, "POST", "/user/quota/reset", _NAME_ONLY, Recounted, self.reset_quota, "update")
+        add(application, "POST", "/user/password", _PASSWORD, Named, self.set_password, "update")
+        add(application, "GET", "/user", _NAME_ONLY, Shown, self.show, "read")
 
-    async def create(self, values: dict[str, Any]) -> dict[str, Any]:
+    async def create(self, call: Call) -> dict[str, Any]:
         """A new account; one whose name is an address receives mail at once."""
         account = await self._accounts.create(
-            values["username"], values["password"], quota=values["quota"], retention=values["retention"]
+            call.values["username"],
+            call.values["password"],
+            quota=call.values["quota"],
+            retention=call.values["retention"],
         )
         return {"success": True, "id": str(account.id), "username": account.username}
 
-    async def add_address(self, values: dict[str, Any]) -> dict[str, Any]:
+    async def add_address(self, call: Call) -> dict[str, Any]:
         """One more address; the first is the main one."""
-        account = await self._accounts.get(values["username"])
-        address = await self._accounts.add_address(account, values["address"], main=values["main"])
+        account = await self._accounts.get(call.values["username"])
+        address = await self._accounts.add_address(account, call.values["address"], main=call.values["main"])
         return {"success": True, "username": account.username, "address": address.address}
 
-    async def set_quota(self, values: dict[str, Any]) -> dict[str, Any]:
+    async def set_quota(self, call: Call) -> dict[str, Any]:
         """
         Set at least one limit, answered as it was given.
 
         @raise BadInput: none is given.
         """
-        given = {key: values[key] for key in ("quota", "recipients", "forwards") if values[key] is not None}
+        given = {
+            key: call.values[key]
+            for key in ("quota", "recipients", "forwards")
+            if call.values[key] is not None
+        }
         if not given:
             text = "quota, recipients or forwards is required"
             raise BadInput(text, dict.fromkeys(("quota", "recipients", "forwards"), text))
-        account = await self._accounts.get(values["username"])
+        account = await self._accounts.get(call.values["username"])
         await self._accounts.set_limits(account, **given)
         return {"success": True, "username": account.username, **given}
 
-    async def reset_quota(self, values: dict[str, Any]) -> dict[str, Any]:
+    async def reset_quota(self, call: Call) -> dict[str, Any]:
         """Count the stored bytes anew."""
-        account = await self._accounts.get(values["username"])
+        account = await self._accounts.get(call.values["username"])
         before, after = await self._store.quota.recount(account.id)
         return {
             "success": True,
@@ -83,15 +150,15 @@ class LegacyApi:
             "storageUsed": max(0, after),
         }
 
-    async def set_password(self, values: dict[str, Any]) -> dict[str, Any]:
+    async def set_password(self, call: Call) -> dict[str, Any]:
         """Replace the master password."""
-        account = await self._accounts.get(values["username"])
-        await self._accounts.set_password(account, values["password"])
+        account = await self._accounts.get(call.values["username"])
+        await self._accounts.set_password(account, call.values["password"])
         return {"success": True, "username": account.username}
 
-    async def show(self, values: dict[str, Any]) -> dict[str, Any]:
+    async def show(self, call: Call) -> dict[str, Any]:
         """Limits, use and addresses of an account."""
-        account = await self._accounts.get(values["username"])
+        account = await self._accounts.get(call.values["username"])
         addresses = await self._accounts.addresses(account)
         sent = _number(await self._redis.execute("GET", f"wdr:{account.id}"))
         ttl = _number(await self._redis.execute("TTL", f"wdr:{account.id}"))
@@ -106,10 +173,31 @@ class LegacyApi:
             "recipientsSent": sent,
             "recipientsTtl": max(0, ttl),
             "addresses": [
-                {"id": str(one.id), "address": one.address, "main": one.main, "created": one.created}
+                {"id": str(one.id), "address": one.address, "main": one.main, "created": _time(one.created)}
                 for one in addresses
             ],
         }
+
+
+def add(
+    application: Application,
+    method: Method,
+    path: str,
+    schema: Schema,
+    answer: type[Success],
+    handler: Any,
+    action: str,
+) -> None:
+    """A route of this API, for roles that manage every account."""
+    summary = (handler.__doc__ or "").strip().splitlines()[0]
+    application.add(
+        Route(method, path, schema, answer, handler, ("users", action), tag="API of 2017", summary=summary)
+    )
+
+
+def _time(value: object) -> str | None:
+    """A stored time; C{None} for a missing or odd one."""
+    return iso(value) if isinstance(value, datetime) else None
 
 
 def _number(value: object) -> int:

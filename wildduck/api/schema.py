@@ -1,113 +1,112 @@
 """
-What an endpoint takes, as values that check one field each.
+What an endpoint takes.
 
-Unlike decoders that stop at the first error, L{Schema.parse} looks at every
+Unlike decoders that stop at the first error, L{Schema.read} looks at every
 field, for an API error names all that failed (spec/api.md 'Error envelope').
-The rules of what counts as a number, a boolean or as absent are those that
-WildDuck's clients know (spec/differences.md G, 'Merged-parameter rules').
 """
 
 from __future__ import annotations
 
-import re
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wildduck.api.fields import (
+    Boolean,
+    Choice,
+    Date,
+    Field,
+    Id,
+    Integer,
+    ListOf,
+    NestedFailures,
+    Number,
+    Object,
+    Path,
+    String,
+    is_absent,
+)
 from wildduck.errors import BadInput
 
-#: Numbers outside are not exact in JavaScript clients.
-SAFE_INTEGER = 2**53 - 1
+__all__ = [
+    "Boolean",
+    "Choice",
+    "Date",
+    "Field",
+    "Id",
+    "Integer",
+    "ListOf",
+    "Number",
+    "Object",
+    "Parsed",
+    "Schema",
+    "String",
+]
 
-_DECIMAL = re.compile(r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,3})?\Z")
-_TRUE = frozenset(("y", "true", "yes", "on", "1"))
-_FALSE = frozenset(("n", "false", "no", "off", "0"))
-#: Taken by every endpoint, used for logs only (spec/api.md 'Extra params').
-_EVERYWHERE = ("sess", "ip", "accessToken")
-
-
-@dataclass(frozen=True)
-class Field:
-    """
-    One parameter.
-
-    @ivar required: its absence is an error.
-    @ivar default: what stands for an absent one.
-    """
-
-    required: bool = False
-    default: Any = None
-
-    def parse(self, value: Any) -> Any:
-        """@raise ValueError: with the rest of a sentence that begins with the field's name."""
-        return value
+#: Characters of a name that is not allowed, as it is said back.
+_SHOWN = 255
+#: Failures that are said; a body can have a million unknown names.
+_MOST_FAILURES = 100
 
 
-@dataclass(frozen=True)
-class String(Field):
-    """A string; scalars of other types are not turned into one. Lengths count UTF-16 units."""
-
-    longest: int = 255
-    shortest: int = 1
+@dataclass(frozen=True, kw_only=True)
+class IpAddress(Field):
+    """An IPv4 or IPv6 address without a prefix length or a zone."""
 
     def parse(self, value: Any) -> str:
         if not isinstance(value, str):
             raise ValueError("must be a string")
-        if len(value) > self.longest or len(value.encode("utf-16-le", "surrogatepass")) > 2 * self.longest:
-            raise ValueError(f"must be at most {self.longest} characters long")
-        if len(value) < self.shortest:
-            raise ValueError(f"must be at least {self.shortest} characters long")
-        if any("\ud800" <= c <= "\udfff" for c in value):
-            raise ValueError("must be valid Unicode")
+        try:
+            if "%" in value:
+                raise ValueError
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError(
+                "must be a valid ip address of one of the following versions [ipv4, ipv6]"
+                " with a forbidden CIDR"
+            ) from None
         return value
 
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 
-@dataclass(frozen=True)
-class Integer(Field):
-    """A whole number, also as decimal text."""
 
-    least: int = 0
-    most: int = SAFE_INTEGER
-
-    def parse(self, value: Any) -> int:
-        if isinstance(value, str):
-            text = value.strip()
-            if not _DECIMAL.match(text):
-                raise ValueError("must be a number")
-            value = int(text) if text.lstrip("+-").isdigit() else float(text)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError("must be a number")
-        if abs(value) > SAFE_INTEGER or value != int(value):
-            raise ValueError("must be a whole and safe number")
-        if not self.least <= value <= self.most:
-            raise ValueError(f"must be between {self.least} and {self.most}")
-        return int(value)
+#: Taken by nearly every endpoint, used for logs only (spec/api.md 'Extra params').
+EXTRA: Mapping[str, Field] = {
+    "sess": String(longest=255, about="Session identifier for the logs"),
+    "ip": IpAddress(about="IP address for the logs"),
+}
 
 
 @dataclass(frozen=True)
-class Boolean(Field):
-    """C{true}, C{false} or one of the words that stand for them, in any case."""
+class Parsed:
+    """
+    The parameters of one request.
 
-    def parse(self, value: Any) -> bool:
-        if isinstance(value, bool):
-            return value
-        word = str(value).lower() if isinstance(value, (str, int)) else ""
-        if word in _TRUE:
-            return True
-        if word in _FALSE:
-            return False
-        raise ValueError("must be a boolean")
+    @ivar values: every declared field with its value or default.
+    @ivar given: names that came with a value.
+    @ivar emptied: names that came as an empty string.
+    """
+
+    values: dict[str, Any]
+    given: frozenset[str]
+    emptied: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Schema:
     """
-    The parameters of one endpoint; unknown ones are an error.
+    The parameters of one endpoint.
 
     @ivar fields: by parameter name.
+    @ivar loose: unknown parameters are ignored, else an error.
+    @ivar extras: C{sess} and C{ip} are taken too.
     """
 
     fields: Mapping[str, Field]
+    loose: bool = False
+    extras: bool = True
 
     def parse(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -115,22 +114,80 @@ class Schema:
 
         @raise BadInput: with every failed field.
         """
-        failed: dict[str, str] = {}
+        return self.read(parameters).values
+
+    def all_fields(self) -> Mapping[str, Field]:
+        """Declared fields and the extra ones."""
+        return {**EXTRA, **self.fields} if self.extras else self.fields
+
+    def read(self, parameters: Mapping[str, Any]) -> Parsed:
+        """
+        As L{parse}, with what was given.
+
+        @raise BadInput: with every failed field.
+        """
+        failed: dict[Path, str] = {}
         values: dict[str, Any] = {}
+        given: list[str] = []
+        emptied: list[str] = []
         for name, field in self.fields.items():
-            value = parameters.get(name)
-            if value is None or value == "":
+            if name not in parameters or is_absent(parameters[name]):
                 values[name] = field.default
                 if field.required:
-                    failed[name] = f"{name} is required"
+                    failed[(name,)] = "is required"
+                elif name in parameters:
+                    emptied.append(name)
                 continue
-            try:
-                values[name] = field.parse(value)
-            except ValueError as error:
-                failed[name] = f"{name} {error}"
-        for name in parameters:
-            if name not in self.fields and name not in _EVERYWHERE:
-                failed[name[:255]] = f"{name[:255]} is not allowed"
+            self._read_one(name, field, parameters[name], values, failed)
+            given.append(name)
+        self._read_others(parameters, values, failed)
         if failed:
-            raise BadInput(". ".join(failed.values()), failed)
-        return values
+            raise bad_input(failed)
+        return Parsed(values, frozenset(given), frozenset(emptied))
+
+    def _read_others(
+        self, parameters: Mapping[str, Any], values: dict[str, Any], failed: dict[Path, str]
+    ) -> None:
+        for name, value in parameters.items():
+            if name in self.fields:
+                continue
+            if self.extras and name in EXTRA:
+                if not is_absent(value):
+                    self._read_one(name, EXTRA[name], value, values, failed)
+            elif not self.loose:
+                if len(failed) > _MOST_FAILURES:
+                    break
+                failed[(name[:_SHOWN],)] = "is not allowed"
+
+    @staticmethod
+    def _read_one(
+        name: str, field: Field, value: Any, values: dict[str, Any], failed: dict[Path, str]
+    ) -> None:
+        try:
+            values[name] = field.read(value)
+        except NestedFailures as error:
+            failed.update({(name, *path): text for path, text in error.failures.items()})
+        except ValueError as error:
+            failed[(name,)] = str(error)
+
+
+def bad_input(failed: Mapping[Path, str]) -> BadInput:
+    """The error that names every failed field, in the envelope's form."""
+    said = {path: f'"{_label(path)}" {text}' for path, text in list(failed.items())[:_MOST_FAILURES]}
+    return BadInput(
+        ". ".join(said.values()),
+        {_sayable(",".join(str(part) for part in path)): text for path, text in said.items()},
+    )
+
+
+def _label(path: Path) -> str:
+    """C{targets[0].value}"""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return _sayable(text)
+
+
+def _sayable(text: str) -> str:
+    """Without lone surrogates, which JSON from outside can name but UTF-8 can not."""
+    return text.encode("utf-8", "replace").decode("utf-8")
