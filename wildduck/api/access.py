@@ -79,9 +79,9 @@ def _given(request: Any) -> bytes | None:
     header = request.getHeader(b"x-access-token")
     if header:
         return bytes(header)
-    scheme, _, bearer = (request.getHeader(b"authorization") or b"").partition(b" ")
-    token: bytes = bearer.strip()
-    return token or None if scheme.lower() == b"bearer" else None
+    authorization: bytes = request.getHeader(b"authorization") or b""
+    scheme, _, bearer = authorization.partition(b" ")
+    return bearer.strip() or None if scheme.lower() == b"bearer" else None
 
 
 def _is_loopback(host: str) -> bool:
