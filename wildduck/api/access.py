@@ -71,11 +71,12 @@ def _given(request: Any) -> bytes | None:
     _, _, query = request.uri.partition(b"?")
     if b"accessToken" in query:
         try:
-            found = dict(reversed(parse_qsl(query.decode("latin-1"), max_num_fields=1000))).get("accessToken")
+            pairs = parse_qsl(query.decode("latin-1"), max_num_fields=1000)
         except ValueError:
-            found = None
-        if found:
-            return found.encode("utf-8")
+            pairs = []
+        for name, value in pairs:
+            if name == "accessToken":
+                return bytes(value, "utf-8")
     header = request.getHeader(b"x-access-token")
     if header:
         return bytes(header)
