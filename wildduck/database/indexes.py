@@ -303,9 +303,13 @@ _OPERATION = (
         "tasks",
         ("task", "locked lockedUntil"),
         ("task_data_user", "task data.user"),
+    ),
+    *_lean(
+        "tasks",
         (
             "clear_folder_task",
             "task data.user data.mailbox",
+            "a mailbox is cleared once",
             {"unique": True, "partialFilterExpression": {"task": "clear-folder"}},
         ),
     ),

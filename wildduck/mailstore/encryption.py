@@ -23,8 +23,7 @@ _PKCS7 = ("pkcs7-mime", "x-pkcs7-mime")
 _ENVELOPED = ("enveloped-data", "authEnveloped-data", "authenveloped-data")
 _TYPE = "mimeTree.parsedHeader.content-type"
 #: What L{is_encrypted} says, as a filter.
-_IN_CLEAR: dict[str, Any] = {
-    "flags": {"$ne": DRAFT},
+_NOT_ENCRYPTED: dict[str, Any] = {
     "$nor": [
         {f"{_TYPE}.type": "multipart", f"{_TYPE}.subtype": "encrypted"},
         {
@@ -34,6 +33,7 @@ _IN_CLEAR: dict[str, Any] = {
         },
     ],
 }
+_IN_CLEAR: dict[str, Any] = {"flags": {"$ne": DRAFT}, **_NOT_ENCRYPTED}
 
 
 def is_encrypted(tree: Mapping[str, Any]) -> bool:
@@ -73,3 +73,15 @@ async def check_none_in_clear(backend: Backend, mailbox: Mailbox, uids: Sequence
         some = {**uid_filter(mailbox.id, uids[start : start + BATCH_ROWS]), **_IN_CLEAR}
         if await backend.main.find_one("messages", some, projection={"_id": True}) is not None:
             raise CannotDo("Messages that are to be encrypted there can not be copied or moved")
+
+
+async def check_no_draft_in_clear(backend: Backend, mailbox: Mailbox, uids: Sequence[int]) -> None:
+    """
+    @param uids: ascending, at most L{BATCH_ROWS}, of messages that shall be drafts no more.
+    @raise CannotDo: one of them would have to be encrypted then.
+    """
+    if not uids:
+        return
+    some = {**uid_filter(mailbox.id, uids), "flags": DRAFT, **_NOT_ENCRYPTED}
+    if await backend.main.find_one("messages", some, projection={"_id": True}) is not None:
+        raise CannotDo("Messages that are to be encrypted there can not cease to be drafts")

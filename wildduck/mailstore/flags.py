@@ -26,7 +26,7 @@ from wildduck.mailstore.values import FlagsByUid, Mailbox, Stored, number
 _ROW = dict.fromkeys(("_id", "user", "mailbox", "uid", "modseq", "flags", "thread", "unseen"), True)
 
 #: Mailboxes in which a message that is undeleted does not become searchable (spec/schema.md 'messages').
-_UNSEARCHABLE = frozenset({"\\Junk", "\\Trash"})
+UNSEARCHABLE = frozenset({"\\Junk", "\\Trash"})
 
 
 def changed_flags(stored: Iterable[str], mode: str, flags: Sequence[str]) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def flag_update(mode: str, flags: Sequence[str], modseq: int, *, searchable: boo
     elif mode == "+":
         new = with_flags(flags)
     else:
-        new = {"$filter": {"input": _STORED, "cond": {"$not": {"$in": ["$$this", given]}}}}
+        new = {"$filter": {"input": STORED_FLAGS, "cond": {"$not": {"$in": ["$$this", given]}}}}
     kept = {"$ifNull": ["$searchable", "$$REMOVE"]}
     undeleted = {"$cond": ["$undeleted", kept, True]} if searchable else kept
     return [
@@ -61,14 +61,14 @@ def flag_update(mode: str, flags: Sequence[str], modseq: int, *, searchable: boo
     ]
 
 
-_STORED = {"$cond": [{"$isArray": "$flags"}, "$flags", []]}
+STORED_FLAGS = {"$cond": [{"$isArray": "$flags"}, "$flags", []]}
 
 
 def with_flags(flags: Sequence[str]) -> dict[str, Any]:
     """The expression for a message's flags and these, none twice."""
     given = {"$literal": list(flags)}
-    missing = {"$filter": {"input": given, "cond": {"$not": {"$in": ["$$this", _STORED]}}}}
-    return {"$concatArrays": [_STORED, missing]}
+    missing = {"$filter": {"input": given, "cond": {"$not": {"$in": ["$$this", STORED_FLAGS]}}}}
+    return {"$concatArrays": [STORED_FLAGS, missing]}
 
 
 def mirror_fields(*, searchable: Any = True) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class _Job:
         filter: dict[str, Any] = {"mailbox": self.mailbox.id, "uid": {"$in": uids}}
         if self._since is not None:
             filter["modseq"] = {"$lte": self._since}
-        searchable = self.mailbox.special_use not in _UNSEARCHABLE
+        searchable = self.mailbox.special_use not in UNSEARCHABLE
         update = flag_update(self.mode, self.flags, allocation.modseq, searchable=searchable)
         await self._backend.main.update_many("messages", filter, update, group=group)
 

@@ -62,14 +62,18 @@ class Removal:
         self._attachments = attachments
         self._quota = quota
 
-    def is_archived(self, row: dict[str, Any]) -> bool:
-        """Whether a message that is removed is kept in C{archived} (spec/schema.md §7)."""
-        return (
-            self._backend.settings.storage.archive
-            and DRAFT not in (row.get("flags") or ())
-            and not row.get("copied")
-            and not row.get("userDeleted")
-        )
+    def is_archived(self, row: dict[str, Any], archive: bool | None = None) -> bool:
+        """
+        Whether a message that is removed is kept in C{archived} (spec/schema.md §7).
+
+        @param archive: C{False}: no; C{True}: also one that has been copied (the
+            API's rule: all but drafts).
+        """
+        if archive is False or not self._backend.settings.storage.archive:
+            return False
+        if DRAFT in (row.get("flags") or ()) or row.get("userDeleted"):
+            return False
+        return archive is True or not row.get("copied")
 
     async def remove(
         self,
@@ -77,6 +81,8 @@ class Removal:
         rows: list[dict[str, Any]],
         session: str | None,
         only: Mapping[str, Any] | None = None,
+        *,
+        archive: bool | None = None,
     ) -> list[int]:
         """
         Remove messages of one mailbox.
@@ -86,13 +92,15 @@ class Removal:
             which the clients are to be told.
         @param session: id of the session that does it and needs no telling.
         @param only: a filter; messages that no longer match it at the last moment stay.
+        @param archive: see L{is_archived}.
         @return: UIDs of those that are gone.
         """
         assert len(rows) <= BATCH_ROWS
         if not rows:
             return []
-        archived = await self._archive([row for row in rows if self.is_archived(row)])
-        rows = [row for row in rows if not self.is_archived(row) or row["_id"] in archived]
+        kept = {row["_id"] for row in rows if self.is_archived(row, archive)}
+        archived = await self._archive([row for row in rows if row["_id"] in kept])
+        rows = [row for row in rows if row["_id"] not in kept or row["_id"] in archived]
         if not rows:
             return []
         allocation = await self._allocate(mailbox, len(rows))

@@ -24,10 +24,11 @@ from wildduck.events import Notifier
 from wildduck.events.notifier import CommandListener, Listener
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.limits import BATCH_ROWS
-from wildduck.mailstore import deletion, oldest_shown, prepared
+from wildduck.mailstore import clearing, deletion, oldest_shown, prepared, selection
 from wildduck.mailstore.append import Appender, internal_date as as_internal_date
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.clearing import Cleared, Scheduled
 from wildduck.mailstore.collector import Collector
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.copying import Copier
@@ -46,6 +47,8 @@ from wildduck.mailstore.removal import Removal
 from wildduck.mailstore.search import Search
 from wildduck.mailstore.search.keys import Key
 from wildduck.mailstore.search.run import Found
+from wildduck.mailstore.selection import Selection
+from wildduck.mailstore.updates import Change, Updater
 from wildduck.mailstore.values import Appended, Copied, Mailbox, Status, Stored
 from wildduck.mailstore.verifier import Verifier
 from wildduck.mailstore.view import View
@@ -90,6 +93,7 @@ class MailStore:
         self._open = OpenIndexes(self._backend)
         self._appender = Appender(self._backend, self._attachments, self.quota)
         self._flags = FlagStore(self._backend)
+        self._updater = Updater(self._backend)
         self._search = Search(self._backend)
         self._removal = Removal(self._backend, self._attachments, self.quota)
         self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)
@@ -361,6 +365,76 @@ class MailStore:
             else:
                 uids = await self._uids({"mailbox": target.id, "flags": DELETED})
         return await expunge(self._backend, self._removal, target, uids, _session(session))
+
+    # --- changing as the API does it ------------------------------------------------------
+
+    async def update(
+        self, mailbox: Mailbox, selected: Selection, change: Change, *, session: str | bytes = ""
+    ) -> int:
+        """
+        Change flags, expiry and metaData of messages.
+
+        @return: messages that were there, changed or as wanted already.
+        @raise CannotDo: a message in clear would cease to be a draft where messages are to be encrypted.
+        @raise Unavailable: some messages may have been changed.
+        """
+        return await self._updater.update(mailbox, selected, change, _session(session))
+
+    async def move_and_update(
+        self,
+        mailbox: Mailbox,
+        selected: Selection,
+        target: Mailbox,
+        change: Change,
+        *,
+        session: str | bytes = "",
+    ) -> Copied:
+        """
+        Move messages, and change them where they are then.
+
+        Flags that are only added come with the move itself.
+
+        @raise DomainError: see L{move} and L{update}; when the move is refused
+            nothing has changed.
+        """
+        uids = await selection.uids(self._backend, mailbox, selected)
+        if not uids:
+            return Copied(target.uid_validity, (), ())
+        await self._updater.check(mailbox, Selection.of(uids), change, target)
+        moved = await self.move(mailbox, uids, target, session=session, add_flags=change.added)
+        if moved.target and (change.removed or change.fields):
+            where = await self.mailboxes.get_by_id(target.user, target.id)
+            await self._updater.update(where, Selection.of(moved.target), change, _session(session))
+        return moved
+
+    async def clear(
+        self,
+        mailbox: Mailbox,
+        selected: Selection | None = None,
+        *,
+        archive: bool = True,
+        session: str | bytes = "",
+    ) -> Cleared:
+        """
+        Remove messages, with or without C{\\Deleted}.
+
+        @param selected: C{None} for all that are there now.
+        @param archive: keep them in C{archived} for a while; drafts never are.
+        @raise InUse: another session moves or removes messages for too long.
+        @raise Unavailable: some may be gone.
+        """
+        return await clearing.clear(
+            self._backend,
+            self._removal,
+            mailbox,
+            selected or Selection(),
+            archive=archive,
+            session=_session(session),
+        )
+
+    async def schedule_clear(self, mailbox: Mailbox, *, archive: bool = True) -> Scheduled:
+        """See L{clearing.schedule}."""
+        return await clearing.schedule(self._backend, mailbox, archive=archive)
 
     async def rename(
         self, user: ObjectId, path: str, target: str, *, user_retention: int = 0, session: str | bytes = ""
