@@ -15,7 +15,7 @@ from wildduck import limits
 from wildduck.accounts import Accounts
 from wildduck.config import Settings
 from wildduck.database import Databases, Redis
-from wildduck.events import Notifier
+from wildduck.events import Notifier, WorkerChannels
 from wildduck.mailstore.store import MailStore
 from wildduck.threads import BoundedPool
 
@@ -55,7 +55,8 @@ class Domain:
         self._closers.append(self.redis.close)
         if ensure_indexes:
             await self.databases.ensure_indexes(mixed_cluster=settings.mongo.mixed_cluster)
-        self.notifier = Notifier(self.redis)
+        workers = WorkerChannels(self.redis, self.databases.main) if settings.mongo.mixed_cluster else None
+        self.notifier = Notifier(self.redis, workers)
         mime_pool = self._pool("mime", settings.limits.mime_threads, limits.MIME_QUEUE)
         password_pool = self._pool("passwords", settings.limits.password_threads, limits.PASSWORD_QUEUE)
         self.store = MailStore(self.databases, self.redis, self.notifier, settings, reactor, mime_pool)
@@ -82,7 +83,7 @@ class Domain:
                 self._log.failure("a connection or pool did not end in order")
 
     async def _stop_notifier(self) -> None:
-        self.notifier.stop()
+        await self.notifier.leave()
 
     def _pool(self, name: str, threads: int, queue: int) -> BoundedPool:
         pool = BoundedPool(self._reactor, name, threads, queue)

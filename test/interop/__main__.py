@@ -35,7 +35,7 @@ from test.interop import (
     workers,
 )
 from test.interop.case import Case, Failed, Setting, Skipped
-from test.interop.mixed import corpus as mixed_corpus
+from test.interop.mixed import announced, corpus as mixed_corpus
 from test.interop.programs import Missing
 from test.support.server_process import ServerProcess, automatic_ports
 
@@ -75,6 +75,9 @@ CASES = (
     Case("imapclient-tls", workers.imapclient_tls),
     Case("dovecot", comparison.dovecot_structures),
     Case("wildduck-corpus", mixed_corpus.served_there),
+    Case("wildduck-announces", announced.from_here),
+    Case("wildduck-announced", announced.from_there),
+    Case("wildduck-workers", announced.by_worker_channels),
 )
 
 #: POP3 clients shall see all of a large mailbox.

@@ -107,6 +107,17 @@ class MailboxTests(StoreCase):
         self.assertEqual(1, self.db.journal.count_documents({"mailbox": mailbox.id, "command": "DELETE"}))
         await self.fails(MailboxNotFound, self.get("Foo"))
 
+    async def test_delete_ends_sessions_of_wildduck(self) -> None:
+        """It is told with DROP, as its own sessions tell each other."""
+        mailbox = await self.store.mailboxes.create(self.account.id, "Foo")
+        dropped: list[Any] = []
+        self.node.notifier.listen(self.account.id, lambda: None, dropped.append)
+        await self.node.redis.subscribed("wd_events")
+        await self.store.mailboxes.delete(self.account.id, mailbox)
+        while not dropped:
+            await self.node.redis.execute("PING")
+        self.assertEqual([{"command": "DROP", "mailbox": str(mailbox.id)}], dropped)
+
     async def test_listed(self) -> None:
         """What clients are shown, of documents with few fields too; not what is hidden."""
         user = ObjectId()

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from wildduck.events.notifier import Notifier
+from wildduck.events.worker_channels import WorkerChannels
 
-__all__ = ["Notifier"]
+__all__ = ["Notifier", "WorkerChannels"]

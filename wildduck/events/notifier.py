@@ -5,7 +5,8 @@ The journal in MongoDB is the truth; a ping only says when to look, and may be
 lost (store.md §2).  The form is WildDuck's (spec/schema.md §10): a JSON object
 on C{wd_events} whose C{e} is the user's id, without C{p}.  WildDuck gathers
 pings for 100 ms before it sends one; here the first goes out at once, and
-those that come while it is on its way are sent together after it.
+those that come while it is on its way are sent together after it.  Beside WildDuck
+pings go by its worker channels where it uses them (L{wildduck.events.worker_channels}).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from twisted.logger import Logger
 
 from wildduck.database import Redis
 from wildduck.errors import DomainError
+from wildduck.events.worker_channels import WorkerChannels
 from wildduck.limits import UNSENT_PINGS
 
 CHANNEL = "wd_events"
@@ -41,8 +43,10 @@ class Notifier:
 
     log = Logger()
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, workers: WorkerChannels | None = None) -> None:
+        """@param workers: in a mixed cluster."""
         self._redis = redis
+        self._workers = workers
         #: Tells our own pings when they come back; their listeners were told at once.
         self._origin = os.urandom(6).hex()
         self._listeners: dict[ObjectId, list[Listener]] = {}
@@ -51,19 +55,30 @@ class Notifier:
         self._sending: dict[ObjectId, bool] = {}
         #: Users whose ping did not go out: another server may be back at Redis before this one.
         self._unsent: set[ObjectId] = set()
-        self._end: Callable[[], None] | None = None
+        self._ends: list[Callable[[], None]] = []
         redis.when_connected(self._send_again)
 
     def start(self) -> None:
         """Hear the pings of others."""
-        if self._end is None:
-            self._end = self._redis.subscribe(CHANNEL, self._heard, self._gap)
+        if self._ends:
+            return
+        self._ends.append(self._redis.subscribe(CHANNEL, self._heard, self._gap))
+        if self._workers is not None:
+            self._ends.append(self._redis.subscribe(self._workers.channel, self._heard, self._gap))
+            self._workers.start(self._listeners.keys)
 
     def stop(self) -> None:
         """Hear them no more."""
-        if self._end is not None:
-            self._end()
-            self._end = None
+        while self._ends:
+            self._ends.pop()()
+        if self._workers is not None:
+            self._workers.stop()
+
+    async def leave(self) -> None:
+        """L{stop}, and let WildDuck know that this worker serves nobody any more."""
+        self.stop()
+        if self._workers is not None:
+            await self._workers.leave_all()
 
     # --- telling -------------------------------------------------------------------
 
@@ -88,7 +103,7 @@ class Notifier:
         payload = json.dumps({"e": str(user), "o": self._origin}, separators=(",", ":")).encode("ascii")
         try:
             while True:
-                await self._redis.publish(CHANNEL, payload)
+                await self._publish(user, payload)
                 if not self._sending[user]:
                     return
                 self._sending[user] = False
@@ -106,6 +121,13 @@ class Notifier:
         for user in users:
             self._ping(user)
 
+    async def _publish(self, user: ObjectId, payload: bytes) -> None:
+        channels = [CHANNEL]
+        if self._workers is not None and await self._workers.used():
+            channels = await self._workers.serving(user)
+        for channel in channels:
+            await self._redis.publish(channel, payload)
+
     async def log_out(self, user: ObjectId, reason: str) -> None:
         """
         End all sessions of an account, on every server, WildDuck's too.
@@ -114,11 +136,25 @@ class Notifier:
 
         @param reason: what their clients are told.
         """
-        ping = {"e": str(user), "p": {"command": "LOGOUT", "reason": reason}}
-        try:
-            await self._redis.publish(CHANNEL, json.dumps(ping, separators=(",", ":")).encode("ascii"))
-        except DomainError:
+        if not await self._command(user, {"command": "LOGOUT", "reason": reason}):
             self.log.warn("the sessions of account {user} could not be ended", user=str(user))
+
+    async def drop(self, user: ObjectId, mailbox: ObjectId) -> None:
+        """
+        End WildDuck's sessions in a mailbox that was deleted.
+
+        Ours find out by themselves, with the ping that follows.
+        """
+        await self._command(user, {"command": "DROP", "mailbox": str(mailbox)})
+
+    async def _command(self, user: ObjectId, command: dict[str, Any]) -> bool:
+        """@return: whether it was sent."""
+        ping = {"e": str(user), "p": command}
+        try:
+            await self._publish(user, json.dumps(ping, separators=(",", ":")).encode("ascii"))
+        except DomainError:
+            return False
+        return True
 
     def _failed(self, failure: Any) -> None:
         self.log.failure("a ping was not sent", failure)
@@ -137,6 +173,8 @@ class Notifier:
         @return: call it to be told no more.
         """
         self.start()
+        if self._workers is not None and user not in self._listeners:
+            self._workers.serve(user, lambda: self.wake(user))
         self._listeners.setdefault(user, []).append(callback)
         if on_command is not None:
             self._command_listeners.setdefault(user, []).append(on_command)
@@ -145,6 +183,8 @@ class Notifier:
             _remove(self._listeners, user, callback)
             if on_command is not None:
                 _remove(self._command_listeners, user, on_command)
+            if self._workers is not None and user not in self._listeners:
+                self._workers.leave(user)
 
         return unlisten
 

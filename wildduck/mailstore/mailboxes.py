@@ -280,6 +280,7 @@ class Mailboxes:
         entry = mailbox_entry("DELETE", user, mailbox.id, None, mailbox.modify_index, self._backend.now())
         await main.insert_one("journal", entry, durable=True)
         self._backend.background(counters.forget(self._backend.redis, mailbox.id))
+        self._backend.background(self._backend.notifier.drop(user, mailbox.id))
         self._backend.background(self._backend.changed(user))
 
 
