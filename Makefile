@@ -3,6 +3,7 @@
 # make lint      ruff, mypy and the floors
 # make interop   other people's programs against the server
 # make soak      1,000 generated messages, memory, how soon changes are told, sessions at random
+# make bench     this server beside WildDuck and Dovecot, in numbers
 #
 # All of them make .venv first (PYTHON chooses the interpreter, 3.10 or later).
 
@@ -11,6 +12,7 @@ VENV ?= .venv
 RUN_ARGS ?=
 TEST_ARGS ?=
 INTEROP_ARGS ?=
+BENCH_ARGS ?=
 
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # The default editable install hides Twisted's plugin folder; this kind does not.
@@ -18,7 +20,7 @@ EDITABLE = --config-settings editable_mode=compat --editable
 # Twisted lists its plugins in a file beside them: here, or the first run would.
 PLUGINS = @$(VENV)/bin/python -c 'from twisted.plugin import IPlugin, getPlugins; list(getPlugins(IPlugin))'
 
-.PHONY: run test lint interop soak clean
+.PHONY: run test lint interop soak bench clean
 
 run: $(VENV)/.for-run
 	@exec $(VENV)/bin/python -m wildduck.command_line.demonstration $(RUN_ARGS)
@@ -41,6 +43,9 @@ interop: $(VENV)/.for-test
 
 soak: $(VENV)/.for-test
 	$(VENV)/bin/python -m test.soak
+
+bench: $(VENV)/.for-test
+	$(VENV)/bin/python -m bench $(BENCH_ARGS)
 
 clean:
 	rm -rf build dist .interop *.egg-info twisted/plugins/dropin.cache

@@ -12,6 +12,8 @@ _PACKAGES = {
     "curl": ["curl"],
     "openssl": ["openssl"],
     "dovecot": ["dovecot-imapd"],
+    "/usr/lib/dovecot/lmtp": ["dovecot-lmtpd"],
+    "/usr/lib/dovecot/pop3": ["dovecot-pop3d"],
     "mbsync": ["isync"],
     "offlineimap": ["offlineimap3"],
     "imapfilter": ["imapfilter"],
@@ -20,6 +22,7 @@ _PACKAGES = {
     "fetchmail": ["fetchmail"],
     "getmail": ["getmail6"],
     "mpop": ["mpop"],
+    "wrk": ["wrk"],
 }
 _INSTALL_SECONDS = 600
 _updated = False
@@ -33,6 +36,7 @@ def find(name: str) -> str:
     """
     The path of a program.
 
+    @param name: a name to be looked for on PATH, or a path.
     @raise Missing: it is not there, and can't be installed.
     """
     path = _path(name)
