@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given, settings, strategies as st
 from twisted.trial import unittest
 
 from wildduck.mime import intro
+
+#: Of HTML, whose text has links, quotes, brackets over several lines, lines of one character.
+_PIECES = (
+    *("WORD ", "<p>WORD", "<br>", "[", "]", "[WORD", "] WORD", "<hr>", "<br>====<br>", "<br>> WORD<br>"),
+    *(
+        '<a href="http://example.net/WORD">',
+        "</a>",
+        "<blockquote>",
+        "</blockquote>",
+        "<li>WORD",
+        "<pre>a\n[b\n",
+    ),
+    *("</pre>", "\U0001f600 ", "<h1>WORD</h1>", '<img src="WORD" alt="x">', "one two three four five six "),
+)
 
 
 class IntroTests(unittest.TestCase):
@@ -39,6 +55,18 @@ class IntroTests(unittest.TestCase):
         ):
             self.assertEqual(len(intro.make(text, [])), length, text)
         self.assertTrue(intro.make("word " * 100, []).endswith("word…"))
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.lists(st.sampled_from(_PIECES), max_size=80), st.randoms(use_true_random=False))
+    def test_begun(self, pieces: list[str], rng: random.Random) -> None:
+        """The preview that is made of the beginning of long HTML is that of the whole."""
+        source = "".join(piece.replace("WORD", "word" * rng.randint(1, 40)) for piece in pieces)
+        made = intro.make("", [source])
+        least, intro._LEAST_BEGUN = intro._LEAST_BEGUN, len(source) * 9
+        try:
+            self.assertEqual(intro.make("", [source]), made, source)
+        finally:
+            intro._LEAST_BEGUN = least
 
     @settings(deadline=None)
     @given(st.text(max_size=400), st.lists(st.text(max_size=100), max_size=3))

@@ -177,8 +177,7 @@ def _ready(root: Part, built: Tree, forms: dict[int, Sent]) -> dict[str, bytes]:
 
     made = {"envelope": envelope.wire(header_of(root))}
     if len(built.nodes) * _SHORTEST_BODY < limits.READY_BYTES:
-        made["body"] = bodystructure.wire(root, header_of, False, sent)
-        made["bodystructure"] = bodystructure.wire(root, header_of, True, sent)
+        made["body"], made["bodystructure"] = bodystructure.both(root, header_of, sent)
     return {name: data for name, data in made.items() if len(data) <= limits.READY_BYTES}
 
 

@@ -34,6 +34,7 @@ class Node:
         says (a NUL part in base64).
     @ivar children: parts of a multipart.
     @ivar message: what a message/rfc822 holds.
+    @ivar basic: L{_basic}, once it is known.
     """
 
     lines: list[bytes] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Node:
     encoding: bytes | None = None
     children: list[Node] = field(default_factory=list)
     message: Node | None = None
+    basic: bytes = b""
 
     @property
     def is_multipart(self) -> bool:
@@ -110,6 +112,16 @@ def wire(
     @param sent: how the body of a part is sent, C{None}: as it is.
     """
     return encode(_node_of_part(root, header_of, sent), extended)
+
+
+def both(
+    root: Part,
+    header_of: Callable[[Part], list[bytes]],
+    sent: Callable[[Part], Form | None] = lambda part: None,
+) -> tuple[bytes, bytes]:
+    """As L{wire}: BODY and BODYSTRUCTURE, for little more than one of them costs."""
+    top = _node_of_part(root, header_of, sent)
+    return encode(top, False), encode(top, True)
 
 
 def _node_of_part(
@@ -207,10 +219,10 @@ def encode(root: Node, extended: bool) -> bytes:
             inner = item.message or Node()
             stack.append(b" %d%s)" % (item.line_count, _extension(item, extended)))
             stack.append(inner)
-            stack.append(b"(%s %s " % (b" ".join(_basic(item)), envelope.wire(inner.lines)))
+            stack.append(b"(%s %s " % (_basic(item), envelope.wire(inner.lines)))
         else:
             lines = b" %d" % item.line_count if item.content_type.type == "text" else b""
-            encoded.append(b"(%s%s%s)" % (b" ".join(_basic(item)), lines, _extension(item, extended)))
+            encoded.append(b"(%s%s%s)" % (_basic(item), lines, _extension(item, extended)))
     return b"".join(encoded)
 
 
@@ -224,14 +236,19 @@ def _multipart(node: Node, extended: bool) -> Iterator[bytes]:
         yield nstring(_value(node, b"content-location"))
 
 
-def _basic(node: Node) -> Iterator[bytes]:
+def _basic(node: Node) -> bytes:
     """RFC 3501 §9 media type and body-fields."""
-    yield from map(string, _media_type(node))
-    yield _parameters(node.raw_type, default_charset=node.content_type.type == "text")
-    yield nstring(_value(node, b"content-id"))
-    yield nstring(_value(node, b"content-description"))
-    yield string(node.encoding or _encoding(node))
-    yield b"%d" % node.octets
+    if not node.basic:
+        fields = (
+            *map(string, _media_type(node)),
+            _parameters(node.raw_type, default_charset=node.content_type.type == "text"),
+            nstring(_value(node, b"content-id")),
+            nstring(_value(node, b"content-description")),
+            string(node.encoding or _encoding(node)),
+            b"%d" % node.octets,
+        )
+        node.basic = b" ".join(fields)
+    return node.basic
 
 
 def _extension(node: Node, extended: bool) -> bytes:

@@ -12,6 +12,10 @@ from wildduck.mime import html as markup
 
 #: Characters of text that are looked at.
 _LOOKED_AT = 2048
+#: Most HTML says enough in so many.
+_BEGUN = 512
+#: More characters than a preview has, be it that two blanks at the end become one.
+_LEAST_BEGUN = limits.INTRO_LENGTH + 2
 
 _BRACKETS = re.compile(r"\[[^\]]*\]")
 # Quoted lines, and lines of one repeated character.
@@ -28,10 +32,32 @@ def make(text: str, html: Sequence[str]) -> str:
     """
     source = "".join(html)[: limits.HTML_CONVERTED]
     if source:
+        begun = _begun(markup.to_text(source, _BEGUN))
+        if len(begun) > _LEAST_BEGUN:
+            return _shorten(begun)
         text = markup.to_text(source, 4 * _LOOKED_AT)
-    text = _BRACKETS.sub("", text[:_LOOKED_AT])
-    text = _SKIPPED_LINE.sub("", text)
-    return _shorten(_BLANKS.sub(" ", text).strip())
+    return _shorten(_plain(text[:_LOOKED_AT]))
+
+
+def _begun(text: str) -> str:
+    """
+    The beginning of a preview, from the complete lines that a long text begins with.
+
+    @return: what the whole text would give begins with it; C{""} if too little is known.
+    """
+    if len(text) < _BEGUN // 2:
+        return ""
+    # The last line is not known to its end,
+    text = text[: text.rfind("\n", 0, _LOOKED_AT) + 1]
+    while (opened := text.find("[", text.rfind("]") + 1)) >= 0:
+        # nor what becomes of one with a bracket that is closed later.
+        text = text[: text.rfind("\n", 0, opened) + 1]
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
+    """One line without brackets and without lines that say nothing."""
+    return _BLANKS.sub(" ", _SKIPPED_LINE.sub("", _BRACKETS.sub("", text))).strip()
 
 
 def _shorten(text: str) -> str:
