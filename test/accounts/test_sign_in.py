@@ -1,0 +1,243 @@
+"""What a sign-in counts, and what it leaves behind its answer."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from test.support.databases import blocking_database, blocking_redis
+from test.support.parts import connected, mail_store, pool
+from test.support.passwords import cheap_passwords
+from wildduck import errors
+from wildduck.accounts import Accounts, SignIn, passwords
+from wildduck.accounts.aside import Aside
+from wildduck.accounts.site_settings import SiteSettings
+
+IP = "192.0.2.7"
+
+
+class SignInCase(TestCase):
+    """Accounts on real databases, one of them C{fred}."""
+
+    failures_per_ip = 0
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        cheap_passwords(self)
+        self.settings, self.databases, self.redis = await connected(self)
+        store = await mail_store(self, self.settings, self.databases, self.redis)
+        from twisted.internet import reactor
+
+        self.accounts = Accounts(
+            self.databases,
+            self.redis,
+            store,
+            pool(self),
+            reactor,  # type: ignore[arg-type]
+            default_quota=1000,
+            failures_per_ip=self.failures_per_ip,
+        )
+        self.raw = blocking_database(self.settings)
+        self.raw_redis = blocking_redis(self.settings)
+        self.fred = await self.accounts.create("fred.f", "secret", addresses=["fred@example.com"])
+
+    async def attempt(self, password: str, name: str = "fred.f", service: str = "imap", **more: Any) -> str:
+        """C{"in"}, or the name of the error."""
+        try:
+            await self.accounts.authenticate(SignIn(name, password, service, **{"ip": IP, **more}))
+            return "in"
+        except errors.DomainError as error:
+            return type(error).__name__
+        finally:
+            await self.accounts.settle()
+
+
+class CountingTests(SignInCase):
+    async def test_form(self) -> None:
+        """Counters stand where WildDuck's stand, stop where its stop, and end with its window."""
+        for name, key in (("fred.f", str(self.fred.id)), ("No.Body", "nobody"), ("n.o@x.org", "no@x.org")):
+            for _ in range(14):
+                await self.attempt("wrong", name)
+            self.assertEqual(b"12", self.raw_redis.get(f"auth_user:{key}"), name)
+            self.assertTrue(0 < self.raw_redis.ttl(f"auth_user:{key}") <= 120)
+            self.assertEqual("RateLimited", await self.attempt("secret", name))
+
+    async def test_shared(self) -> None:
+        """What WildDuck counts is counted here, and a success clears it for both."""
+        self.raw_redis.set(f"auth_user:{self.fred.id}", 11, ex=120)
+        self.assertEqual("in", await self.attempt("secret"))
+        self.assertFalse(self.raw_redis.exists(f"auth_user:{self.fred.id}"))
+        self.raw_redis.set(f"auth_user:{self.fred.id}", 12, ex=120)
+        self.assertEqual("RateLimited", await self.attempt("secret"))
+
+    async def test_whitelist(self) -> None:
+        """An address in the whitelist is neither refused nor counted."""
+        self.raw_redis.sadd("rl-wl", IP)
+        self.raw_redis.set(f"auth_user:{self.fred.id}", 12, ex=120)
+        self.assertEqual("AuthenticationFailed", await self.attempt("wrong"))
+        self.assertEqual(b"12", self.raw_redis.get(f"auth_user:{self.fred.id}"))
+        self.assertEqual("RateLimited", await self.attempt("secret", ip="192.0.2.8"))
+        self.assertEqual("in", await self.attempt("secret"))
+        await self.attempt("wrong")
+        self.assertFalse(self.raw_redis.exists(f"auth_user:{self.fred.id}"))
+
+    async def test_odd_counters(self) -> None:
+        """A counter that is no number, or lost its time to live, shuts nobody out for ever."""
+        self.raw_redis.set(f"auth_user:{self.fred.id}", "x")
+        self.assertEqual("in", await self.attempt("secret"))
+        self.raw_redis.set(f"auth_user:{self.fred.id}", 3)
+        await self.attempt("wrong")
+        self.assertTrue(0 < self.raw_redis.ttl(f"auth_user:{self.fred.id}") <= 120)
+
+
+class AddressCountingTests(SignInCase):
+    failures_per_ip = 3
+
+    async def test_addresses(self) -> None:
+        """Failures with any names count for an address, and shut out that address alone."""
+        for name in ("fred.f", "nobody", "somebody"):
+            self.assertEqual("AuthenticationFailed", await self.attempt("wrong", name))
+        self.assertEqual("RateLimited", await self.attempt("secret"))
+        self.assertEqual("in", await self.attempt("secret", ip="192.0.2.8"))
+        self.assertEqual((b"3", True), (self.raw_redis.get(f"auth_ip:{IP}"), self._in_window()))
+        self.raw_redis.sadd("rl-wl", IP)
+        self.assertEqual("in", await self.attempt("secret"))
+
+    def _in_window(self) -> bool:
+        return 0 < self.raw_redis.ttl(f"auth_ip:{IP}") <= 300
+
+
+class NotesTests(SignInCase):
+    async def test_log(self) -> None:
+        """Events have WildDuck's form; like ones within six hours are one row."""
+        for _ in range(3):
+            await self.attempt("secret", session="s1")
+        await self.attempt("wrong", session="s2")
+        await self.attempt("secret", service="master", protocol="API", app_id="https://app.example")
+        rows = list(self.raw.authlog.find({"user": self.fred.id}).sort("_id", 1))
+        self.assertEqual(
+            [(row["protocol"], row["result"], row["source"], row["events"]) for row in rows],
+            [
+                ("IMAP", "success", "master", 3),
+                ("IMAP", "fail", "master", 1),
+                ("API", "success", "master", 1),
+            ],
+        )
+        first = rows[0]
+        self.assertEqual(
+            {key: first[key] for key in ("action", "requiredScope", "sess", "ip")},
+            {"action": "authentication", "requiredScope": "imap", "sess": "s1", "ip": IP},
+        )
+        key = hashlib.md5(f"IMAP^{IP}^authentication^success^".encode()).digest()
+        self.assertEqual((key, timedelta(days=30)), (first["key"], first["expires"] - first["created"]))
+        self.assertTrue(first["last"] >= first["created"])
+        self.assertEqual("https://app.example", rows[2]["appId"])
+        last = self.raw.users.find_one({"_id": self.fred.id})["lastLogin"]
+        self.assertEqual((last["authEvent"], last["ip"]), (rows[2]["_id"], IP))
+
+    async def test_log_later(self) -> None:
+        """After six hours a new row begins."""
+        await self.attempt("secret")
+        self.raw.authlog.update_one(
+            {}, {"$set": {"created": datetime.now(timezone.utc) - timedelta(hours=7)}}
+        )
+        await self.attempt("secret")
+        self.assertEqual([1, 1], [row["events"] for row in self.raw.authlog.find()])
+
+    async def test_log_results(self) -> None:
+        """Why an account was shut is told in WildDuck's words, and nothing is written for nobody."""
+        for change, result in (({"suspended": True}, "suspended"), ({"disabled": True}, "disabled")):
+            self.raw.users.update_one({"_id": self.fred.id}, {"$set": change})
+            self.assertEqual("AccountDisabled", await self.attempt("secret"))
+            row = self.raw.authlog.find_one({"result": result})
+            self.assertNotIn("source", row)
+        await self.attempt("wrong", "nobody")
+        self.assertEqual(2, self.raw.authlog.count_documents({}))
+
+    async def test_no_log(self) -> None:
+        """A site whose setting is zero keeps no log; the last sign-in is noted nonetheless."""
+        self.raw.settings.insert_one({"key": "const:authlog:time", "value": "0", "enumerable": True})
+        await self.attempt("secret")
+        self.assertEqual(0, self.raw.authlog.count_documents({}))
+        self.assertIsInstance(self.raw.users.find_one({"_id": self.fred.id})["lastLogin"]["time"], datetime)
+
+    async def test_rehash_of_another(self) -> None:
+        """A hash that was changed meanwhile is not replaced by one of the old password."""
+        outdated = passwords.hash_password("secret").replace("i=1000$", "i=999$")
+        self.raw.users.update_one({"_id": self.fred.id}, {"$set": {"password": "new"}})
+        self.accounts._checker._notes.rehash(self.fred.id, "secret", outdated)
+        await self.accounts.settle()
+        self.assertEqual("new", self.raw.users.find_one({"_id": self.fred.id})["password"])
+
+    async def test_without_notes(self) -> None:
+        """A database that takes no notes fails no sign-in."""
+
+        async def fail(*arguments: Any, **options: Any) -> Any:
+            raise errors.Unavailable()
+
+        self.patch(self.databases.users, "find_one_and_update", fail)
+        self.assertEqual("in", await self.attempt("secret"))
+
+    async def test_fault_is_logged(self) -> None:
+        """A hash that asks for too much shuts the account, and the operator can read why."""
+        stored = "$pbkdf2-sha256$i=99999999$AAAA$AAAA"
+        self.raw.users.update_one({"_id": self.fred.id}, {"$set": {"password": stored}})
+        self.assertEqual("AuthenticationFailed", await self.attempt("secret"))
+        self.raw.asps.insert_one({"user": self.fred.id, "scopes": ["*"], "password": stored})
+        self.assertEqual("AuthenticationFailed", await self.attempt("a" * 16))
+
+
+class AsideTests(SynchronousTestCase):
+    def test_bounded(self) -> None:
+        """What does not fit is left out, and what fails harms nothing."""
+        aside = Aside(most=1)
+        waiting: Deferred[None] = Deferred()
+        done: list[str] = []
+
+        async def work(name: str, wait: bool = False) -> None:
+            if wait:
+                await waiting
+            done.append(name)
+            if name == "bad":
+                raise ValueError(name)
+
+        self.assertTrue(aside.run(work("first", wait=True)))
+        self.assertFalse(aside.run(work("second")))
+        settled = Deferred.fromCoroutine(aside.settle())
+        self.assertNoResult(settled)
+        waiting.callback(None)
+        self.successResultOf(settled)
+        self.assertTrue(aside.run(work("bad")))
+        self.assertEqual(["first", "bad"], done)
+
+
+class SiteSettingsTests(SynchronousTestCase):
+    def test_read(self) -> None:
+        """A value is read once a minute; one that is none, or can't be read, leaves what was."""
+        clock = Clock()
+        clock.advance(1000)
+        rows: list[Any] = [{"value": "5"}, errors.Unavailable(), {"value": '"x"'}, {"value": "-1"}, None]
+        asked: list[str] = []
+
+        class Main:
+            async def find_one(self, collection: str, query: dict[str, Any], projection: Any) -> Any:
+                asked.append(query["key"])
+                answer = rows.pop(0)
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+
+        settings = SiteSettings(Main(), clock)  # type: ignore[arg-type]
+
+        def number() -> int:
+            return int(self.successResultOf(Deferred.fromCoroutine(settings.number("k", 7))))
+
+        self.assertEqual([5, 5], [number(), number()])
+        for wanted in (5, 7, 7, 7):
+            clock.advance(61)
+            self.assertEqual(wanted, number())
+        self.assertEqual(5, len(asked))

@@ -1,0 +1,72 @@
+"""
+Account documents that npm's WildDuck wrote, put into the databases of a test.
+
+They are made by L{test.interop.wildduck_documents}.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from bson import ObjectId, json_util
+
+from test.support.server_process import ROOT
+
+_FOLDER = os.path.join(ROOT, "test", "accounts", "wildduck_documents")
+
+
+@dataclass(frozen=True)
+class Written:
+    """
+    @ivar passwords: by name: C{master}, C{temporary}, or an application's.
+    @ivar documents: lists by collection; times as if they had been written just now.
+    """
+
+    passwords: dict[str, str]
+    documents: dict[str, list[dict[str, Any]]]
+
+    @property
+    def user(self) -> dict[str, Any]:
+        return self.documents["users"][0]
+
+    @property
+    def id(self) -> ObjectId:
+        identity: ObjectId = self.user["_id"]
+        return identity
+
+    @property
+    def username(self) -> str:
+        return str(self.user["username"])
+
+    def put(self, database: Any) -> None:
+        """@param database: a blocking handle."""
+        for collection, rows in self.documents.items():
+            if rows:
+                database[collection].insert_many(rows)
+
+
+def names() -> list[str]:
+    """All that there are."""
+    return sorted(name.removesuffix(".json") for name in os.listdir(_FOLDER))
+
+
+def read(name: str) -> Written:
+    """One account, as new as it was when WildDuck had written it."""
+    with open(os.path.join(_FOLDER, f"{name}.json")) as file:
+        content = json_util.loads(file.read())
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    age = now - content["made"].replace(tzinfo=None)
+    return Written(content["passwords"], _later(content["documents"], age))
+
+
+def _later(value: Any, age: datetime.timedelta) -> Any:
+    if isinstance(value, datetime.datetime):
+        return value + age
+    if isinstance(value, dict):
+        return {key: _later(member, age) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_later(member, age) for member in value]
+    return value
