@@ -105,6 +105,8 @@ KEYWORD_BYTES = 255
 MAILBOX_DEPTH = 128
 MAILBOX_SEGMENT = 512
 MAILBOXES = 1500
+#: Mailboxes whose counts one worker keeps.
+COUNTED_MAILBOXES = 20_000
 #: Names of deleted and renamed mailboxes whose uidvalidity is noted, of each
 #: account: 30 KiB at most.
 RETIRED_NAMES = 500

@@ -99,6 +99,20 @@ class DeliverTests(DeliveryCase):
         rows = list(self.db["attachments.files"].find())
         self.assertEqual([row["metadata"]["c"] for row in rows], [3])
 
+    async def test_encryption_wanted_meanwhile(self) -> None:
+        """Mail that would have to be encrypted since RCPT is put off, and nothing is stored in clear."""
+        message = scan(MESSAGE)
+        self.addCleanup(message.close)
+        for collection in ("mailboxes", "users"):
+            destination = await self.delivery.recipient("user@example.com")
+            self.db[collection].update_many({}, {"$set": {"encryptMessages": True}})
+            refused = Deferred.fromCoroutine(self.delivery.deliver(destination, message, envelope()))
+            error = await self.assertFailure(refused, DeliveryNotPossible)
+            self.assertEqual(error.smtp, (451, "4.3.5"))
+            self.db[collection].update_many({}, {"$unset": {"encryptMessages": True}})
+        self.assertEqual(self.db.messages.count_documents({}), 0)
+        self.assertEqual(self.db.users.find_one()["storageUsed"], 0)
+
     async def test_bytes_are_freed(self) -> None:
         """When the caller closes the message nothing of it is kept, also after a refusal."""
         await self.new_account("small", quota=100)

@@ -20,6 +20,7 @@ from wildduck.delivery.values import Delivered, Destination, Envelope
 from wildduck.errors import (
     AccountDisabled,
     AddressNotFound,
+    CannotDo,
     DeliveryNotPossible,
     MailboxNotFound,
     OverQuota,
@@ -75,6 +76,7 @@ class Delivery:
         @param message: as it came; it stays the caller's.
         @raise OverQuota: the account's storage is full meanwhile.
         @raise Overloaded: too many deliveries to this account, or too much to do.
+        @raise DeliveryNotPossible: it would have to be encrypted.
         @raise Unavailable: it is not known to be stored; to be tried again.
         """
         account = destination.account
@@ -84,6 +86,9 @@ class Delivery:
                 return await self._store_message(destination, mine, envelope)
             except MailboxNotFound:
                 raise Unavailable() from None
+            except CannotDo:
+                # Since RCPT mailbox or account have come to want encryption.
+                raise DeliveryNotPossible() from None
             finally:
                 mine.close()
 

@@ -17,6 +17,7 @@ from bson import ObjectId
 
 from wildduck.database import WriteGroup
 from wildduck.errors import (
+    CannotDo,
     DatabaseFailure,
     DomainError,
     DuplicateKey,
@@ -165,6 +166,8 @@ class Appender:
         for _ in range(TRIES):
             group = await self._undisturbed(adding, group)
             allocation = await allocate(self._backend, adding.mailbox, uids=1, group=group)
+            if allocation.mailbox.encrypted and not adding.mailbox.encrypted:
+                await self._check_not_in_clear(adding, allocation)
             now = self._backend.now()
             documents.place(adding.document, allocation, adding.thread, now)
             if allocation.overdue(self._backend.steady()):
@@ -183,6 +186,14 @@ class Appender:
             # This try may still come through; then the next one finds it.
             abandoned.append(allocation)
         raise Unknown() if abandoned else Unavailable()
+
+    async def _check_not_in_clear(self, adding: _Adding, allocation: Allocation) -> None:
+        """The mailbox has come to want encryption since it was looked up."""
+        try:
+            encryption.check_not_in_clear(adding.document["mimeTree"], adding.origin.flags)
+        except CannotDo:
+            await give_up(self._backend, allocation)
+            raise
 
     async def _give_up_others(self, allocations: list[Allocation], document: dict[str, Any]) -> None:
         for allocation in allocations:

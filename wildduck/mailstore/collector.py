@@ -21,6 +21,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from wildduck.errors import DomainError, InUse, MailboxNotFound
+from wildduck.mailstore import deleted_mailboxes
 from wildduck.mailstore.attachments import FILES, Attachments
 from wildduck.mailstore.backend import Backend, milliseconds
 from wildduck.mailstore.concurrently import for_each
@@ -116,6 +117,8 @@ class Collector(Service):
 
         @return: C{None} when another worker is at it.
         """
+        # Not WildDuck's business, so not under its lock.
+        await deleted_mailboxes.mend(self._backend)
         lock = await self._backend.locks.acquire("gc_expired", LOCK_SECONDS)
         if lock is None:
             return None

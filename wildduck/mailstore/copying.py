@@ -86,9 +86,11 @@ class Copier:
         if encrypts or target.encrypted:
             await encryption.check_none_in_clear(self._backend, source, wanted)
         group = self._backend.main.group()
-        await self._quota.reserve(source.user, reserved, group)
+        encrypts_now = await self._quota.reserve(source.user, reserved, group)
         job = _Job(self, source, target, flags, session, group, reserved)
         try:
+            if encrypts_now and not encrypts and not target.encrypted:
+                await encryption.check_none_in_clear(self._backend, source, wanted)
             for batch in batches:
                 await job.batch(batch)
         except Exception:
@@ -186,6 +188,8 @@ class _Job:
         self._target = target
         self._flags = flags
         self._session = session
+        #: No message is in clear that should not be there in clear.
+        self._all_checked = target.encrypted
         #: Of batches that are done: what has come, and the UIDs of the messages
         #: that had no copy before.
         self._arrivals = Arrivals()
@@ -220,7 +224,7 @@ class _Job:
         group = self._group or self._backend.main.group()
         await self._attachments.refer_to_all(rows, group)
         try:
-            allocation = await self._allocate(len(batch), group)
+            allocation = await self._allocate(batch, group)
         except DomainError as error:
             if group.intact and not isinstance(error, Unavailable):
                 await self._attachments.release_all(rows)
@@ -267,7 +271,7 @@ class _Job:
                 group=group,
             )
             await self._look(batch)
-            missing = sum(copy.arrived is None for copy in batch)
+            missing = [copy for copy in batch if copy.arrived is None]
             allocation = await self._allocate(missing, group) if missing else None
             if await self._write(batch, group, allocation):
                 return
@@ -289,11 +293,16 @@ class _Job:
         await self._attachments.refer_to_all([copy.row for copy in batch], group)
         return group
 
-    async def _allocate(self, count: int, group: WriteGroup) -> Allocation:
+    async def _allocate(self, copies: list[_Copy], group: WriteGroup) -> Allocation:
+        count = len(copies)
         allocation = await allocate_in_time(
             self._backend, self._target, uids=count, modseqs=count, group=group
         )
         self._allocations.append(allocation)
+        if allocation.mailbox.encrypted and not self._all_checked:
+            # It has come to want encryption since it was looked up.
+            uids = [copy.uid for copy in copies]
+            await encryption.check_none_in_clear(self._backend, self._source, uids)
         self._target = allocation.mailbox
         return allocation
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bson import ObjectId
 
-from wildduck.mailstore import counters, oldest_shown, retention
-from wildduck.mailstore.backend import Backend, javascript, milliseconds
+from wildduck.mailstore import counters, deleted_mailboxes, oldest_shown
+from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.uid_validity import UID_VALIDITY
 
 
@@ -19,16 +19,12 @@ async def delete_user_data(backend: Backend, user: ObjectId) -> None:
     await backend.notifier.log_out(user, "The account was deleted")
     main = backend.main
     mailboxes = await main.find("mailboxes", {"user": user}, projection={"_id": True}, limit=100_000)
+    ids = [mailbox["_id"] for mailbox in mailboxes]
+    await deleted_mailboxes.note(backend, user, ids, user_deleted=True)
     await main.delete_many("mailboxes", {"user": user})
-    expires = milliseconds(backend.now()) + retention.DELETED_USER
-    await main.update_many(
-        "messages",
-        {"user": user, "userDeleted": {"$ne": True}},
-        {"$set": {"exp": True, "rdate": javascript(expires), "userDeleted": True}},
-        slow=True,
-    )
+    await deleted_mailboxes.expire_of_user(backend, {"user": user})
     await main.delete_one(UID_VALIDITY, {"_id": user}, durable=True)
-    for mailbox in mailboxes:
-        backend.background(counters.forget(backend.redis, mailbox["_id"]))
+    for id in ids:
+        backend.background(counters.forget(backend.redis, id))
     backend.background(oldest_shown.forget(backend.redis, user))
     backend.background(backend.changed(user))

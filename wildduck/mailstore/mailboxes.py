@@ -13,10 +13,11 @@ from bson import ObjectId
 
 from wildduck.errors import CannotDo, DuplicateKey, LimitReached, MailboxExists, MailboxNotFound
 from wildduck.limits import MAILBOXES
-from wildduck.mailstore import counters, retention
+from wildduck.mailstore import counters, deleted_mailboxes, retention, retention_task
 from wildduck.mailstore.allocation import raise_mark
-from wildduck.mailstore.backend import Backend, javascript, milliseconds
+from wildduck.mailstore.backend import Backend, javascript
 from wildduck.mailstore.concurrently import gather
+from wildduck.mailstore.counting import SETTLED, Counting, Counts
 from wildduck.mailstore.folder_names import SPECIAL_USES, folder_name
 from wildduck.mailstore.journal import mailbox_entry
 from wildduck.mailstore.low_water import LowWater, has_mark
@@ -29,6 +30,7 @@ from wildduck.mailstore.values import MAILBOX_FIELDS, Listed, Mailbox, Status, n
 #: (Within L{Mailboxes} the word C{list} is its method.)
 _Documents = list[dict[str, Any]]
 _Listed = list[Listed]
+_Shown = list[tuple[Mailbox, Counts | None]]
 
 _LISTED_FIELDS = {"_id": False, "path": True, "specialUse": True, "subscribed": True, "hidden": True}
 
@@ -38,6 +40,7 @@ class Mailboxes:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._counting = Counting(backend)
 
     async def list(self, user: ObjectId) -> list[Mailbox]:
         """All mailboxes of an account, hidden ones included, by path."""
@@ -61,6 +64,27 @@ class Mailboxes:
             for document in documents
             if not document.get("hidden")
         ]
+
+    async def shown(self, user: ObjectId, *, counts: bool = False, sizes: bool = False) -> _Shown:
+        """
+        All mailboxes of an account, hidden ones included, in no order.
+
+        @param counts: with the numbers of their messages.
+        @param sizes: and with the bytes of these.
+        """
+        return await self._shown({"user": user}, counts=counts or sizes, sizes=sizes)
+
+    async def counted(self, user: ObjectId, *, id: ObjectId | None = None, path: str = "") -> _Shown:
+        """The mailbox of this id, or of this path, with the numbers of its messages; none or one."""
+        which = {"_id": id} if id is not None else {"path": normal_path(path)}
+        return await self._shown({"user": user, **which}, counts=True, sizes=False)
+
+    async def _shown(self, filter: dict[str, Any], *, counts: bool, sizes: bool) -> _Shown:
+        documents: _Documents = await self._backend.main.find(
+            "mailboxes", filter, projection={**MAILBOX_FIELDS, "settled": SETTLED}, limit=10 * MAILBOXES
+        )
+        counted = await self._counting.counts(documents, sizes=sizes) if counts else {}
+        return [(Mailbox.from_document(document), counted.get(document["_id"])) for document in documents]
 
     async def get(self, user: ObjectId, path: str) -> Mailbox:
         """
@@ -95,12 +119,21 @@ class Mailboxes:
     # --- making -----------------------------------------------------------------
 
     async def create(
-        self, user: ObjectId, path: str, special_use: str | None = None, *, user_retention: int = 0
+        self,
+        user: ObjectId,
+        path: str,
+        special_use: str | None = None,
+        *,
+        user_retention: int = 0,
+        retention: int | None = None,
+        hidden: bool = False,
+        encrypted: bool = False,
     ) -> Mailbox:
         """
         Make a mailbox.
 
         @param user_retention: the account's retention in milliseconds, 0 for ever.
+        @param retention: its own, C{None} for the account's.
         @raise CannotDo: the name is not possible.
         @raise MailboxExists: the name is taken.
         @raise LimitReached: the account has L{MAILBOXES} already.
@@ -113,6 +146,12 @@ class Mailboxes:
         if count >= MAILBOXES:
             raise LimitReached("Too many mailboxes")
         document = _document(user, path, special_use or "", validity, user_retention)
+        if retention is not None:
+            document["retention"] = javascript(retention)
+        if hidden:
+            document["hidden"] = True
+        if encrypted:
+            document["encryptMessages"] = True
         try:
             await main.insert_one("mailboxes", document)
         except DuplicateKey:
@@ -158,6 +197,64 @@ class Mailboxes:
         See L{wildduck.mailstore.rename.rename}; INBOX can not be renamed so.
         """
         await rename(self._backend, user, path, target)
+
+    async def change(
+        self,
+        user: ObjectId,
+        mailbox: ObjectId,
+        *,
+        path: str | None = None,
+        children: bool = False,
+        retention: int | None = None,
+        subscribed: bool | None = None,
+        encrypted: bool | None = None,
+        hidden: bool | None = None,
+    ) -> None:
+        """
+        Change a mailbox; C{None} leaves what is there.
+
+        The name is changed first: if that is refused nothing is changed.
+
+        @param path: its new name.
+        @param children: what lies under it is renamed with it (store.md §8).
+        @param retention: milliseconds, 0 for ever; the messages that are there
+            get it too, by a task.
+        @param encrypted: for what comes from now on; what is there stays as it is.
+        @raise MailboxNotFound: the account has no such mailbox.
+        @raise CannotDo: INBOX and hidden mailboxes keep their names; or the new one is not possible.
+        @raise MailboxExists: the new name is taken.
+        """
+        if path is not None:
+            present = await self.get_by_id(user, mailbox)
+            if present.hidden:
+                raise CannotDo("A hidden mailbox can not be renamed")
+            if new_path(path) != present.path:
+                alone = None if children else mailbox
+                await rename(self._backend, user, present.path, path, alone=alone)
+        fields: dict[str, Any] = {}
+        if retention is not None:
+            fields["retention"] = javascript(retention)
+            counter = {"$ifNull": ["$retentionCounter", 0]}
+            same = {"$eq": [{"$ifNull": ["$retention", 0]}, retention]}
+            fields["retentionCounter"] = {"$cond": [same, counter, {"$add": [counter, 1]}]}
+        flags = {"subscribed": subscribed, "encryptMessages": encrypted, "hidden": hidden}
+        fields.update({name: value for name, value in flags.items() if value is not None})
+        if fields:
+            await self._set(user, mailbox, fields)
+
+    async def _set(self, user: ObjectId, mailbox: ObjectId, fields: dict[str, Any]) -> None:
+        before = await self._backend.main.find_one_and_update(
+            "mailboxes",
+            {"_id": mailbox, "user": user},
+            [{"$set": fields}],
+            projection={"retentionCounter": True, "retention": True},
+            durable=True,
+        )
+        if before is None:
+            raise MailboxNotFound()
+        if "retention" in fields and number(before.get("retention")) != fields["retention"]:
+            counter = number(before.get("retentionCounter")) + 1
+            await retention_task.queue(self._backend, user, mailbox, counter)
 
     async def subscribe(self, user: ObjectId, path: str, subscribed: bool) -> None:
         """
@@ -264,7 +361,8 @@ class Mailboxes:
         Delete a mailbox; its messages have then expired and the collector takes
         them (spec/schema.md §7 'Deleted mailbox').
 
-        What lies under it stays.
+        What lies under it stays.  Filters that move messages into it go with it,
+        and sessions that have it open end.
 
         @raise CannotDo: INBOX, a special-use or a hidden mailbox.
         @raise MailboxNotFound: it is gone already, or has another name now.
@@ -272,24 +370,23 @@ class Mailboxes:
         if mailbox.path == INBOX or mailbox.special_use or mailbox.hidden:
             raise CannotDo("This mailbox can not be deleted")
         main = self._backend.main
-        await retire(self._backend, user, [mailbox])
+        await gather(
+            retire(self._backend, user, [mailbox]),
+            deleted_mailboxes.note(self._backend, user, [mailbox.id]),
+        )
         # The mailbox first: from here no writer gets a UID in it any more.
         if not await main.delete_one("mailboxes", {"_id": mailbox.id, "user": user, "path": mailbox.path}):
             raise MailboxNotFound()
-        await expire(self._backend, mailbox.id)
+        await gather(
+            deleted_mailboxes.expire(self._backend, mailbox.id),
+            # A filter that moves messages to nowhere.
+            main.delete_many("filters", {"user": user, "action.mailbox": mailbox.id}),
+        )
         entry = mailbox_entry("DELETE", user, mailbox.id, None, mailbox.modify_index, self._backend.now())
         await main.insert_one("journal", entry, durable=True)
         self._backend.background(counters.forget(self._backend.redis, mailbox.id))
         self._backend.background(self._backend.notifier.drop(user, mailbox.id))
         self._backend.background(self._backend.changed(user))
-
-
-async def expire(backend: Backend, mailbox: ObjectId) -> None:
-    """Let all messages of a mailbox that is no more be collected; repeatable."""
-    date = milliseconds(backend.now()) - retention.DELETED_MAILBOX
-    await backend.main.update_many(
-        "messages", {"mailbox": mailbox}, {"$set": {"exp": True, "rdate": javascript(date)}}, slow=True
-    )
 
 
 def _document(

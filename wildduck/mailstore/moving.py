@@ -20,7 +20,7 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck.database import WriteGroup
-from wildduck.errors import DuplicateKey, MailboxNotFound, Unavailable
+from wildduck.errors import CannotDo, DuplicateKey, MailboxNotFound, Unavailable
 from wildduck.limits import BATCH_ROWS, COPY_BATCH_BYTES
 from wildduck.mailstore import counters, encryption
 from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up
@@ -137,6 +137,8 @@ class _Job:
         self._target = target
         self._flags = flags
         self._session = session
+        #: No message is in clear that should not be there in clear.
+        self._all_checked = target.encrypted
         self._in_place = "messages" not in backend.databases.sharded
         self._arrivals = Arrivals()
         #: Messages that have left, and how many of them were unseen.
@@ -215,8 +217,9 @@ class _Job:
         try:
             if staying:
                 arrivals = await self._take(self._target, group, uids=len(staying), modseqs=len(staying))
-                self._target = arrivals.mailbox
                 self._taken.append(arrivals)
+                await self._check_not_in_clear(staying, arrivals)
+                self._target = arrivals.mailbox
             departures = await self._take_departures(len(batch), group)
             if staying and not await self._transfer(staying, arrivals, group):
                 await give_up(self._backend, departures)
@@ -225,6 +228,16 @@ class _Job:
         except Unavailable:
             return False
         return group.intact
+
+    async def _check_not_in_clear(self, staying: list[_Move], arrivals: Allocation) -> None:
+        """The target may have come to want encryption since it was looked up."""
+        if arrivals.mailbox.encrypted and not self._all_checked:
+            uids = [move.uid for move in staying]
+            try:
+                await encryption.check_none_in_clear(self._backend, self._source, uids)
+            except CannotDo:
+                await give_up(self._backend, arrivals)
+                raise
 
     async def _take_departures(self, count: int, group: WriteGroup) -> Allocation:
         """MODSEQs for telling the source; where it has been deleted, those of the target are given up."""

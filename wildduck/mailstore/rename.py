@@ -45,10 +45,14 @@ class _Step:
     fresh: bool
 
 
-async def rename(backend: Backend, user: ObjectId, source: str, target: str) -> None:
+async def rename(
+    backend: Backend, user: ObjectId, source: str, target: str, *, alone: ObjectId | None = None
+) -> None:
     """
     Rename a mailbox, or a level that has mailboxes under it only, with its inferiors.
 
+    @param alone: the mailbox that is to be renamed without its inferiors; it
+        must have the name C{source} still.
     @raise MailboxNotFound: there is nothing of that name.
     @raise CannotDo: it is INBOX or hidden, or the new name is impossible, or
         lies under the old one.
@@ -58,9 +62,9 @@ async def rename(backend: Backend, user: ObjectId, source: str, target: str) -> 
     source, target = normal_path(source), new_path(target)
     if source == INBOX:
         raise CannotDo("INBOX can not be renamed")
-    if lies_under(target, source):
+    if alone is None and lies_under(target, source):
         raise CannotDo("A mailbox can not be moved under itself")
-    renaming = _Renaming(backend, user, source, target)
+    renaming = _Renaming(backend, user, source, target, alone)
     if backend.main.has_transactions:
         await renaming.at_once()
     else:
@@ -69,11 +73,14 @@ async def rename(backend: Backend, user: ObjectId, source: str, target: str) -> 
 
 
 class _Renaming:
-    def __init__(self, backend: Backend, user: ObjectId, source: str, target: str) -> None:
+    def __init__(
+        self, backend: Backend, user: ObjectId, source: str, target: str, alone: ObjectId | None
+    ) -> None:
         self._backend = backend
         self._user = user
         self._source = source
         self._target = target
+        self._alone = alone
 
     async def _plan(self) -> tuple[Account, list[_Step]]:
         """
@@ -92,9 +99,7 @@ class _Renaming:
         )
         present = {mailbox.path: mailbox for mailbox in map(Mailbox.from_document, documents)}
         sources = [
-            mailbox
-            for path, mailbox in sorted(present.items(), reverse=True)
-            if path == self._source or lies_under(path, self._source)
+            mailbox for path, mailbox in sorted(present.items(), reverse=True) if self._is_meant(mailbox)
         ]
         if not sources:
             raise MailboxNotFound()
@@ -103,6 +108,11 @@ class _Renaming:
         if self._target in present:
             raise MailboxExists()
         return account, [self._step(mailbox, account, present) for mailbox in sources]
+
+    def _is_meant(self, mailbox: Mailbox) -> bool:
+        if self._alone is not None:
+            return mailbox.id == self._alone and mailbox.path == self._source
+        return mailbox.path == self._source or lies_under(mailbox.path, self._source)
 
     def _step(self, mailbox: Mailbox, account: Account, present: dict[str, Mailbox]) -> _Step:
         path = new_path(self._target + mailbox.path[len(self._source) :])

@@ -23,7 +23,7 @@ from wildduck.errors import ContentUnreadable
 from wildduck.limits import BATCH_ROWS, GROUPING_SECONDS, MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.attachments import CHUNKS, FILES, Attachments
 from wildduck.mailstore.backend import Backend
-from wildduck.mailstore.mailboxes import expire
+from wildduck.mailstore.deleted_mailboxes import expire
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.recovery import restore_row
 from wildduck.mailstore.side_by_side import Document, flat, side_by_side

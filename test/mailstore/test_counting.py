@@ -1,0 +1,135 @@
+"""Counts of mailboxes: always right, and seldom counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+
+from test.mailstore.support import StoreCase, message
+from wildduck.mailstore.counting import Counts
+
+
+class CountingTests(StoreCase):
+    own_clock = True
+
+    def setUp(self) -> Any:
+        self.counted: list[str] = []
+        return super().setUp()
+
+    async def _start(self) -> None:
+        await super()._start()
+        main = self.node.databases.main
+        aggregate = main.aggregate
+
+        def counting(collection: str, *arguments: Any, **options: Any) -> Any:
+            self.counted.append(collection)
+            return aggregate(collection, *arguments, **options)
+
+        self.patch(main, "aggregate", counting)
+
+    async def counts(self, **options: Any) -> dict[str, Counts | None]:
+        self.counted.clear()
+        shown = await self.store.mailboxes.shown(self.account.id, **{"counts": True, **options})
+        return {mailbox.path: counts for mailbox, counts in shown}
+
+    def long_ago(self) -> None:
+        """Let what was done be long ago: the database's clock is not the test's."""
+        self.db.mailboxes.update_many({}, [{"$set": {"native.time": {"$subtract": ["$$NOW", 11_000]}}}])
+
+    async def test_always_right(self) -> None:
+        """After each arrival, flag, removal and move, whoever did it."""
+        node = await self.new_node()
+        archive = await self.store.mailboxes.create(self.account.id, "Archive")
+        for long_ago in (False, True):
+            inbox = await self.inbox()
+            before = (await self.counts())["INBOX"]
+            assert before
+            if long_ago:
+                self.long_ago()
+                await self.counts()
+            await self.add(message(1), store=node.store)
+            last = (await self.add(message(2), flags=["\\Seen"])).uid
+            total, unseen = before.total, before.unseen
+            self.assertEqual((await self.counts())["INBOX"], Counts(total + 2, unseen + 1))
+            if long_ago:
+                self.long_ago()
+                await self.counts()
+            await node.store.store_flags(inbox, [last], "-", ["\\Seen"])
+            self.assertEqual((await self.counts())["INBOX"], Counts(total + 2, unseen + 2))
+            if long_ago:
+                self.long_ago()
+                await self.counts()
+            await self.store.store_flags(inbox, [last], "+", ["\\Deleted"])
+            await node.store.expunge(inbox, [last])
+            self.assertEqual((await self.counts())["INBOX"], Counts(total + 1, unseen + 1))
+            if long_ago:
+                self.long_ago()
+                await self.counts()
+            await node.store.move(inbox, [last - 1], archive)
+            found = await self.counts()
+            self.assertEqual(found["INBOX"], Counts(total, unseen))
+            self.assertEqual(found["Archive"], Counts(1 + long_ago, 1 + long_ago))
+            self.assertEqual(found["Junk"], Counts(0, 0))
+
+    async def test_seldom_counted(self) -> None:
+        """One reading of the mailboxes is enough while nothing happens in them."""
+        await self.add(message(1))
+        await self.counts()
+        await self.counts()
+        # Something that has its number may be on its way still.
+        self.assertEqual(self.counted, ["messages", "messages"])
+        self.long_ago()
+        await self.counts()
+        self.assertEqual(len(self.counted), 2)
+        self.assertEqual((await self.counts())["INBOX"], Counts(1, 1))
+        self.assertEqual(self.counted, [])
+        found = await self.store.mailboxes.counted(self.account.id, path="inbox")
+        self.assertEqual([counts for _, counts in found], [Counts(1, 1)])
+        self.assertEqual(self.counted, [])
+
+    async def test_foreign_mailboxes(self) -> None:
+        """Those of WildDuck, without fields of ours, are believed after two minutes without a change."""
+        user = ObjectId()
+        box = self.db.mailboxes.insert_one(
+            {"user": user, "path": "a", "uidNext": 2.0, "modifyIndex": 7}
+        ).inserted_id
+        self.db.messages.insert_one({"mailbox": box, "uid": 1, "unseen": True, "size": 5, "user": user})
+
+        async def counted() -> Counts | None:
+            self.counted.clear()
+            ((_, counts),) = await self.store.mailboxes.shown(user, counts=True)
+            return counts
+
+        for _ in range(2):
+            self.assertEqual(await counted(), Counts(1, 1))
+            self.assertEqual(len(self.counted), 2)
+            self.clock.advance(121)
+        for _ in range(2):
+            await counted()
+        self.assertEqual(self.counted, [])
+        self.db.messages.insert_one({"mailbox": box, "uid": 2, "unseen": False, "user": user})
+        self.db.mailboxes.update_one({"_id": box}, {"$inc": {"uidNext": 1}})
+        self.assertEqual(await counted(), Counts(2, 1))
+
+    async def test_sizes(self) -> None:
+        """Bytes of all messages, where they are asked for."""
+        size = 0
+        for n in range(3):
+            await self.add(message(n))
+            size += len(message(n))
+        self.long_ago()
+        self.assertEqual((await self.counts())["INBOX"], Counts(3, 3))
+        self.assertEqual((await self.counts(sizes=True))["INBOX"], Counts(3, 3, size))
+        self.assertEqual((await self.counts(sizes=True))["Trash"], Counts(0, 0, 0))
+        self.assertEqual(self.counted, [])
+        self.assertEqual(await self.counts(counts=False), dict.fromkeys(await self.counts(), None))
+
+    async def test_bounded(self) -> None:
+        """What is kept does not grow with the number of mailboxes."""
+        from wildduck.mailstore import counting
+
+        self.patch(counting, "COUNTED_MAILBOXES", 3)
+        await self.counts()
+        await self.counts()
+        self.assertEqual(len(self.store.mailboxes._counting._known), 3)
