@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from wildduck import limits
 from wildduck.accounts import Accounts
+from wildduck.accounts.tokens import AccessTokens
 from wildduck.config import Settings
 from wildduck.database import Databases, Redis
 from wildduck.events import Notifier, WorkerChannels
@@ -32,6 +33,7 @@ class Domain:
     notifier: Notifier
     store: MailStore
     accounts: Accounts
+    tokens: AccessTokens
 
     _log = Logger()
 
@@ -70,6 +72,7 @@ class Domain:
             failures_per_ip=settings.security.failures_per_ip,
         )
         self._closers.append(self.accounts.settle)
+        self.tokens = AccessTokens.from_settings(self.redis, self.databases.users, reactor, settings.api)
         self._closers.append(self._stop_notifier)
         self._closers.append(self.store.settle)
 

@@ -16,13 +16,14 @@ from twisted.trial.unittest import TestCase
 from test.support.databases import blocking_database
 from test.support.parts import connected, pool
 from wildduck.accounts import Accounts, SignIn
+from wildduck.accounts.tokens import AccessTokens
 from wildduck.api import make_application
 from wildduck.api.answers import Success
 from wildduck.api.application import Application
 from wildduck.api.call import Call
 from wildduck.api.route import Route
 from wildduck.api.schema import Schema, String
-from wildduck.config import Settings
+from wildduck.config import ApiSettings, Settings
 from wildduck.errors import AuthenticationFailed, BadInput, OverQuota
 from wildduck.mailstore import MailStore
 
@@ -225,7 +226,13 @@ class ConventionTests(TestCase):
 
 
 class ApiCase(TestCase):
-    """The whole API over real databases."""
+    """
+    The whole API over real databases.
+
+    @cvar api_settings: section C{[api]}; the default: callers from this machine are root.
+    """
+
+    api_settings = ApiSettings()
 
     async def setUp(self) -> None:  # type: ignore[override]
         from twisted.internet import reactor
@@ -235,8 +242,13 @@ class ApiCase(TestCase):
         self.accounts = Accounts(
             self.databases, self.redis, self.store, pool(self), reactor, default_quota=1000
         )
-        application = make_application(self.accounts, self.store, self.databases, self.redis, reactor)
-        self.caller = listen(self, application)
+        self.tokens = AccessTokens.from_settings(
+            self.redis, self.databases.users, cast(Any, reactor), self.api_settings
+        )
+        self.application = make_application(
+            self.accounts, self.store, self.databases, self.redis, cast(Any, reactor), self.api_settings
+        )
+        self.caller = listen(self, self.application)
         self.raw = blocking_database(self.settings)
 
     async def _store(self, settings: Settings) -> MailStore:

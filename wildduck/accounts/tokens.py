@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from bson import ObjectId
 from twisted.internet.interfaces import IReactorTime
 
+from wildduck.config import ApiSettings
 from wildduck.database import Database, Redis
-from wildduck.errors import DomainError
+from wildduck.errors import DomainError, UserNotFound
 
 #: Seconds that a token lives when it is not used, and for which it can be used
 #: at all (spec/config.md).
@@ -85,6 +86,20 @@ class AccessTokens:
         self._ttl = ttl
         self._lifetime = lifetime
 
+    @classmethod
+    def from_settings(
+        cls, redis: Redis, users: Database, clock: IReactorTime, settings: ApiSettings
+    ) -> AccessTokens:
+        """@param settings: section C{[api]}."""
+        return cls(
+            redis,
+            users,
+            clock,
+            secret=settings.access_secret,
+            ttl=settings.token_ttl,
+            lifetime=settings.token_lifetime,
+        )
+
     async def issue(
         self, role: str, user: ObjectId | None, *, auth_version: int | None = None, ttl: int | None = None
     ) -> str:
@@ -115,6 +130,22 @@ class AccessTokens:
             [ttl, *fields],
         )
         return token
+
+    async def sign_in(self, user: ObjectId) -> str:
+        """
+        A token of role C{user} for an account, which ends when its password changes.
+
+        @raise NoTokenSecret: there is no secret to sign with.
+        @raise UserNotFound: no such account.
+        """
+        return await self.issue("user", user, auth_version=await self.auth_version(user))
+
+    async def auth_version(self, user: ObjectId) -> int:
+        """@raise UserNotFound: no such account."""
+        found = await self._users.find_one("users", {"_id": user}, projection={"authVersion": True})
+        if found is None:
+            raise UserNotFound()
+        return _number(found.get("authVersion"))
 
     async def check(self, token: bytes) -> TokenHolder:
         """
@@ -157,9 +188,9 @@ class AccessTokens:
             [auth_version, signature],
         )
 
-    async def drop(self, token: str) -> None:
-        """End a token."""
-        await self._redis.execute("DEL", _key(token))
+    async def drop(self, token: str) -> bool:
+        """End a token; C{False} if there is none."""
+        return bool(await self._redis.execute("DEL", _key(token)))
 
     async def _prolong(self, key: str, ttl: int, created: int) -> None:
         if ttl <= 0:

@@ -8,8 +8,10 @@ from wildduck.accounts import Accounts
 from wildduck.accounts.tokens import AccessTokens
 from wildduck.api.access import Access
 from wildduck.api.application import Application
+from wildduck.api.authentication import AuthenticationApi
 from wildduck.api.health import HealthApi
 from wildduck.api.legacy import LegacyApi
+from wildduck.api.openapi import OpenApi
 from wildduck.config import ApiSettings
 from wildduck.database import Databases, Redis
 from wildduck.mailstore import MailStore
@@ -31,20 +33,15 @@ def make_application(
     @param settings: section C{[api]}; C{None} for its defaults: only this machine may call.
     """
     settings = settings or ApiSettings()
-    tokens = AccessTokens(
-        redis,
-        databases.users,
-        clock,
-        secret=settings.access_secret,
-        ttl=settings.token_ttl,
-        lifetime=settings.token_lifetime,
-    )
+    tokens = AccessTokens.from_settings(redis, databases.users, clock, settings)
     application = Application(
         Access(settings.token, tokens, required=settings.access_control),
         clock=clock,
         compat_status=settings.compat_status,
         cors=settings.cors,
     )
+    OpenApi(application).register()
+    AuthenticationApi(accounts, tokens).register(application)
     LegacyApi(accounts, store, redis).register(application)
     HealthApi(databases, redis, clock).register(application)
     return application

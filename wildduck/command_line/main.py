@@ -10,7 +10,7 @@ import wildduck
 from wildduck.command_line.options import settings_options
 
 #: Command to the module of this package that has it under the same name.
-_COMMANDS = ("deliver", "user", "verify")
+_COMMANDS = ("deliver", "openapi", "token", "user", "verify")
 
 
 class _Commands(click.Group):

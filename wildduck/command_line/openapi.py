@@ -1,0 +1,29 @@
+"""C{wildduck openapi}: the description of the HTTP API for programs."""
+
+from __future__ import annotations
+
+import click
+
+from wildduck.api import make_application
+from wildduck.api.answers import encode
+from wildduck.api.openapi import document
+from wildduck.command_line.options import settings_options
+
+
+class _Part:
+    """In place of databases and accounts: the routes are looked at and never called."""
+
+    def __getattr__(self, name: str) -> _Part:
+        return self
+
+    def __call__(self, *arguments: object, **named: object) -> _Part:
+        return self
+
+
+@click.command()
+@settings_options
+def openapi() -> None:
+    """Print the OpenAPI 3.1 document of the HTTP API (a server has it at /openapi.json)."""
+    part = _Part()
+    application = make_application(part, part, part, part, part)  # type: ignore[arg-type]
+    click.echo(encode(document(application.routes)), nl=False)
