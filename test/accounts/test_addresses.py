@@ -8,6 +8,8 @@ from bson import ObjectId
 
 from test.accounts.test_accounts import AccountsCase
 from wildduck import errors
+from wildduck.accounts.address_register import AddressRegister
+from wildduck.accounts.domain_renaming import Renamed, domain_name, rename_domain
 from wildduck.accounts.stored import beginning, containing, ending, meta_text, meta_value, tag_fields
 from wildduck.accounts.targets import Target, stored_targets
 
@@ -90,7 +92,7 @@ class AddTests(AddressCase):
             self.assertEqual(set(caught.exception.fields), {"address"})
         with self.assertRaises(errors.BadInput):
             await self.book.add(self.user, "*@example.org", wildcard=False)
-        with self.assertRaises(errors.WildcardNotPermitted):
+        with self.assertRaises(errors.BadInput):
             await self.book.add(self.user, "*@example.org", main=True)
         with self.assertRaises(errors.AddressExists):
             await self.book.add(self.other, "U.ser@EXAMPLE.com")
@@ -235,11 +237,14 @@ class ForwardedTests(AddressCase):
         made = await self.forwarded.add("sales@example.com", forwards=7)
         await self.forwarded.change(made.id, forwards=0, disabled=True)
         await self.forwarded.change(made.id, targets=[Target.new("user@example.com")], name="N")
-        await self.forwarded.change(made.id, address="buy@example.com", autoreply={"status": False})
+        await self.forwarded.change(
+            made.id, address="buy@example.com", autoreply={"status": True, "text": "T"}
+        )
+        await self.forwarded.change(made.id, autoreply={"status": False})
         now = await self.forwarded.get(made.id)
         self.assertEqual(
             (now.address, now.forwards, now.disabled, now.name, now.autoreply, now.targets[0].user),
-            ("buy@example.com", 0, True, "N", {"status": False}, self.user),
+            ("buy@example.com", 0, True, "N", {"status": False, "text": "T"}, self.user),
         )
         self.assertEqual((await self.forwarded.remove(made.id)).address, "buy@example.com")
         with self.assertRaises(errors.AddressNotFound):
@@ -268,6 +273,96 @@ class ForwardedTests(AddressCase):
             with self.assertRaises(error):
                 await work
         self.assertEqual((await self.forwarded.add("*@example.com", wildcard=True)).address, "*@example.com")
+
+
+class DomainTests(AddressCase):
+    async def test_rename(self) -> None:
+        """Addresses, default addresses, keys and targets of aliases; other domains stay."""
+        await self.book.add(self.user, "A.b@example.com")
+        await self.book.add(self.other, "*@example.com")
+        await self.book.add(self.other, "x@sub.example.com")
+        await self.book.add(self.other, "x@example.community")
+        await self.book.add(self.other, "x@notexample.com")
+        await self.forwarded.add("sales@example.com")
+        self.raw.dkim.insert_many([{"domain": "example.com"}, {"domain": "a.example"}])
+        self.raw.domainaliases.insert_many(
+            [{"alias": "x.example", "domain": "example.com"}, {"alias": "y.example", "domain": "a.example"}]
+        )
+        done = await rename_domain(self.databases, self.book, "example.com", "new.example")
+        self.assertEqual(done, Renamed(addresses=4, users=1, dkim=1, aliases=1))
+        self.assertEqual(
+            {row["address"]: row["addrview"] for row in self.raw.addresses.find()},
+            {
+                "user@new.example": "user@new.example",
+                "a.b@new.example": "ab@new.example",
+                "*@new.example": "*@new.example",
+                "sales@new.example": "sales@new.example",
+                "x@sub.example.com": "x@sub.example.com",
+                "x@example.community": "x@example.community",
+                "x@notexample.com": "x@notexample.com",
+            },
+        )
+        self.assertEqual(self.default(self.user), "user@new.example")
+        self.assertIsNotNone(self.raw.domaincache.find_one({"domain": "new.example"}))
+        self.assertEqual((await self.accounts.recipient("user@new.example")).account.id, self.user)
+        again = await rename_domain(self.databases, self.book, "example.com", "new.example")
+        self.assertEqual(again, Renamed())
+        self.assertEqual(await rename_domain(self.databases, self.book, "a", "a"), Renamed())
+
+    async def test_crash(self) -> None:
+        """After a crash behind the addresses the same call changes the default addresses."""
+        self.raw.addresses.update_one(
+            {}, {"$set": {"address": "user@b.example", "addrview": "user@b.example"}}
+        )
+        done = await rename_domain(self.databases, self.book, "example.com", "b.example")
+        self.assertEqual((done.addresses, done.users), (0, 1))
+        self.assertEqual(self.default(self.user), "user@b.example")
+
+    async def test_taken(self) -> None:
+        """Nothing is changed where one of the new addresses exists."""
+        await self.book.add(self.user, "two@example.com")
+        await self.book.add(self.other, "t.wo@b.example")
+        before = list(self.raw.addresses.find())
+        with self.assertRaises(errors.AddressExists):
+            await rename_domain(self.databases, self.book, "example.com", "b.example")
+        self.assertEqual(list(self.raw.addresses.find()), before)
+        self.raw.dkim.create_index("domain", unique=True)
+        self.raw.dkim.insert_many([{"domain": "example.com"}, {"domain": "c.example"}])
+        done = await rename_domain(self.databases, self.book, "example.com", "c.example")
+        self.assertEqual((done.addresses, done.dkim), (2, 0))
+
+    def test_names(self) -> None:
+        self.assertEqual(domain_name("XN--bcher-KVA.example", "oldDomain"), "bücher.example")
+        for name in ("", "a b", "*", "a@b", "$ne", "a..b", "x\0"):
+            with self.assertRaises(errors.BadInput, msg=name) as caught:
+                domain_name(name, "oldDomain")
+            self.assertEqual(set(caught.exception.fields), {"oldDomain"})
+
+
+class RegisterTests(AddressCase):
+    async def test_find_and_change(self) -> None:
+        """By a part of the address or the beginning of the name; latest first, the account's own only."""
+        rows = [
+            {"user": self.user, "name": "Zoë Smith", "address": "zs@a.example", "updated": 1},
+            {"user": self.user, "name": "smithy", "address": "q@b.example", "updated": 3, "disabled": False},
+            {"user": self.user, "name": None, "address": "blacksmith@c.example", "updated": 2},
+            {"user": self.user, "name": "Smith", "address": "d@d.example", "updated": 4, "disabled": True},
+            {"user": self.other, "name": "Smith", "address": "e@e.example", "updated": 5},
+        ]
+        ids = self.raw.addressregister.insert_many(rows).inserted_ids
+        register = AddressRegister(self.databases.main)
+        found = await register.find(self.user, "SMITH", 10)
+        self.assertEqual([one.id for one in found], [ids[1], ids[2]])
+        self.assertEqual([one.name for one in found], ["smithy", ""])
+        self.assertEqual(len(await register.find(self.user, "example", 2)), 2)
+        self.assertEqual(await register.find(self.user, ".*", 10), [])
+        await register.change(self.user, ids[3], disabled=False, name="New")
+        await register.change(self.user, ids[1], disabled=True)
+        self.assertEqual([one.id for one in await register.find(self.user, "new", 10)], [ids[3]])
+        self.assertEqual([one.id for one in await register.find(self.user, "smith", 10)], [ids[2]])
+        for id in (ids[4], ObjectId()):
+            with self.assertRaises(errors.AddressNotFound):
+                await register.change(self.user, id, disabled=True)
 
 
 class ValueTests(AddressCase):

@@ -96,17 +96,15 @@ class Addresses:
 
         @param main: make it the default address.
         @param wildcard: whether it may have one.
-        @raise BadInput: no address.
-        @raise WildcardNotPermitted: a wildcard for default address.
+        @raise BadInput: no address, or a wildcard where there can be none.
         @raise UserNotFound: no such account.
         @raise AddressExists: it is taken.
         """
         stored = normalise.new_address(address)
-        if "*" in stored and not wildcard:
-            text = "address can not have a wildcard"
-            raise BadInput(text, {"address": text})
+        check_wildcard(stored, wildcard)
         if "*" in stored and main:
-            raise WildcardNotPermitted()
+            text = str(WildcardNotPermitted())
+            raise BadInput(text, {"main": text})
         await self._default(user)
         row = new_row(stored, self.now(), name, tags, meta_data, internal_data)
         row["user"] = user
@@ -231,6 +229,16 @@ class Addresses:
         """The time, to the millisecond that BSON keeps."""
         seconds = int(self._clock.seconds() * 1000) / 1000
         return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def check_wildcard(stored: str, allowed: bool) -> None:
+    """
+    @param stored: as L{normalise.new_address} gives it.
+    @raise BadInput: a wildcard that is not allowed.
+    """
+    if "*" in stored and not allowed:
+        text = "address can not have a wildcard"
+        raise BadInput(text, {"address": text})
 
 
 def new_row(

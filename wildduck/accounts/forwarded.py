@@ -15,7 +15,13 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck.accounts import normalise
-from wildduck.accounts.addresses import Addresses, changed_fields, new_row, renamed_fields
+from wildduck.accounts.addresses import (
+    Addresses,
+    changed_fields,
+    check_wildcard,
+    new_row,
+    renamed_fields,
+)
 from wildduck.accounts.stored import stored_string, stored_tags
 from wildduck.accounts.targets import MAIL, Target, stored_targets
 from wildduck.database import Database
@@ -108,9 +114,7 @@ class ForwardedAddresses:
         @raise AddressExists: it is taken.
         """
         stored = normalise.new_address(address)
-        if "*" in stored and not wildcard:
-            text = "address can not have a wildcard"
-            raise BadInput(text, {"address": text})
+        check_wildcard(stored, wildcard)
         row = new_row(stored, self._addresses.now(), name, tags, meta_data, internal_data)
         row["targets"] = await self._stored(stored, targets)
         row["forwards"] = forwards
@@ -136,6 +140,7 @@ class ForwardedAddresses:
         """
         Change a forwarded address; C{None} leaves what is there.
 
+        @param autoreply: what it lacks stays as it is.
         @raise BadInput: no address, or one of the targets is it.
         @raise ChangeNotAllowed: from or to an address with a wildcard.
         @raise AddressNotFound: there is none, or it is an account's.
@@ -153,7 +158,8 @@ class ForwardedAddresses:
         if forwards is not None:
             fields["forwards"] = forwards
         if autoreply is not None:
-            fields["autoreply"] = dict(autoreply)
+            kept = before.get("autoreply")
+            fields["autoreply"] = {**(kept if isinstance(kept, Mapping) else {}), **autoreply}
         if disabled is not None:
             fields["forwardedDisabled"] = disabled
         await self._addresses.update({"_id": id, "user": None}, fields)
