@@ -326,6 +326,14 @@ class MessageNotFound(DomainError):
     text = "This message does not exist"
 
 
+class AttachmentNotFound(DomainError):
+    """The message has no such attachment."""
+
+    imap_code = "NONEXISTENT"
+    http = (404, "AttachmentNotFound")
+    text = "This attachment does not exist"
+
+
 class ContentUnreadable(DomainError):
     """
     Stored bytes are missing or of another length than announced.

@@ -57,3 +57,39 @@ class DecodingTests(unittest.TestCase):
         for encoding in ("base64", "quoted-printable", "7bit"):
             transfer.decode(data, encoding)
         transfer.q_word(data)
+
+
+class PieceByPieceTests(unittest.TestCase):
+    """However a body is cut, its pieces decode to what the whole does."""
+
+    def check(self, encoding: str, data: bytes, cuts: list[int]) -> None:
+        decoder = transfer.decoder(encoding)
+        places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+        decoded = b"".join(decoder.feed(data[a:b]) for a, b in zip(places, places[1:], strict=False))
+        self.assertEqual(decoded + decoder.finish(), transfer.decode(data, encoding))
+
+    @given(
+        st.sampled_from(("base64", "quoted-printable", "7bit", "X-odd")),
+        st.lists(
+            st.sampled_from((b"=", b"\r", b"\n", b"a", b"F", b"4", b" ", b"-", b"=3D", b"=\r\n")), max_size=60
+        ),
+        st.lists(st.integers(0, 200), max_size=8),
+    )
+    def test_cuts(self, encoding: str, pieces: list[bytes], cuts: list[int]) -> None:
+        """Anywhere."""
+        self.check(encoding, b"".join(pieces), cuts)
+
+    @given(
+        st.lists(st.sampled_from((b"=Z", b"=F4", b"\r", b"a", b"F", b"=\rzz", b"\n")), max_size=60),
+        st.lists(st.integers(0, 200), max_size=8),
+    )
+    def test_long_lines(self, pieces: list[bytes], cuts: list[int]) -> None:
+        """Also lines that are too long to wait for their end."""
+        self.patch(transfer, "_LINE_BYTES", 4)
+        self.check("quoted-printable", b"".join(pieces), cuts)
+
+    def test_memory(self) -> None:
+        """A line without end is not held."""
+        decoder = transfer.QuotedPrintableDecoder()
+        given = sum(len(decoder.feed(b"a" * 10_000)) for _ in range(100))
+        self.assertGreater(given, 900_000)

@@ -215,6 +215,11 @@ _MAIL = (
         ),
         ("user_messages_by_thread", "user thread", "an account's messages: quota, deletion, threads"),
         ("retention_time", "exp rdate", "the collector's expired messages", _EXPIRING),
+        (
+            "by_idate_reverse_thread",
+            "mailbox -idate -_id thread uid",
+            "the API's pages of a mailbox by date, either way round, by message or by thread",
+        ),
     ),
     *_mixed(
         "messages",
@@ -224,7 +229,6 @@ _MAIL = (
         ("mailbox_flags", "mailbox flags"),
         ("by_idate", "mailbox idate"),
         ("by_idate_reverse_uid", "mailbox -idate -_id"),
-        ("by_idate_reverse_thread", "mailbox -idate -_id thread uid"),
         ("by_hdate", "mailbox hdate msgid"),
         ("by_size", "mailbox size"),
         ("by_headers", "mailbox headers.key headers.value"),
@@ -253,8 +257,9 @@ _MAIL = (
         "journal",
         ("mailbox_modseq", "mailbox modseq", "what was expunged since (store.md §2)"),
         ("journal_autoexpire", "created", "lives three hours", {"expireAfterSeconds": _THREE_HOURS}),
+        ("user_limit_id", "user _id", "the API's stream of updates, either way round"),
     ),
-    *_mixed("journal", ("user_limit_id", "user _id"), ("user_limit_id_reverse", "user -_id")),
+    *_mixed("journal", ("user_limit_id_reverse", "user -_id")),
     *_lean(
         "threads",
         ("thread", "user ids", "the thread of an arriving message"),

@@ -36,7 +36,9 @@ from wildduck.mailstore.documents import Origin
 from wildduck.mailstore.expunge import expunge
 from wildduck.mailstore.flag_table import DELETED, canonical
 from wildduck.mailstore.flags import FlagStore, changed_flags
+from wildduck.mailstore.listing import Listing
 from wildduck.mailstore.mailboxes import Mailboxes
+from wildduck.mailstore.message import Reading
 from wildduck.mailstore.moving import Mover
 from wildduck.mailstore.open_indexes import OpenIndexes
 from wildduck.mailstore.paths import INBOX, normal_path
@@ -69,6 +71,8 @@ class MailStore:
 
     @ivar mailboxes: L{Mailboxes}: list, listed, get, get_special, create, subscribe, delete, status.
     @ivar quota: L{Quota}: reserve, release, recount.
+    @ivar listing: L{Listing}: pages of a mailbox.
+    @ivar reading: L{Reading}: single messages.
     @ivar verifier: L{Verifier}: verify.
     """
 
@@ -94,6 +98,8 @@ class MailStore:
         self._appender = Appender(self._backend, self._attachments, self.quota)
         self._flags = FlagStore(self._backend)
         self._updater = Updater(self._backend)
+        self.listing = Listing(self._backend)
+        self.reading = Reading(self._backend, self.mailboxes, self._flags)
         self._search = Search(self._backend)
         self._removal = Removal(self._backend, self._attachments, self.quota)
         self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)

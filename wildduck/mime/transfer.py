@@ -50,3 +50,101 @@ def decode(data: bytes, encoding: str) -> bytes:
     if name == "quoted-printable":
         return quoted_printable(data)
     return data
+
+
+# --- piece by piece ---
+
+#: A line of quoted-printable that is longer is decoded in pieces.
+_LINE_BYTES = 64 * 1024
+
+
+class Decoder:
+    """Undoes no encoding: gives what it is fed."""
+
+    def feed(self, data: bytes) -> bytes:
+        """
+        Take the next bytes of the encoded body.
+
+        @return: the decoded bytes that are complete.
+        """
+        return data
+
+    def finish(self) -> bytes:
+        """
+        The body is complete.
+
+        @return: the rest.
+        """
+        return b""
+
+
+class Base64Decoder(Decoder):
+    """L{base64}, piece by piece."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See L{Decoder.feed}."""
+        kept = self._rest + _NOT_BASE64.sub(b"", data.translate(_URL_SAFE))
+        whole = len(kept) - len(kept) % 4
+        self._rest = kept[whole:]
+        return binascii.a2b_base64(kept[:whole])
+
+    def finish(self) -> bytes:
+        """See L{Decoder.finish}."""
+        rest, self._rest = self._rest, b""
+        return base64(rest)
+
+
+class QuotedPrintableDecoder(Decoder):
+    """L{quoted_printable}, piece by piece."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._skipping = False
+
+    def feed(self, data: bytes) -> bytes:
+        """See L{Decoder.feed}."""
+        if self._skipping:
+            end = data.find(b"\n") + 1
+            if not end:
+                return b""
+            data = data[end:]
+            self._skipping = False
+        data = self._rest + data
+        end = data.rfind(b"\n") + 1
+        if end or len(data) <= _LINE_BYTES:
+            self._rest = data[end:]
+            return quoted_printable(data[:end])
+        return self._piece(data)
+
+    def _piece(self, data: bytes) -> bytes:
+        """The beginning of a very long line; a sequence that may go on stays."""
+        end = data.find(b"=\r")
+        if 0 <= end < len(data):
+            # A soft line break: what follows in this line is not there.
+            self._rest, self._skipping = b"", True
+            return quoted_printable(data[:end])
+        end = data.rfind(b"=", max(0, len(data) - 2))
+        end = len(data) if end < 0 else end
+        self._rest = data[end:]
+        return quoted_printable(data[:end])
+
+    def finish(self) -> bytes:
+        """See L{Decoder.finish}."""
+        rest, self._rest = self._rest, b""
+        return quoted_printable(rest)
+
+
+def decoder(encoding: str) -> Decoder:
+    """
+    @param encoding: as for L{decode}.
+    @return: what gives the same, piece by piece and in bounded memory.
+    """
+    name = encoding.strip().lower()
+    if name == "base64":
+        return Base64Decoder()
+    if name == "quoted-printable":
+        return QuotedPrintableDecoder()
+    return Decoder()
