@@ -237,7 +237,9 @@ class IndexTests(ReplicaSetCase):
         await self.databases.ensure_indexes()
         names = set(self._names(self.settings, "messages"))
         expected = {"_id_", "mailbox_uid_unique", "mailbox_modseq_uid", "mailbox_unseen_uid"}
-        self.assertEqual(names, expected | {"user_messages_by_thread", "retention_time"})
+        self.assertEqual(
+            names, expected | {"user_messages_by_thread", "retention_time", "by_idate_reverse_thread"}
+        )
         self.assertIn("related_attachments_cu", self._names(self.settings, "attachments.files"))
         for collection in indexes.COMPRESSED:
             (row,) = client[self.main.name].list_collections(filter={"name": collection})
