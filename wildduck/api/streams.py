@@ -49,9 +49,11 @@ class Writer:
         self._clock = clock
         self._waiter: Deferred[None] | None = None
         self._paused = False
+        self._registered = False
         self.gone = bool(self._request._disconnected)
         if not self.gone:
             self._request.notifyFinish().addErrback(self._hung_up)
+            self._registered = True
             self._request.registerProducer(self, True)
 
     async def write(self, data: bytes) -> None:
@@ -75,15 +77,17 @@ class Writer:
 
     def close(self) -> None:
         """No more will be written."""
-        if not self.gone:
+        registered, self._registered = self._registered, False
+        if registered:
             self._request.unregisterProducer()
 
     def cut(self) -> None:
         """End the connection, so that what was sent does not look whole."""
         if not self.gone:
             self.gone = True
-            self._request.unregisterProducer()
-            self._request.transport.abortConnection()
+            transport = self._request.transport
+            self.close()
+            transport.abortConnection()
             self._wake()
 
     def pauseProducing(self) -> None:
@@ -101,6 +105,7 @@ class Writer:
 
     def _hung_up(self, _reason: Any) -> None:
         self.gone = True
+        self.close()
         self._wake()
 
     def _stalled(self) -> None:

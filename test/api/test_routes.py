@@ -1,0 +1,362 @@
+"""Routes: who may call, raw bodies, streams, web pages, answers that do not fit."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+from bson import ObjectId
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from test.api.test_application import Caller, listen
+from wildduck import limits
+from wildduck.accounts.tokens import InvalidToken
+from wildduck.api.access import Access
+from wildduck.api.answers import UNSET, Answer, Success, UnsetType
+from wildduck.api.application import Application
+from wildduck.api.call import ROOT, Call, Caller as Holder
+from wildduck.api.fields import Boolean, Integer, String
+from wildduck.api.route import Method, Route
+from wildduck.api.schema import Schema
+from wildduck.api.streams import Stream
+from wildduck.errors import OverQuota
+
+ME, OTHER = ObjectId(), ObjectId()
+
+
+class Given(Access):
+    """Callers by their tokens, without a database."""
+
+    holders = {
+        b"root": ROOT,
+        b"mine": Holder("user", ME),
+        b"auth": Holder("auth"),
+        b"unbound": Holder("user"),
+    }
+
+    async def caller(self, request: Any) -> Holder:
+        try:
+            return self.holders[request.getHeader(b"x-access-token") or b""]
+        except KeyError:
+            raise InvalidToken() from None
+
+
+class Row(Answer, kw_only=True):
+    id: str
+    internalData: dict[str, Any] | UnsetType = UNSET
+
+
+class Rows(Success, kw_only=True):
+    tags: list[str] | UnsetType = UNSET
+    internalData: dict[str, Any] | UnsetType = UNSET
+    results: list[Row] = []
+
+
+class RouteCase(TestCase):
+    def setUp(self) -> None:
+        self.application = Application(Given("root"), cors=["https://mail.example.com"])
+        self.calls: list[Call] = []
+        self.answer: Any = Success()
+        self.addCleanup(setattr, Application, "strict_answers", Application.strict_answers)
+
+    def add(
+        self, method: Method, path: str, permission: Any = (), answer: Any = Success, **more: Any
+    ) -> None:
+        schema = more.pop("schema", Schema({}))
+        self.application.add(Route(method, path, schema, answer, self.handle, permission, **more))
+
+    async def handle(self, call: Call) -> Any:
+        self.calls.append(call)
+        if callable(self.answer):
+            return await self.answer(call)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def serve(self) -> Caller:
+        self.caller = listen(self, self.application)
+        return self.caller
+
+    async def call(
+        self, method: str, path: str, token: str = "root", body: Any = None, **headers: str
+    ) -> Any:
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token:
+            headers["X-Access-Token"] = token
+        return await self.caller.call(method, path, body, headers)
+
+    async def fetch(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, bytes]:
+        """Status, headers and body as they come."""
+
+        def work() -> tuple[int, Any, bytes]:
+            connection = http.client.HTTPConnection("127.0.0.1", self.caller.port, timeout=20)
+            try:
+                named = {name.replace("_", "-"): value for name, value in headers.items()}
+                connection.request(method, path, body, {"X-Access-Token": "root", **named})
+                answer = connection.getresponse()
+                return answer.status, answer.headers, answer.read()
+            finally:
+                connection.close()
+
+        return await deferToThread(work)
+
+
+class PermissionTests(RouteCase):
+    async def test_own(self) -> None:
+        """A user's token opens that user's paths, by id and as 'me'."""
+        self.add("GET", "/users/<user>/mailboxes", ("mailboxes", "read"))
+        self.add("GET", "/mailboxes", ("mailboxes", "read"))
+        self.add("GET", "/filters", ("filters", "read"), own=True)
+        self.serve()
+        for path, token, expected in (
+            (f"/users/{ME}/mailboxes", "mine", 200),
+            (f"/users/{str(ME).upper()}/mailboxes", "mine", 200),
+            ("/users/me/mailboxes", "mine", 200),
+            (f"/users/{OTHER}/mailboxes", "mine", 403),
+            (f"/users/{OTHER}/mailboxes?user={ME}", "mine", 403),
+            ("/users/x/mailboxes", "mine", 403),
+            (f"/users/{ME}/mailboxes", "auth", 403),
+            (f"/users/{ME}/mailboxes", "unbound", 403),
+            ("/users/me/mailboxes", "unbound", 403),
+            ("/users/me/mailboxes", "root", 400),
+            (f"/users/{OTHER}/mailboxes", "root", 200),
+            (f"/users/{OTHER}/mailboxes", "", 403),
+            ("/mailboxes", "mine", 403),
+            ("/mailboxes", "root", 200),
+            ("/filters", "mine", 200),
+            ("/filters", "unbound", 403),
+        ):
+            status, _ = await self.call("GET", path, token)
+            self.assertEqual(status, expected, (path, token))
+        self.assertEqual([call.user for call in self.calls[:3]], [ME, ME, ME])
+        self.assertEqual([call.only_user() for call in self.calls[-2:]], [None, ME])
+
+    async def test_attributes(self) -> None:
+        """What a role may not give is not given; what it may not see is not in the answer."""
+        fields = {name: Integer() for name in ("quota", "spamLevel")}
+        self.add("PUT", "/users/<user>", ("users", "update"), schema=Schema(fields))
+        self.add("GET", "/users/<user>", ("users", "read"), Rows)
+        self.add("POST", "/authenticate", ("authentication", "create"), schema=Schema({"token": Boolean()}))
+        self.serve()
+        for token, quota in (("mine", None), ("root", 5)):
+            status, _ = await self.call("PUT", f"/users/{ME}", token, {"quota": 5, "spamLevel": 3})
+            values = self.calls[-1].values
+            self.assertEqual((status, values["quota"], values["spamLevel"]), (200, quota, 3))
+        for token, shown in (("mine", False), ("root", True)):
+            self.answer = Rows(tags=["a"], results=[Row(id="1", internalData={})])
+            _, answer = await self.call("GET", f"/users/{ME}", token)
+            self.assertEqual(("tags" in answer, "internalData" in answer["results"][0]), (shown, shown))
+        self.answer = Success()
+        await self.call("POST", "/authenticate", "auth", {"token": True})
+        self.assertEqual(self.calls[-1].values, {"token": None})
+
+    async def test_public(self) -> None:
+        """A route without a permission needs no token."""
+        self.add("GET", "/open", None)
+        self.serve()
+        self.assertEqual((await self.call("GET", "/open", ""))[0], 200)
+
+
+class AnswerTests(RouteCase):
+    async def test_form(self) -> None:
+        """Two blanks for each level, a line break at the end, the length said."""
+        self.add("GET", "/x", answer=Rows)
+        self.answer = Rows(results=[Row(id="ä")])
+        self.serve()
+        _, headers, body = await self.fetch("GET", "/x")
+        expected = '{\n  "success": true,\n  "results": [\n    {\n      "id": "ä"\n    }\n  ]\n}\n'
+        self.assertEqual(body.decode(), expected)
+        self.assertEqual(headers["content-length"], str(len(body)))
+
+    async def test_wrong(self) -> None:
+        """An answer that does not fit its struct fails in tests, and is logged in production."""
+        self.add("GET", "/x", answer=Rows)
+        self.answer = {"success": True, "results": [], "other": 1}
+        self.serve()
+        self.assertEqual((await self.call("GET", "/x"))[0], 500)
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        Application.strict_answers = False
+        self.assertEqual(await self.call("GET", "/x"), (200, self.answer))
+        self.answer = {"success": "yes"}
+        self.assertEqual(await self.call("GET", "/x"), (200, self.answer))
+
+    async def test_extra(self) -> None:
+        """Members that an error adds are in the envelope."""
+        self.add("GET", "/x")
+        self.answer = OverQuota()
+        self.answer.extra = {"allowed": 5}
+        self.serve()
+        status, answer = await self.call("GET", "/x")
+        self.assertEqual((status, answer["allowed"], answer["code"]), (403, 5, "OverQuotaError"))
+
+    async def test_long_parameter(self) -> None:
+        """A path parameter has a bound, as with WildDuck."""
+        self.add("GET", "/x/<id>", schema=Schema({"id": String(required=True)}))
+        self.serve()
+        self.assertEqual((await self.call("GET", f"/x/{'a' * 196}"))[0], 200)
+        self.assertEqual((await self.call("GET", f"/x/{'a' * 197}"))[1]["code"], "ResourceNotFound")
+
+    def test_missing_field(self) -> None:
+        """A path parameter that no schema has is found at the start."""
+        self.assertRaises(ValueError, self.add, "GET", "/x/<id>")
+
+
+class RawBodyTests(RouteCase):
+    async def test_raw(self) -> None:
+        """A body of the named type is handed over as it is; others are parameters."""
+        self.add(
+            "POST",
+            "/x",
+            schema=Schema({"seen": Boolean()}),
+            raw=("message/rfc822",),
+            most_body=3 * limits.API_BODY,
+        )
+        bodies = []
+
+        async def read(call: Call) -> Success:
+            bodies.append(call.body.read() if call.body is not None else None)
+            return Success()
+
+        self.answer = read
+        self.serve()
+        content = b"\x00\xff" * (limits.API_BODY)
+        status, _ = await self.call(
+            "POST", "/x?seen=true", body=content, Content_Type="Message/RFC822; charset=x"
+        )
+        self.assertEqual((status, bodies.pop(), self.calls[-1].values), (200, content, {"seen": True}))
+        status, _ = await self.call("POST", "/x", body={"seen": False})
+        self.assertEqual((status, bodies.pop(), self.calls[-1].values), (200, None, {"seen": False}))
+        self.assertEqual((await self.call("POST", "/x", body=b"x", Content_Type="text/plain"))[0], 400)
+        answer = await self.caller.raw(
+            b"POST /x?a=/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+            % (3 * limits.API_BODY + 1)
+        )
+        self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:80])
+
+
+class StreamTests(RouteCase):
+    async def test_whole(self) -> None:
+        """Blocks come in their order, with type, length and headers."""
+        self.add("GET", "/x", answer=Stream)
+
+        async def blocks() -> AsyncIterator[bytes]:
+            for _ in range(100):
+                yield b"x" * 65536
+
+        self.answer = Stream("image/png", blocks(), 6553600, {"Content-Disposition": "attachment"})
+        self.serve()
+        status, headers, body = await self.fetch("GET", "/x")
+        self.assertEqual((status, body), (200, b"x" * 6553600))
+        self.assertEqual(
+            (headers["content-type"], headers["content-disposition"], headers["content-length"]),
+            ("image/png", "attachment", "6553600"),
+        )
+
+    async def test_error_before(self) -> None:
+        """What fails before the first byte is an error like any other."""
+        self.add("GET", "/x", answer=Stream)
+
+        async def blocks() -> AsyncIterator[bytes]:
+            raise OverQuota()
+            yield b""
+
+        self.answer = Stream("image/png", blocks())
+        self.serve()
+        self.assertEqual((await self.call("GET", "/x"))[0], 403)
+
+    async def test_error_after(self) -> None:
+        """What fails later cuts the connection: what came does not look whole."""
+        self.add("GET", "/x", answer=Stream)
+
+        async def blocks() -> AsyncIterator[bytes]:
+            yield b"x" * 10
+            raise KeyError
+
+        self.answer = Stream("image/png", blocks())
+        self.serve()
+
+        async def fails() -> bool:
+            try:
+                await self.fetch("GET", "/x")
+            except (http.client.HTTPException, OSError):
+                return True
+            return False
+
+        self.assertTrue(await fails())
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    async def test_back_pressure(self) -> None:
+        """A client that does not read stops the blocks; when it hangs up they are closed."""
+        self.add("GET", "/x", answer=Stream)
+        made = 0
+        closed: Deferred[None] = Deferred()
+
+        async def blocks() -> AsyncIterator[bytes]:
+            nonlocal made
+            try:
+                while True:
+                    made += 1
+                    yield b"x" * 65536
+            finally:
+                closed.callback(None)
+
+        self.answer = Stream("image/png", blocks())
+        caller = self.serve()
+        request = b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-Access-Token: root\r\n\r\n"
+
+        def read_some() -> None:
+            with socket.create_connection(("127.0.0.1", caller.port), timeout=20) as connection:
+                connection.sendall(request)
+                self.assertTrue(connection.recv(100).startswith(b"HTTP/1.1 200"))
+                # Until nothing more is made: what the kernel's buffers hold is bounded.
+                before = -1
+                while before != made:
+                    before = made
+                    connection_wait.wait(0.2)
+
+        import threading
+
+        connection_wait = threading.Event()
+        await deferToThread(read_some)
+        await closed
+        self.assertLess(made, 1000)
+
+
+class CorsTests(RouteCase):
+    async def test_allowed(self) -> None:
+        """Pages of the origins that are named may ask and read; others may not."""
+        self.add("POST", "/x")
+        self.serve()
+        for origin, allowed in (("https://mail.example.com", True), ("https://example.com", False)):
+            asked = {"Origin": origin, "Access_Control_Request_Method": "POST"}
+            status, headers, _ = await self.fetch("OPTIONS", "/x", **asked)
+            self.assertEqual(status, 204)
+            self.assertEqual(headers["access-control-allow-origin"], origin if allowed else None)
+            status, headers, _ = await self.fetch("POST", "/x", Origin=origin)
+            self.assertEqual(
+                (status, headers["access-control-allow-origin"]), (200, origin if allowed else None)
+            )
+        status, _, _ = await self.fetch("OPTIONS", "/x")
+        self.assertEqual(status, 405)
+
+    async def test_errors_too(self) -> None:
+        """A page can read why it was refused."""
+        self.add("POST", "/x")
+        self.serve()
+        _, headers, body = await self.fetch("POST", "/x", "{", Origin="https://mail.example.com")
+        self.assertEqual(headers["access-control-allow-origin"], "https://mail.example.com")
+        self.assertEqual(json.loads(body)["code"], "InputValidationError")
+
+    async def test_without_token(self) -> None:
+        """Where no token is asked for, no page may call."""
+        self.application = Application("", cors=["*"])
+        self.add("POST", "/x")
+        self.serve()
+        asked = {"Origin": "https://mail.example.com", "Access_Control_Request_Method": "POST"}
+        status, headers, _ = await self.fetch("OPTIONS", "/x", **asked)
+        self.assertEqual((status, headers["access-control-allow-origin"]), (405, None))
