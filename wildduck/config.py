@@ -56,6 +56,7 @@ _SECRET_LENGTH = 16
 #: A web page's origin (RFC 6454 §6.2).
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s\x00-\x1f\x7f]{1,255}\Z", re.IGNORECASE)
 #: A header value or URL parameter must be able to carry it.
+_HTTP_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?\Z")
 _TOKEN = re.compile(r"[!-~]{1,1024}\Z")
 
 
@@ -69,9 +70,12 @@ class ServerSettings(Section, frozen=True, kw_only=True):
 
     @ivar hostname: name in greetings, trace fields and the self-signed
         certificate; empty: the machine's.
+    @ivar email_domain: domain of the addresses that are made from sign-in names,
+        for accounts that are given none; empty: C{hostname}.
     """
 
     hostname: str = ""
+    email_domain: str = ""
 
 
 class ImapSettings(Section, frozen=True, kw_only=True):
@@ -214,10 +218,13 @@ class SecuritySettings(Section, frozen=True, kw_only=True):
         this machine, judged by the address after PROXY.
     @ivar failures_per_ip: failed sign-ins from one address, with any names,
         within five minutes; 0: addresses are not counted.
+    @ivar pwned_passwords_url: of the service that knows breached passwords, asked
+        where an API call has C{allowUnsafe} false; empty: nobody is asked.
     """
 
     loopback_is_secure: bool = True
     failures_per_ip: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    pwned_passwords_url: str = ""
 
 
 class LimitSettings(Section, frozen=True, kw_only=True):
@@ -470,6 +477,15 @@ def _check(settings: Settings) -> None:
     """
     if settings.server.hostname and not _DOMAIN.match(settings.server.hostname):
         raise ConfigurationError(f"server.hostname: {_shown(settings.server.hostname)} is not a host name")
+    if settings.server.email_domain and not _DOMAIN.match(settings.server.email_domain):
+        raise ConfigurationError(
+            f"server.email_domain: {_shown(settings.server.email_domain)} is not a domain"
+        )
+    pwned = settings.security.pwned_passwords_url
+    if pwned and not _HTTP_URL.match(pwned):
+        raise ConfigurationError(
+            f"security.pwned_passwords_url: {_shown(pwned)} is not an http:// or https:// URL"
+        )
     if settings.api.token and not _TOKEN.match(settings.api.token):
         raise ConfigurationError("api.token: expected printable ASCII without spaces")
     for name in ("imap", "pop3", "lmtp", "api"):

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from wildduck import limits
 from wildduck.accounts import Accounts
 from wildduck.accounts.tokens import AccessTokens
+from wildduck.accounts.usage import LimitDefaults
 from wildduck.config import Settings
 from wildduck.database import Databases, Redis
 from wildduck.events import Notifier, WorkerChannels
@@ -70,6 +71,14 @@ class Domain:
             reactor,
             default_quota=settings.storage.default_quota,
             failures_per_ip=settings.security.failures_per_ip,
+            notifier=self.notifier,
+            limits=LimitDefaults(
+                quota=settings.storage.default_quota,
+                pop3_messages=settings.pop3.max_messages,
+                imap_connections=settings.imap.connections_per_user,
+            ),
+            email_domain=settings.server.email_domain or settings.server.hostname,
+            pwned_passwords_url=settings.security.pwned_passwords_url,
         )
         self._closers.append(self.accounts.settle)
         self.tokens = AccessTokens.from_settings(self.redis, self.databases.users, reactor, settings.api)

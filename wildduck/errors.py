@@ -193,6 +193,55 @@ class UserExists(DomainError):
     text = "This username already exists"
 
 
+class NoUpdates(DomainError):
+    """A change that changes nothing."""
+
+    http = (400, "NoUpdates")
+    text = "Nothing was updated"
+
+
+class PasswordMismatch(DomainError):
+    """The existing password, given to prove who asks for a change, is not right."""
+
+    http = (403, "AuthFail")
+    text = "Password verification failed"
+
+
+class InsecurePassword(DomainError):
+    """The password is known from a breach."""
+
+    http = (403, "InsecurePasswordError")
+    text = "Provided password was found from breached passwords list"
+
+
+class AccountNotFound(DomainError):
+    """No such account is among the deleted ones."""
+
+    http = (404, "AccountNotFound")
+    text = "Deleted account was not found"
+
+
+class AccountFound(DomainError):
+    """The account to restore is there, or another has its name."""
+
+    http = (400, "AccountFound")
+    text = "Account was already restored, or its name is taken"
+
+
+class DeleteInProgress(DomainError):
+    """The mail of the deleted account is being removed."""
+
+    http = (400, "DeleteInProgress")
+    text = "Deletion already in progress"
+
+
+class RestoreTaskNotFound(DomainError):
+    """The task that removes the mail of the deleted account began this moment."""
+
+    http = (404, "RestoreTaskNotFound")
+    text = "Delete task not found"
+
+
 class AddressNotFound(DomainError):
     """No account receives mail for this address."""
 

@@ -6,6 +6,8 @@ Each is pinned by a C{verifyObject} test.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from zope.interface import Attribute, Interface
 
 
@@ -22,13 +24,16 @@ class IMailAccount(Interface):
 class IAccountMail(Interface):
     """What account management needs of the mail store when accounts come and go."""
 
-    async def create_defaults(user: object, language: str = "", retention: int = 0) -> None:
+    async def create_defaults(
+        user: object, language: str = "", retention: int = 0, names: Mapping[str, str] | None = None
+    ) -> None:
         """
         Make INBOX and the special-use mailboxes of a new account; repeatable.
 
         @param user: ObjectId of the user.
         @param language: picks the names of the mailboxes (spec/behaviour.md §1.6).
         @param retention: milliseconds that messages are kept, 0 for ever.
+        @param names: special use: the name of its mailbox, where it is another one.
         """
 
     async def delete_user_data(user: object) -> None:

@@ -283,3 +283,13 @@ UNSENT_PINGS = 5_000
 REDIS_PING_SECONDS = 3.0
 #: Redis commands waiting for their answers before new ones are refused.
 REDIS_QUEUE = 10_000
+
+# --- accounts ------------------------------------------------------------------
+
+#: Hashes of former passwords kept with an account: a document must not grow with
+#: every change (WildDuck keeps all).
+OLD_PASSWORDS = 50
+#: The service that knows breached passwords: time for its answer (WildDuck's), and
+#: its length (40 KiB are usual).
+PWNED_SECONDS = 1.0
+PWNED_BYTES = 1 * MIB

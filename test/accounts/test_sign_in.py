@@ -44,6 +44,9 @@ class SignInCase(TestCase):
         self.raw = blocking_database(self.settings)
         self.raw_redis = blocking_redis(self.settings)
         self.fred = await self.accounts.create("fred.f", "secret", addresses=["fred@example.com"])
+        # What is noted here is of sign-ins only, by settings that are read when they are needed.
+        self.raw.authlog.delete_many({})
+        self.accounts.site_settings._values.clear()
 
     async def attempt(self, password: str, name: str = "fred.f", service: str = "imap", **more: Any) -> str:
         """C{"in"}, or the name of the error."""

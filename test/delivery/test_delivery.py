@@ -146,7 +146,7 @@ class DeliverTests(DeliveryCase):
     async def test_account_goes_meanwhile(self) -> None:
         """An account that is deleted between RCPT and the last byte gets nothing, and 250 is not said."""
         destination = await self.delivery.recipient("user@example.com")
-        await self.domain.accounts.delete(self.account)
+        await self.domain.accounts.delete(self.account.id)
         message = scan(MESSAGE)
         delivered = Deferred.fromCoroutine(self.delivery.deliver(destination, message, envelope()))
         error: Any = await self.assertFailure(delivered, DomainError)

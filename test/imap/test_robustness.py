@@ -92,7 +92,7 @@ class FailureTests(TestCase):
         client = await server.signed_in()
         other = await server.signed_in("other")
         await server.domain.redis.subscribed(CHANNEL)
-        await server.domain.accounts.delete(await server.domain.accounts.directory.by_name("fred"))
+        await server.domain.accounts.delete((await server.domain.accounts.get("fred")).id)
         self.assertEqual(await client.end(), b"* BYE The account was deleted\r\n")
         self.assertIn(b"t OK", await other.command(b"NOOP"))
 

@@ -200,7 +200,8 @@ class FailureTests(TestCase):
         await server.add(account, "INBOX", MESSAGE)
         client = await server.signed_in()
         await client.command(b"DELE 1")
-        await server.domain.accounts.delete(account)
+        await server.domain.accounts.delete(account.id)
+        await server.domain.accounts.purge(account.id)
         client.send(b"RETR 1\r\nQUIT\r\n")
         self.assertEqual(
             await client.end(),

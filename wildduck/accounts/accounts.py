@@ -1,44 +1,40 @@
-"""
-Accounts: made, changed, deleted, and signed in to.
-
-Writes are ordered so that a crash leaves nothing that looks like a working
-account: a new one is disabled until all its parts are there, a deleted one
-loses its user document and addresses before its mail.
-"""
+"""Accounts: made, changed, deleted, and signed in to."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime
 
-from bson import Int64, ObjectId
+from bson import ObjectId
+from msgspec import UNSET, UnsetType
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
 
-from wildduck.accounts import normalise, passwords
 from wildduck.accounts.addresses import Addresses
 from wildduck.accounts.application_passwords import ApplicationPasswords
 from wildduck.accounts.aside import Aside
 from wildduck.accounts.authlog import AuthLog
+from wildduck.accounts.creation import Creation
+from wildduck.accounts.deletion import Deleted, Deletion, Recoverable, Restored
 from wildduck.accounts.directory import Directory
+from wildduck.accounts.fields import NewUser, UserChange
 from wildduck.accounts.forwarded import ForwardedAddresses
+from wildduck.accounts.notes import Notes, Origin
 from wildduck.accounts.policy import FailureCounter
+from wildduck.accounts.pwned import PwnedPasswords
 from wildduck.accounts.sign_in import AccountRealm, PasswordChecker
 from wildduck.accounts.sign_in_notes import SignInNotes
 from wildduck.accounts.site_settings import SiteSettings
+from wildduck.accounts.surroundings import Surroundings
+from wildduck.accounts.updating import Changed, Updating
+from wildduck.accounts.usage import LimitDefaults, Usages
 from wildduck.accounts.values import Account, Address, Authentication, Recipient, SignIn
 from wildduck.database import Databases, Redis
-from wildduck.errors import BadInput, DuplicateKey, UserExists
+from wildduck.errors import BadInput
+from wildduck.events import Notifier
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.threads import BoundedPool
-
-#: Bytes; a quota beyond it is a typing error (spec/differences.md G: 2**53 bound).
-MOST_QUOTA = 2**53 - 1
-
-#: Collections whose rows go with their user (spec/schema.md §7 'Deleted user'),
-#: by the handle that holds them.
-_USER_ROWS = (("users", "asps"), ("main", "filters"), ("main", "autoreplies"), ("main", "addressregister"))
 
 
 class Accounts:
@@ -50,6 +46,7 @@ class Accounts:
     @ivar forwarded: the addresses that are forwarded.
     @ivar site_settings: what is set for all servers in the database.
     @ivar authlog: security events of the accounts.
+    @ivar usages: what accounts have used of their limits.
     @ivar portal: L{twisted.cred} portal that gives L{IMailAccount} for L{SignIn}.
     """
 
@@ -63,16 +60,21 @@ class Accounts:
         *,
         default_quota: int,
         failures_per_ip: int = 0,
+        notifier: Notifier | None = None,
+        limits: LimitDefaults | None = None,
+        email_domain: str = "",
+        pwned_passwords_url: str = "",
     ) -> None:
         """
         @param default_quota: bytes for accounts that have none of their own.
         @param failures_per_ip: see L{FailureCounter}.
+        @param notifier: of this worker; one that only tells others where there is none.
+        @param limits: other limits of accounts that have none of their own.
+        @param email_domain: of addresses made from sign-in names; C{""}: this machine's name.
+        @param pwned_passwords_url: see L{PwnedPasswords}.
         """
         self._databases = databases
-        self._redis = redis
-        self._mail = mail
-        self._pool = password_pool
-        self._clock = clock
+        self._notifier = notifier or Notifier(redis)
         self.directory = Directory(databases.users, default_quota)
         self.book = Addresses(databases.users, clock)
         self.forwarded = ForwardedAddresses(databases.users, self.book)
@@ -80,14 +82,31 @@ class Accounts:
         self.authlog = AuthLog(databases.users, self.site_settings)
         self._aside = Aside()
         application_passwords = ApplicationPasswords(databases.users, password_pool)
-        notes = SignInNotes(
+        sign_in_notes = SignInNotes(
             databases.users, self.authlog, application_passwords, password_pool, self._aside, clock
         )
         failures = FailureCounter(redis, failures_per_ip)
         self._checker = PasswordChecker(
-            self.directory, application_passwords, failures, notes, password_pool, clock
+            self.directory, application_passwords, failures, sign_in_notes, password_pool, clock
         )
         self.portal = Portal(AccountRealm(), [self._checker])
+        around = Surroundings(
+            databases,
+            redis,
+            mail,
+            self._notifier,
+            password_pool,
+            clock,
+            PwnedPasswords(pwned_passwords_url, clock),
+            (email_domain or socket.gethostname()).lower(),
+        )
+        notes = Notes(self.authlog, around.now)
+        self._creation = Creation(around, self.book, notes)
+        self._updating = Updating(around, failures, notes)
+        self._deletion = Deletion(around, self.book, notes)
+        self.usages = Usages(
+            databases, redis, self.site_settings, limits or LimitDefaults(quota=default_quota)
+        )
 
     async def settle(self) -> None:
         """Wait for what sign-ins have left to be written, at shutdown."""
@@ -127,6 +146,16 @@ class Accounts:
         found = await self._databases.main.find_one("filters", query, projection={"_id": True})
         return found is not None
 
+    # --- making ---------------------------------------------------------------------
+
+    async def create_user(self, wanted: NewUser, origin: Origin) -> ObjectId:
+        """
+        Make an account with all that can be said of it.
+
+        @raise BadInput: and others, see L{Creation.create}.
+        """
+        return await self._creation.create(wanted, origin)
+
     async def create(
         self,
         username: str,
@@ -150,39 +179,17 @@ class Accounts:
         @raise UserExists: the name is taken.
         @raise AddressExists: an address is taken; nothing is left of the account.
         """
-        fields: dict[str, str] = {}
-        stored_name = _checked(fields, "username", normalise.username, username)
-        wanted = list(addresses) or ([username] if "@" in username else [])
-        stored_addresses = [_checked(fields, "address", normalise.new_address, one) for one in wanted]
-        _check_password(password, fields)
-        _check_number("quota", quota, fields)
-        _check_number("retention", retention, fields)
-        if fields:
-            raise BadInput(" ".join(fields.values()), fields)
-        hashed = await self._pool.run(passwords.hash_password, password)
-        document = _new_user(stored_name, hashed, self._now())
-        document.update(
-            quota=_stored(quota), retention=_stored(retention), language=language or None, name=name
+        wanted = NewUser(
+            username=username,
+            password=password,
+            empty_address=True,
+            more_addresses=list(addresses) or ([username] if "@" in username else []),
+            quota=quota,
+            retention=retention,
+            language=language,
+            name=name,
         )
-        try:
-            await self._databases.users.insert_one("users", document)
-        except DuplicateKey as error:
-            raise UserExists() from error
-        try:
-            for index, address in enumerate(stored_addresses):
-                await self.book.add(document["_id"], address, main=index == 0 and "*" not in address)
-            await self._mail.create_defaults(document["_id"], language, retention)
-            await self._databases.users.update_one(
-                "users",
-                {"_id": document["_id"]},
-                {"$set": {"activated": True, "disabled": False}},
-                durable=True,
-            )
-        except Exception:
-            await self._mail.delete_user_data(document["_id"])
-            await self._remove_rows(document["_id"])
-            raise
-        return await self.directory.by_id(document["_id"])
+        return await self.directory.by_id(await self._creation.create(wanted, Origin(), password_needed=True))
 
     async def add_address(self, account: Account, address: str, *, main: bool = False) -> Address:
         """
@@ -192,138 +199,90 @@ class Accounts:
         """
         return await self.book.add(account.id, address, main=main and "*" not in address)
 
+    # --- changing -------------------------------------------------------------------
+
+    async def update(self, user: ObjectId, change: UserChange, origin: Origin) -> Changed:
+        """
+        Change an account.
+
+        @raise BadInput: and others, see L{Updating.update}.
+        """
+        return await self._updating.update(user, change, origin)
+
+    async def reset_password(self, user: ObjectId, valid_after: datetime | None, origin: Origin) -> str:
+        """
+        Give an account a temporary password, see L{Updating.reset_password}.
+
+        @raise UserNotFound: no such account.
+        """
+        return await self._updating.reset_password(user, valid_after, origin)
+
     async def set_password(self, account: Account, password: str) -> None:
         """
-        Replace the master password; WildDuck's API tokens of the account end.
+        Replace the master password; API tokens and sessions of the account end.
 
         @raise BadInput: empty or too long.
+        @raise UserNotFound: the account is gone.
         """
-        fields: dict[str, str] = {}
-        _check_password(password, fields)
-        if fields:
-            raise BadInput(fields["password"], fields)
-        hashed = await self._pool.run(passwords.hash_password, password)
-        change: dict[str, Any] = {
-            "$set": {"password": hashed, "passwordChange": self._now(), "tempPassword": False},
-            "$inc": {"authVersion": 1},
-        }
-        await self._databases.users.update_one("users", {"_id": account.id}, change, durable=True)
+        if not password:
+            text = "password must have at least 1 character"
+            raise BadInput(text, {"password": text})
+        await self.update(account.id, UserChange(password=password), Origin())
 
-    async def set_limits(self, account: Account, **limits: int) -> None:
+    async def set_limits(
+        self,
+        account: Account,
+        *,
+        quota: int | UnsetType = UNSET,
+        recipients: int | UnsetType = UNSET,
+        forwards: int | UnsetType = UNSET,
+    ) -> None:
         """
         Set C{quota} (bytes), C{recipients}, C{forwards} (per day); 0 is the default.
 
+        @raise NoUpdates: none is given.
         @raise BadInput: with every failed field.
+        @raise UserNotFound: the account is gone.
         """
-        fields: dict[str, str] = {}
-        for key, value in limits.items():
-            _check_number(key, value, fields)
-        if fields:
-            raise BadInput(" ".join(fields.values()), fields)
-        change = {"$set": {key: _stored(value) for key, value in limits.items()}}
-        await self._databases.users.update_one("users", {"_id": account.id}, change, durable=True)
-        await self._redis.execute("DEL", f"cached:{account.id}")
-
-    async def delete(self, account: Account) -> None:
-        """
-        Delete an account at once (spec/schema.md §7 'Deleted user').
-
-        The account is disabled first, so that no mail comes in any more, and its
-        document goes last: after a crash the call is repeated by name.
-        """
-        disable = {"$set": {"disabled": True}}
-        await self._databases.users.update_one("users", {"_id": account.id}, disable, durable=True)
-        await self._mail.delete_user_data(account.id)
-        await self._remove_rows(account.id)
-
-    async def _remove_rows(self, user: ObjectId) -> None:
-        for handle, collection in _USER_ROWS:
-            await getattr(self._databases, handle).delete_many(collection, {"user": user})
-        await self._databases.users.delete_many("addresses", {"user": user}, durable=True)
-        await self._databases.users.delete_one("users", {"_id": user}, durable=True)
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.seconds(), timezone.utc)
-
-
-#: Numbers of a user document whose 0 means the system's default.
-_ZERO_FIELDS = (
-    "storageUsed",
-    "quota",
-    "recipients",
-    "forwards",
-    "filters",
-    "imapMaxUpload",
-    "imapMaxDownload",
-    "pop3MaxDownload",
-    "pop3MaxMessages",
-    "imapMaxConnections",
-    "receivedMax",
-    "retention",
-)
-_FALSE_FIELDS = (
-    "pendingSeedChanged",
-    "autoreply",
-    "uploadSentMessages",
-    "encryptMessages",
-    "encryptForwarded",
-    "require2faEnabled",
-    "activated",
-    "suspended",
-)
-
-
-def _new_user(name: str, hashed: str, now: datetime) -> dict[str, Any]:
-    """A user document as WildDuck 1.50 makes it, disabled until it is complete."""
-    zeros = dict.fromkeys(_ZERO_FIELDS, 0)
-    empties = dict.fromkeys(
-        ("seed", "pendingSeed", "pubKey", "metaData", "internalData", "address", "name"), ""
-    )
-    no = dict.fromkeys(_FALSE_FIELDS, False)
-    return {
-        "_id": ObjectId(),
-        "username": name,
-        "unameview": normalise.name_view(name),
-        "password": hashed,
-        "language": None,
-        "enabled2fa": [],
-        "webauthn": {"credentials": []},
-        "authVersion": 1,
-        "targets": [],
-        "smimeCerts": [],
-        "smimeCipher": "AES-CBC",
-        "smimeKeyTransport": "PKCS#1 v1.5",
-        "spamLevel": 50,
-        "disabledScopes": [],
-        "featureFlags": {},
-        "disabled": True,
-        "created": now,
-        **zeros,
-        **empties,
-        **no,
-    }
-
-
-def _checked(fields: dict[str, str], key: str, parse: Any, value: Any) -> str:
-    try:
-        return parse(value)  # type: ignore[no-any-return]
-    except BadInput as error:
-        fields[key] = str(error)
-        return ""
-
-
-def _check_password(password: str, fields: dict[str, str]) -> None:
-    if not passwords.is_possible(password):
-        fields["password"] = (
-            f"password must have 1 to {passwords.PASSWORD_LENGTH} characters, none of them NUL"
+        await self.update(
+            account.id, UserChange(quota=quota, recipients=recipients, forwards=forwards), Origin()
         )
 
+    async def log_out(self, user: ObjectId, reason: str) -> None:
+        """
+        End all IMAP and POP3 sessions of an account, on every server.
 
-def _check_number(key: str, value: int, fields: dict[str, str]) -> None:
-    if not 0 <= value <= MOST_QUOTA:
-        fields[key] = f"{key} must be a number from 0 to {MOST_QUOTA}"
+        @param reason: what their clients are told.
+        @raise UserNotFound: no such account.
+        """
+        await self.directory.by_id(user)
+        await self._notifier.log_out(user, reason)
 
+    # --- deleting -------------------------------------------------------------------
 
-def _stored(number: int) -> int | Int64:
-    """Small numbers as int32, as WildDuck's driver writes them."""
-    return number if number < 2**31 else Int64(number)
+    async def delete(
+        self, user: ObjectId, delete_after: datetime | None = None, origin: Origin | None = None
+    ) -> Deleted:
+        """
+        Delete an account; its mail goes by a task. Repeatable.
+
+        @param delete_after: until then it can be restored; C{None}: the task begins at once.
+        @raise UserNotFound: no such account.
+        """
+        return await self._deletion.delete(user, delete_after, origin or Origin())
+
+    async def purge(self, user: ObjectId) -> None:
+        """Do what the task of a deleted account does, see L{Deletion.purge}."""
+        await self._deletion.purge(user)
+
+    async def recoverable(self, user: ObjectId) -> Recoverable:
+        """@raise AccountNotFound: no such account is deleted."""
+        return await self._deletion.recoverable(user)
+
+    async def restore(self, user: ObjectId, origin: Origin) -> Restored:
+        """
+        Give a deleted account back.
+
+        @raise AccountNotFound: and others, see L{Deletion.restore}.
+        """
+        return await self._deletion.restore(user, origin)

@@ -100,11 +100,11 @@ def password(name: str, password_stdin: bool) -> None:
 @click.argument("name")
 @settings_options
 def delete(name: str) -> None:
-    """Delete an account; its messages go after 14 days."""
+    """Delete an account; a running server removes its mail."""
 
     async def work(domain: Domain) -> Account:
         account = await domain.accounts.get(name)
-        await domain.accounts.delete(account)
+        await domain.accounts.delete(account.id)
         return account
 
     click.echo(f"deleted {run(settings(), work).username}")

@@ -7,6 +7,7 @@ missing level is one that LIST shows and nobody can select.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -162,15 +163,23 @@ class Mailboxes:
         self._backend.background(self._backend.changed(user))
         return mailbox
 
-    async def create_defaults(self, user: ObjectId, language: str = "", user_retention: int = 0) -> None:
+    async def create_defaults(
+        self,
+        user: ObjectId,
+        language: str = "",
+        user_retention: int = 0,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         """
         Make INBOX and the special-use mailboxes of a new account; repeatable.
 
         @param language: picks their names (spec/behaviour.md §1.6).
         @param user_retention: milliseconds, 0 for ever.
+        @param names: special use: the name of its mailbox, where it is another one.
         """
+        names = names or {}
         present = await self.list(user)
-        wanted = [(INBOX, "")] + [(folder_name(use, language), use) for use in SPECIAL_USES]
+        wanted = [(INBOX, "")] + [(names.get(use) or folder_name(use, language), use) for use in SPECIAL_USES]
         missing = [
             (path, use)
             for path, use in wanted

@@ -472,9 +472,11 @@ class MailStore:
 
     # --- accounts come and go -----------------------------------------------------------
 
-    async def create_defaults(self, user: Any, language: str = "", retention: int = 0) -> None:
+    async def create_defaults(
+        self, user: Any, language: str = "", retention: int = 0, names: Mapping[str, str] | None = None
+    ) -> None:
         """See L{IAccountMail.create_defaults}."""
-        await self.mailboxes.create_defaults(user, language, retention)
+        await self.mailboxes.create_defaults(user, language, retention, names)
 
     async def delete_user_data(self, user: Any) -> None:
         """See L{IAccountMail.delete_user_data}."""
