@@ -42,6 +42,11 @@ class Directory:
             raise UserNotFound()
         return found[0]
 
+    async def require(self, user: ObjectId) -> None:
+        """@raise UserNotFound: no such account."""
+        if await self._users.find_one("users", {"_id": user}, projection={"_id": True}) is None:
+            raise UserNotFound()
+
     async def by_name(self, name: str) -> Account:
         """
         The account of a sign-in name, which can also be one of its addresses.

@@ -118,8 +118,7 @@ class ForwardedAddresses:
         row = new_row(stored, self._addresses.now(), name, tags, meta_data, internal_data)
         row["targets"] = await self._stored(stored, targets)
         row["forwards"] = forwards
-        if autoreply is not None:
-            row["autoreply"] = dict(autoreply)
+        row["autoreply"] = {"status": False} if autoreply is None else dict(autoreply)
         await self._addresses.insert(row)
         return Forwarded.from_document(row)
 

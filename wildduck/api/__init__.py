@@ -7,10 +7,13 @@ from twisted.internet.interfaces import IReactorTime
 from wildduck.accounts import Accounts
 from wildduck.accounts.tokens import AccessTokens
 from wildduck.api.access import Access
+from wildduck.api.addresses import AddressesApi
 from wildduck.api.application import Application
 from wildduck.api.authentication import AuthenticationApi
+from wildduck.api.forwarded import ForwardedApi
 from wildduck.api.health import HealthApi
 from wildduck.api.legacy import LegacyApi
+from wildduck.api.mailboxes import MailboxesApi
 from wildduck.api.openapi import OpenApi
 from wildduck.config import ApiSettings
 from wildduck.database import Databases, Redis
@@ -43,5 +46,8 @@ def make_application(
     OpenApi(application).register()
     AuthenticationApi(accounts, tokens).register(application)
     LegacyApi(accounts, store, redis).register(application)
+    AddressesApi(accounts, databases).register(application)
+    ForwardedApi(accounts, databases, redis, clock).register(application)
+    MailboxesApi(accounts, store).register(application)
     HealthApi(databases, redis, clock).register(application)
     return application
