@@ -35,7 +35,7 @@ from test.interop import (
     workers,
 )
 from test.interop.case import Case, Failed, Setting, Skipped
-from test.interop.mixed import announced, corpus as mixed_corpus
+from test.interop.mixed import announced, corpus as mixed_corpus, encrypted, writers
 from test.interop.programs import Missing
 from test.support.server_process import ServerProcess, automatic_ports
 
@@ -78,6 +78,8 @@ CASES = (
     Case("wildduck-announces", announced.from_here),
     Case("wildduck-announced", announced.from_there),
     Case("wildduck-workers", announced.by_worker_channels),
+    Case("wildduck-encrypts", encrypted.no_clear_copy),
+    Case("wildduck-writers", writers.random_writers),
 )
 
 #: POP3 clients shall see all of a large mailbox.
