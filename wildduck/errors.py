@@ -387,11 +387,11 @@ class ContentUnreadable(DomainError):
     """
     Stored bytes are missing or of another length than announced.
 
-    Before a literal is announced this is NO [SERVERBUG]; after it the
+    Before a literal is announced this is NO [CORRUPTION]; after it the
     connection must be closed, for bytes are never padded.
     """
 
-    imap_code = "SERVERBUG"
+    imap_code = "CORRUPTION"
     pop3_code = "SYS/PERM"
     http = (500, "ContentUnreadable")
     text = "Message content can not be read"

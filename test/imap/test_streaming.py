@@ -131,7 +131,7 @@ class FetchTests(TestCase):
             found,
             b"* 1 FETCH (UID 1 BODY[TEXT] {3}\r\nx\r\n)\r\n"
             b"* 3 FETCH (UID 3 BODY[TEXT] {3}\r\ny\r\n)\r\n"
-            b"t NO [SERVERBUG] Some messages can not be read\r\n",
+            b"t NO [CORRUPTION] Some messages can not be read\r\n",
         )
         self.assertIn(b"t OK", await client.command(b"NOOP"))
 

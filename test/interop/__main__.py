@@ -35,7 +35,7 @@ from test.interop import (
     workers,
 )
 from test.interop.case import Case, Failed, Setting, Skipped
-from test.interop.mixed import announced, corpus as mixed_corpus, encrypted, writers
+from test.interop.mixed import announced, corpus as mixed_corpus, encrypted, odd, writers
 from test.interop.programs import Missing
 from test.support.server_process import ServerProcess, automatic_ports
 
@@ -80,6 +80,7 @@ CASES = (
     Case("wildduck-workers", announced.by_worker_channels),
     Case("wildduck-encrypts", encrypted.no_clear_copy),
     Case("wildduck-writers", writers.random_writers),
+    Case("wildduck-odd", odd.odd_documents),
 )
 
 #: POP3 clients shall see all of a large mailbox.

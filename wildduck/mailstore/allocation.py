@@ -26,7 +26,7 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck.database import WriteGroup
-from wildduck.errors import LimitReached, MailboxNotFound, Overloaded, Unavailable
+from wildduck.errors import DatabaseFailure, LimitReached, MailboxNotFound, Overloaded, Unavailable
 from wildduck.limits import MAX_UID, MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.journal import unused_entry
@@ -34,6 +34,8 @@ from wildduck.mailstore.values import MAILBOX_FIELDS, Mailbox, number
 
 #: An allocated number must be in use by then, or it is thrown away (store.md §2).
 HOLD_SECONDS = MODSEQ_HOLE_SECONDS / 2
+#: MongoDB's codes for adding to what is no number.
+_NO_NUMBER = (14, 16554)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +97,10 @@ async def allocate(
     @raise LimitReached: its UIDs are used up (RFC 3501 §2.3.1.1: 32 bits).
     """
     taken = backend.steady()
-    document = await backend.main.find_one_and_update(
-        "mailboxes",
-        {"_id": mailbox.id, "user": mailbox.user},
-        advance(uids, modseqs),
-        projection=MAILBOX_FIELDS,
-        return_after=True,
-        group=group,
-    )
-    if document is None:
-        raise MailboxNotFound()
+    document = await _advance(backend, mailbox, uids, modseqs, group)
+    if not (_is_number(document.get("uidNext")) and _is_number(document.get("modifyIndex"))):
+        await _mend_counters(backend, mailbox)
+        document = await _advance(backend, mailbox, uids, modseqs, group)
     after = Mailbox.from_document(document)
     if uids and after.uid_next - 1 > MAX_UID:
         raise LimitReached("This mailbox has no more UIDs")
@@ -115,6 +111,50 @@ async def allocate(
         modseqs=modseqs,
         taken=taken,
     )
+
+
+async def _advance(
+    backend: Backend, mailbox: Mailbox, uids: int, modseqs: int, group: WriteGroup | None
+) -> dict[str, Any]:
+    """The mailbox with its counters advanced; counters that are no numbers are left as they are."""
+    filter = {"_id": mailbox.id, "user": mailbox.user}
+    try:
+        document = await backend.main.find_one_and_update(
+            "mailboxes",
+            filter,
+            advance(uids, modseqs),
+            projection=MAILBOX_FIELDS,
+            return_after=True,
+            group=group,
+        )
+    except DatabaseFailure as error:
+        if error.code not in _NO_NUMBER:
+            raise
+        document = await backend.main.find_one("mailboxes", filter, projection=MAILBOX_FIELDS)
+    if document is None:
+        raise MailboxNotFound()
+    return document
+
+
+async def _mend_counters(backend: Backend, mailbox: Mailbox) -> None:
+    """Give a mailbox whose counters are lost such as nothing in it has had yet."""
+    main, there = backend.main, {"mailbox": mailbox.id}
+    newest = await main.find_one("messages", there, projection={"uid": True}, sort=[("uid", -1)])
+    latest = [
+        await main.find_one(name, there, projection={"modseq": True}, sort=[("modseq", -1)])
+        for name in ("messages", "journal")
+    ]
+    values = {
+        "uidNext": number((newest or {}).get("uid")) + 1,
+        "modifyIndex": max(number((row or {}).get("modseq")) for row in latest) + 1,
+    }
+    for name, value in values.items():
+        lost = {"_id": mailbox.id, "$nor": [{name: {"$type": "number"}}]}
+        await main.update_one("mailboxes", lost, {"$set": {name: value}}, idempotent=True)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 async def allocate_in_time(

@@ -77,10 +77,15 @@ class Mailbox:
             modify_index=max(1, number(document.get("modifyIndex"))),
             subscribed=bool(document.get("subscribed")),
             hidden=bool(document.get("hidden")),
-            keywords=tuple(str(flag) for flag in document.get("flags") or ()),
+            keywords=_texts(document.get("flags")),
             retention=max(0, number(document.get("retention"))),
             encrypted=bool(document.get("encryptMessages")),
         )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """A list of strings, whatever else stands in its place."""
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,10 @@ def _raw_type(tree: dict[str, Any], lines: Sequence[bytes]) -> bytes | None:
 
 
 def _number(value: object) -> int:
-    return max(0, int(value)) if isinstance(value, (int, float)) else 0
+    """A stored number; documents of others may have anything in its place."""
+    if isinstance(value, (int, float)) and value == value and abs(value) < 2**63:
+        return max(0, int(value))
+    return 0
 
 
 def encode(root: Node, extended: bool) -> bytes:

@@ -51,7 +51,7 @@ async def fetch(session: Session, command: Fetch) -> Done:
         await job.round(uids[start : start + size])
     job.flush()
     if job.unreadable:
-        return Done("Some messages can not be read", b"SERVERBUG", "NO")
+        return Done("Some messages can not be read", b"CORRUPTION", "NO")
     if job.told < len(uids) and not command.by_uid:
         return Done("Some messages are gone", b"EXPUNGEISSUED")
     return Done("FETCH completed")
