@@ -383,6 +383,13 @@ class AttachmentNotFound(DomainError):
     text = "This attachment does not exist"
 
 
+class FileNotStored(DomainError):
+    """The account has no such file in its storage."""
+
+    http = (404, "FileNotFound")
+    text = "This file does not exist"
+
+
 class ContentUnreadable(DomainError):
     """
     Stored bytes are missing or of another length than announced.

@@ -14,6 +14,8 @@ from wildduck.api.forwarded import ForwardedApi
 from wildduck.api.health import HealthApi
 from wildduck.api.legacy import LegacyApi
 from wildduck.api.mailboxes import MailboxesApi
+from wildduck.api.messages.changing import ChangingApi
+from wildduck.api.messages.upload import UploadApi
 from wildduck.api.openapi import OpenApi
 from wildduck.config import ApiSettings
 from wildduck.database import Databases, Redis
@@ -49,5 +51,7 @@ def make_application(
     AddressesApi(accounts, databases).register(application)
     ForwardedApi(accounts, databases, redis, clock).register(application)
     MailboxesApi(accounts, store).register(application)
+    ChangingApi(store).register(application)
+    UploadApi(accounts, store, clock).register(application)
     HealthApi(databases, redis, clock).register(application)
     return application

@@ -97,7 +97,9 @@ class Appender:
         group = self._backend.main.group()
         # The thread needs nothing of the quota, and costs nothing if that refuses.
         thread_found = spawn(
-            find_thread(self._backend, mailbox.user, analysis.thread_ids, analysis.thread_subject)
+            find_thread(
+                self._backend, mailbox.user, analysis.thread_ids, analysis.thread_subject, origin.follows
+            )
         )
         try:
             encrypts = await self._quota.reserve(mailbox.user, analysis.size, group)

@@ -15,6 +15,7 @@ from wildduck.limits import DOCUMENT_BYTES, KIB
 from wildduck.mailstore.allocation import Allocation
 from wildduck.mailstore.attachments import Kept
 from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN
+from wildduck.mailstore.referenced import Follows
 from wildduck.mailstore.retention import stamp
 from wildduck.mime.analysis import Analysis
 from wildduck.mime.native import BLOB, KEY, native_key
@@ -53,12 +54,14 @@ class Origin:
     @ivar meta: WildDuck's C{meta}: source, from, to, origin, transtype, time...
     @ivar extra: further fields of WildDuck's: filters, forwardTargets,
         outbound, verificationResults.
+    @ivar follows: the conversation that it belongs to, if its subject is the same.
     """
 
     flags: tuple[str, ...]
     internal_date: datetime.datetime
     meta: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    follows: Follows | None = None
 
 
 def build(analysis: Analysis, kept: Kept, magic: int, origin: Origin) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from wildduck.mailstore.collector import Collector
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.copying import Copier
 from wildduck.mailstore.documents import Origin
+from wildduck.mailstore.drafting import Drafting
 from wildduck.mailstore.expunge import expunge
 from wildduck.mailstore.flag_table import DELETED, canonical
 from wildduck.mailstore.flags import FlagStore, changed_flags
@@ -45,6 +46,7 @@ from wildduck.mailstore.paths import INBOX, normal_path
 from wildduck.mailstore.prepared import Prepared
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.recent import Recents
+from wildduck.mailstore.referenced import Follows
 from wildduck.mailstore.removal import Removal
 from wildduck.mailstore.search import Search
 from wildduck.mailstore.search.keys import Key
@@ -70,6 +72,7 @@ class MailStore:
     Everything that is kept of mail.
 
     @ivar mailboxes: L{Mailboxes}: list, listed, get, get_special, create, subscribe, delete, status.
+    @ivar drafting: L{Drafting}: what messages are composed of.
     @ivar quota: L{Quota}: reserve, release, recount.
     @ivar listing: L{Listing}: pages of a mailbox.
     @ivar reading: L{Reading}: single messages.
@@ -100,11 +103,17 @@ class MailStore:
         self._updater = Updater(self._backend)
         self.listing = Listing(self._backend)
         self.reading = Reading(self._backend, self.mailboxes, self._flags)
+        self.drafting = Drafting(self._backend)
         self._search = Search(self._backend)
         self._removal = Removal(self._backend, self._attachments, self.quota)
         self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)
         self._mover = Mover(self._backend)
         self.verifier = Verifier(self._backend, self._attachments, self.quota)
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes that a message may have."""
+        return self._backend.settings.limits.max_message_size
 
     async def settle(self) -> None:
         """Begin nothing more, and wait for what still runs behind answers that were given; at shutdown."""
@@ -136,6 +145,7 @@ class MailStore:
         session: str | bytes = "",
         prepared: Prepared | None = None,
         extra: Mapping[str, Any] | None = None,
+        follows: Follows | None = None,
     ) -> Appended:
         """
         Store a message for good (store.md §1): when this returns, 250 may be said.
@@ -149,6 +159,7 @@ class MailStore:
         @param prepared: of this very message, if it was analysed already.
         @param extra: further WildDuck fields: filters, forwardTargets, outbound,
             verificationResults.
+        @param follows: the conversation of the message that it answers.
         @raise OverQuota: it does not fit into the account's storage.
         @raise MailboxNotFound: the mailbox has been deleted meanwhile, or is another account's.
         @raise LimitReached: a keyword is too long.
@@ -159,7 +170,8 @@ class MailStore:
             raise MailboxNotFound()
         if prepared is None or prepared.message is not message:
             prepared = await self.prepare(message)
-        origin = Origin(canonical(flags), as_internal_date(internal_date, self._backend), meta, extra or {})
+        date = as_internal_date(internal_date, self._backend)
+        origin = Origin(canonical(flags), date, meta, extra or {}, follows)
         return await self._appender.add(mailbox, prepared, origin, _session(session))
 
     # --- looking ----------------------------------------------------------------------

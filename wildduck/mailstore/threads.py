@@ -13,27 +13,39 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.referenced import Follows
 
 #: Hashes kept in one row, the newest: a conversation without end must not grow
 #: its row without end.
 THREAD_IDS = 1000
 
 
-async def find_thread(backend: Backend, user: ObjectId, ids: Sequence[str], subject: str) -> ObjectId:
+async def find_thread(
+    backend: Backend,
+    user: ObjectId,
+    ids: Sequence[str],
+    subject: str,
+    follows: Follows | None = None,
+) -> ObjectId:
     """
     The thread of a message, made when there is none.
 
     @param ids: hashes of its own Message-ID and of those it refers to.
     @param subject: normalised.
+    @param follows: of the message that it answers: with the same subject it joins
+        that thread, whose row is made anew if it has expired.
     """
-    if not ids:
+    which: dict[str, Any] = {"user": user, "ids": {"$in": list(ids)}, "subject": subject}
+    if follows is not None and follows.subject == subject:
+        which = {"_id": follows.thread, "user": user}
+    elif not ids:
         # Nothing could ever join it: no row.
         return ObjectId()
     known = {"$cond": [{"$isArray": "$ids"}, "$ids", []]}
     new: list[Any] = [{"$literal": value} for value in ids]
     row = await backend.main.find_one_and_update(
         "threads",
-        {"user": user, "ids": {"$in": list(ids)}, "subject": subject},
+        which,
         [
             {
                 "$set": {

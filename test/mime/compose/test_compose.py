@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import itertools
 import re
 from datetime import datetime, timedelta, timezone
 from email.message import EmailMessage
@@ -14,7 +15,7 @@ from twisted.trial.unittest import TestCase
 
 from wildduck.mime import headers, words
 from wildduck.mime.analysis import analyse
-from wildduck.mime.compose import Address, Attachment, Draft, compose, source_of
+from wildduck.mime.compose import Address, Attachment, Draft, compose, source_of, with_images
 from wildduck.mime.compose.words import clean
 from wildduck.mime.message import scan
 
@@ -24,7 +25,9 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3
 
 def composed(**members: Any) -> bytes:
     pieces: list[bytes] = []
-    compose(Draft(**{"date": DATE, "message_id": "<1@example.com>", **members}), pieces.append)
+    draft = Draft(**{"date": DATE, "message_id": "<1@example.com>", **members})
+    ids = itertools.count()
+    compose(with_images(draft, lambda: f"image{next(ids)}@example.com"), pieces.append)
     return b"".join(pieces)
 
 
@@ -288,15 +291,18 @@ class DataUrlTests(TestCase):
         from base64 import b64encode
 
         url = "data:image/png;base64," + b64encode(PNG).decode()
-        html = f'<IMG alt="x" src="{url}"><img src=\'{url}\'><img src="data:image/svg+xml,%3Csvg/%3E">'
+        html = (
+            f'<IMG alt="x" src="{url}" data-filename="a &amp; b.png"><img src=\'{url}\'>'
+            '<p title="<img"><img\nsrc = " DATA:image/svg+xml,%3Csvg/%3E">'
+        )
         read = python(composed(html=html))
         _, related = read.iter_parts()
         marked_up, png, svg = related.iter_parts()
         self.assertEqual(png.get_payload(decode=True), PNG)
         self.assertEqual(svg.get_payload(decode=True), b"<svg/>")
-        self.assertEqual((png.get_filename(), svg.get_filename()), ("image-1.png", "image-2.svg"))
+        self.assertEqual((png.get_filename(), svg.get_filename()), ("a & b.png", "image-2.svg"))
         source = marked_up.get_content()
-        self.assertNotIn("data:", source)
+        self.assertNotIn("data", source.lower())
         self.assertEqual(source.count(f"cid:{png['content-id'][1:-1]}"), 2)
 
     def test_what_is_no_image_stays(self) -> None:

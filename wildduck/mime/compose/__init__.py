@@ -8,6 +8,7 @@ can begin a line of its own.
 """
 
 from wildduck.mime.compose.build import compose
+from wildduck.mime.compose.data_urls import with_images
 from wildduck.mime.compose.values import Address, Attachment, Draft, source_of
 
-__all__ = ["Address", "Attachment", "Draft", "compose", "source_of"]
+__all__ = ["Address", "Attachment", "Draft", "compose", "source_of", "with_images"]

@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from wildduck import limits
 from wildduck.mime import html as markup, parameters
-from wildduck.mime.compose import bodies, data_urls, fields
+from wildduck.mime.compose import bodies, fields
 from wildduck.mime.compose.values import Attachment, Draft
 
 _UNKNOWN = "application/octet-stream"
@@ -83,13 +83,9 @@ def _headers(draft: Draft) -> bytes:
 
 
 def _root(draft: Draft) -> Part:
-    html, attachments = draft.html, list(draft.attachments)
-    if html is not None:
-        host = draft.message_id.strip("<>").rpartition("@")[2] or "localhost"
-        html, images = data_urls.extract(html, lambda _: f"{secrets.token_hex(12)}@{host}")
-        attachments = images + attachments
-    shown = [one for one in attachments if html is not None and _is_shown(one, html)]
-    rest = [one for one in attachments if one not in shown]
+    html = draft.html
+    shown = [one for one in draft.attachments if html is not None and _is_shown(one, html)]
+    rest = [one for one in draft.attachments if one not in shown]
     body = _text_body(draft.text, html, shown)
     if body is None and len(rest) == 1 and not draft.text:
         return _attachment(rest[0], related=False)

@@ -3,52 +3,67 @@
 from __future__ import annotations
 
 import binascii
+import html as entities
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
-from wildduck.mime.compose.values import Attachment, source_of
+from wildduck.mime.compose.values import Attachment, Draft, source_of
 
 #: Images of one message; further ones stay where they are.
 IMAGES = 200
+#: Characters of a file name that is kept.
+_NAME_LENGTH = 255
 
-# The names before it are bounded, and a value ends at the first mark that closes it.
-_IMAGE = re.compile(
-    r"(<img\b[^<>]{0,1024}?\ssrc\s{0,20}=\s{0,20})(\"\s{0,20}data:[^\"<>]+\"|'\s{0,20}data:[^'<>]+')",
-    re.IGNORECASE,
+# Each character can be of one alternative only, and no tag begins in another: linear.
+_TAG = re.compile(r"<img\b(?:[^<>\"']|\"[^\"<>]*\"|'[^'<>]*'){0,4096}>", re.IGNORECASE)
+_SOURCE = re.compile(r"(?<=[\s\"'])src\s{0,20}=\s{0,20}([\"'])(\s{0,20}data:[^\"'<>]*)\1", re.IGNORECASE)
+_FILENAME = re.compile(r"\s*(?<=[\s\"'])data-filename\s{0,20}=\s{0,20}([\"'])([^\"'<>]*)\1", re.IGNORECASE)
+_URL = re.compile(
+    r"data:(image/[a-z0-9.+-]{1,60})((?:;[a-z0-9.+_=-]{1,60}){0,5}),(.*)", re.IGNORECASE | re.DOTALL
 )
-_URL = re.compile(r"data:(image/[A-Za-z0-9.+-]{1,60})((?:;[A-Za-z0-9.+_=-]{1,60}){0,5}),(.*)", re.DOTALL)
 _BLANKS = re.compile(r"\s+")
 _EXTENSIONS = {"jpeg": "jpg", "svg+xml": "svg", "x-icon": "ico", "vnd.microsoft.icon": "ico"}
 
 
-def extract(html: str, new_id: Callable[[int], str]) -> tuple[str, list[Attachment]]:
+def with_images(draft: Draft, new_id: Callable[[], str]) -> Draft:
     """
-    Replace images that HTML holds by links to parts.
+    Replace the images that a draft's HTML holds by links to parts.
 
-    The same image twice makes one part.  What is no base64, or no image, stays.
+    The same image twice makes one part.  What is no image, or no good base64,
+    stays.  C{data-filename} of an image names its part.
 
-    @param new_id: a Content-ID for the image of this number, from 1.
-    @return: the HTML with C{cid:} links, and the parts.
+    @param new_id: a Content-ID that no other part has.
+    @return: with C{cid:} links in its HTML, and the parts before its attachments.
     """
-    if "data:" not in html and "DATA:" not in html.upper():
-        return html, []
+    if not draft.html or "data:" not in draft.html.lower():
+        return draft
     found: dict[str, Attachment] = {}
 
-    def replaced(match: re.Match[str]) -> str:
-        quote, url = match[2][0], match[2][1:-1].strip()
+    def replaced(tag: re.Match[str]) -> str:
+        source = _SOURCE.search(tag[0])
+        if source is None:
+            return tag[0]
+        url = source[2].strip()
         known = found.get(url)
+        name = _FILENAME.search(tag[0])
         if known is None:
-            known = None if len(found) >= IMAGES else _image(url, len(found) + 1, new_id)
+            if len(found) >= IMAGES:
+                return tag[0]
+            known = _image(url, name[2] if name else "", len(found) + 1, new_id)
             if known is None:
-                return match[0]
+                return tag[0]
             found[url] = known
-        return f"{match[1]}{quote}cid:{known.content_id}{quote}"
+        link = f"src={source[1]}cid:{known.content_id}{source[1]}"
+        linked = tag[0][: source.start()] + link + tag[0][source.end() :]
+        return _FILENAME.sub("", linked, count=1)
 
-    return _IMAGE.sub(replaced, html), list(found.values())
+    html = _TAG.sub(replaced, draft.html)
+    return replace(draft, html=html, attachments=(*found.values(), *draft.attachments))
 
 
-def _image(url: str, number: int, new_id: Callable[[int], str]) -> Attachment | None:
+def _image(url: str, name: str, number: int, new_id: Callable[[], str]) -> Attachment | None:
     match = _URL.fullmatch(url)
     if match is None:
         return None
@@ -62,10 +77,11 @@ def _image(url: str, number: int, new_id: Callable[[int], str]) -> Attachment | 
     if not content:
         return None
     subtype = kind.partition("/")[2]
+    name = entities.unescape(name)[:_NAME_LENGTH].strip()
     return Attachment(
         source_of(content),
         kind,
-        f"image-{number}.{_EXTENSIONS.get(subtype, subtype)}",
-        new_id(number),
+        name or f"image-{number}.{_EXTENSIONS.get(subtype, subtype)}",
+        new_id(),
         "inline",
     )

@@ -1,0 +1,1 @@
+"""The messages of a mailbox (spec/api.md §4)."""
