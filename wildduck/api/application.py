@@ -8,7 +8,8 @@ hangs up, and a change must be whole or absent.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, cast
+from io import BytesIO
+from typing import Any, BinaryIO, ClassVar, cast
 from uuid import uuid4
 
 from klein import Klein
@@ -131,10 +132,12 @@ class Application:
 
     async def _serve(self, request: Any, path: dict[str, str], route: Route, schema: Schema) -> None:
         status = 200
+        # Before anything is waited for.
+        content = _take_body(request)
         try:
             if any(len(value) > limits.API_PATH_PARAMETER for value in path.values()):
                 raise PathNotFound()
-            call = await self._call(request, path, route, schema)
+            call = await self._call(request, content, path, route, schema)
             answer = await route.handler(call)
             if isinstance(answer, Stream):
                 await self._send(request, answer)
@@ -150,12 +153,16 @@ class Application:
                 "API request {route} failed, reference {incident}", route=route.name, incident=incident
             )
             status, body = self._refusal(route.name, ServerBug(incident))
+        finally:
+            content.close()
         if not request._disconnected:
             # Klein finishes the request when the handler's Deferred fires.
             self._head(request, status, _JSON, len(body))
             request.write(body)
 
-    async def _call(self, request: Any, path: dict[str, str], route: Route, schema: Schema) -> Call:
+    async def _call(
+        self, request: Any, content: BinaryIO, path: dict[str, str], route: Route, schema: Schema
+    ) -> Call:
         """@raise DomainError: the caller may not call, or the parameters are wrong."""
         caller = ROOT if route.permission is None else await self._access.caller(request)
         if caller.user is not None and path.get("user") == "me":
@@ -163,7 +170,7 @@ class Application:
         grant = _permission(route, caller, path.get("user"))
         raw = bool(route.raw) and _is_raw(route.raw, request.getHeader(b"content-type"))
         _, _, query = request.uri.partition(b"?")
-        body = None if raw else request.content
+        body = None if raw else content
         given = parameters.merged(path, query, request.getHeader(b"content-type"), body)
         if caller.user is not None and given.get("user") == "me":
             given["user"] = str(caller.user)
@@ -179,7 +186,7 @@ class Application:
             request,
             parsed.values.get("ip") or "",
             parsed.values.get("sess") or "",
-            request.content if raw else None,
+            content if raw else None,
         )
 
     def _checked(self, route: Route, answer: Any) -> bytes:
@@ -301,6 +308,13 @@ def _permission(route: Route, caller: Caller, user: str | None) -> Grant:
     if user is not None and user.lower() == str(caller.user) or user is None and route.own:
         return grant
     raise MissingPrivileges()
+
+
+def _take_body(request: Any) -> BinaryIO:
+    """The body, which is ours from now on: a request whose client hangs up closes its own."""
+    body: BinaryIO = request.content
+    request.content = BytesIO()
+    return body
 
 
 def _is_raw(kinds: tuple[str, ...], content_type: bytes | None) -> bool:

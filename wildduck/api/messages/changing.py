@@ -9,7 +9,7 @@ from bson import ObjectId
 from wildduck.api.answers import UNSET, Success, UnsetType
 from wildduck.api.application import Application
 from wildduck.api.call import Call
-from wildduck.api.mail_fields import MessageRange, MetaData
+from wildduck.api.mail_fields import METADATA_BYTES, MessageRange, MetaData
 from wildduck.api.route import Route
 from wildduck.api.schema import Boolean, Date, Id, Integer, Schema
 from wildduck.errors import DomainError, MessageNotFound
@@ -20,6 +20,9 @@ from wildduck.mailstore.updates import Change
 from wildduck.mailstore.values import Mailbox
 
 MESSAGES = "/users/<user>/mailboxes/<mailbox>/messages"
+
+#: Room for metaData, as JSON within JSON, and for a long list of messages.
+_UPDATE_BODY = 3 * METADATA_BYTES
 
 _MAILBOX = Id(required=True, about="Id of the mailbox")
 _CHANGES = {
@@ -98,6 +101,7 @@ class ChangingApi:
                     ("messages", "update"),
                     tag="Messages",
                     summary="Change messages, or move them",
+                    most_body=_UPDATE_BODY,
                 )
             )
         application.add(

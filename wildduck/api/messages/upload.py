@@ -37,7 +37,7 @@ from wildduck.mailstore.referenced import Referenced
 from wildduck.mailstore.selection import Selection
 from wildduck.mailstore.values import Mailbox
 from wildduck.mime.compose import Address, Attachment, Draft, with_images
-from wildduck.mime.compose.fields import is_address
+from wildduck.mime.compose.fields import host_of, is_address
 from wildduck.mime.message import Message
 
 _NOT_FOUND = "Message was not found"
@@ -253,7 +253,7 @@ class UploadApi:
         """What was given, without attachments; the envelope goes by it."""
         values, source = upload.values, upload.reference
         sender = await self._sender(upload)
-        host = (sender.address if sender else upload.account.address).rpartition("@")[2] or "localhost"
+        host = host_of(sender.address if sender else upload.account.address)
         draft = Draft(
             date=upload.date,
             message_id=f"<{uuid.uuid4()}@{host}>",

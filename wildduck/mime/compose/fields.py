@@ -74,6 +74,12 @@ def is_address(address: str) -> bool:
     return _written(address) is not None
 
 
+def host_of(address: str) -> str:
+    """The domain of an address in ASCII, for Message-IDs; C{localhost} where it has none."""
+    domain = (_written(address) or "").rpartition("@")[2]
+    return domain if domain.isascii() and _DOMAIN.fullmatch(domain) else "localhost"
+
+
 def addresses(name: str, entries: Sequence[Address]) -> bytes:
     """
     An address list (RFC 5322 §3.4).
