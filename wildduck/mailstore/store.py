@@ -110,11 +110,6 @@ class MailStore:
         self._mover = Mover(self._backend)
         self.verifier = Verifier(self._backend, self._attachments, self.quota)
 
-    @property
-    def max_message_size(self) -> int:
-        """Bytes that a message may have."""
-        return self._backend.settings.limits.max_message_size
-
     async def settle(self) -> None:
         """Begin nothing more, and wait for what still runs behind answers that were given; at shutdown."""
         self._open.stop()

@@ -21,7 +21,7 @@ from wildduck.api.application import Application
 from wildduck.api.call import Call
 from wildduck.api.messages.attached import decoded_attachments
 from wildduck.api.messages.changing import MESSAGES
-from wildduck.api.messages.upload_fields import HTML_BYTES, HTML_WITH_IMAGES, UPLOAD
+from wildduck.api.messages.upload_fields import HTML_BYTES, HTML_WITH_IMAGES, RAW_BYTES, UPLOAD
 from wildduck.api.route import Route
 from wildduck.errors import (
     AccountDisabled,
@@ -39,6 +39,9 @@ from wildduck.mailstore.values import Mailbox
 from wildduck.mime.compose import Address, Attachment, Draft, with_images
 from wildduck.mime.compose.fields import host_of, is_address
 from wildduck.mime.message import Message
+
+#: Attachments in base64 are longer by a third, and by a little for their lines.
+_MOST_BODY = RAW_BYTES * 7 // 5 + HTML_WITH_IMAGES + HTML_BYTES
 
 _NOT_FOUND = "Message was not found"
 
@@ -140,8 +143,6 @@ class UploadApi:
 
     def register(self, application: Application) -> None:
         """Add the route."""
-        # A message in base64 is longer by a third, and by a little for its lines.
-        most = self._store.max_message_size * 7 // 5 + HTML_WITH_IMAGES + HTML_BYTES
         application.add(
             Route(
                 "POST",
@@ -153,7 +154,7 @@ class UploadApi:
                 tag="Messages",
                 summary="Store a message in a mailbox",
                 raw=("*",),
-                most_body=most,
+                most_body=_MOST_BODY,
             )
         )
 
