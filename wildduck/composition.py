@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from wildduck import limits
-from wildduck.accounts import SignedIn
+from wildduck.accounts import SharedSessions, SignedIn
 from wildduck.api import make_application
 from wildduck.config import Settings
 from wildduck.delivery import Delivery
@@ -42,7 +42,7 @@ class Faces:
         self._collector: Collector = domain.store.collector()
         registry = Registry(settings.limits.connections, settings.limits.connections_per_ip)
 
-        def mailbox_face(make: type[_Face], signed_in: SignedIn, implicit_tls: bool) -> _Face:
+        def mailbox_face(make: type[_Face], signed_in: Any, implicit_tls: bool) -> _Face:
             return make(
                 domain.accounts,
                 domain.store,
@@ -54,7 +54,8 @@ class Faces:
                 signed_in=signed_in,
             )
 
-        imap = partial(mailbox_face, ImapFactory, SignedIn(settings.imap.connections_per_user))
+        self._imap_sessions = SharedSessions(domain.redis, reactor, settings.imap.connections_per_user)
+        imap = partial(mailbox_face, ImapFactory, self._imap_sessions)
         pop3 = partial(mailbox_face, Pop3Factory, SignedIn(settings.pop3.connections_per_user))
 
         delivery = Delivery(domain.accounts, domain.store)
@@ -103,6 +104,7 @@ class Faces:
         for success, result in await ended:
             if not success:
                 self._log.warn("cut off at shutdown: {reason}", reason=result)
+        await self._imap_sessions.settle()
 
 
 def _fired(result: Any) -> Deferred[Any]:

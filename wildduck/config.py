@@ -43,6 +43,8 @@ DEFAULT_DATA = "wildduck-data"
 Port = Annotated[int, Meta(ge=0, le=65535)] | Literal["auto"]
 
 _BYTES = {"unit": "bytes"}
+#: Of one account in a day.
+DailyBytes = Annotated[int, Meta(ge=0, le=2**53, extra=_BYTES)]
 #: Sizes may also be written as C{"64 MiB"}.
 _SIZE = re.compile(r"\s*(\d{1,12})\s*(B|KiB|MiB|GiB|TiB)?\s*\Z")
 _UNITS = {None: 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1024 * GIB}
@@ -87,7 +89,9 @@ class ImapSettings(Section, frozen=True, kw_only=True):
     @ivar proxy: addresses or networks that speak the PROXY protocol to us;
         from these every connection must begin with a PROXY header, from others
         none is understood.
-    @ivar connections_per_user: sessions of one account in one worker.
+    @ivar connections_per_user: sessions of one account, on all servers together.
+    @ivar upload_per_day: bytes that one account may APPEND in a day; 0: any.
+    @ivar download_per_day: bytes of bodies that it may FETCH.
     """
 
     host: str = "127.0.0.1"
@@ -95,6 +99,8 @@ class ImapSettings(Section, frozen=True, kw_only=True):
     tls_port: Port = 9993
     proxy: tuple[str, ...] = ()
     connections_per_user: Annotated[int, Meta(ge=1, le=100_000)] = 15
+    upload_per_day: DailyBytes = 10 * GIB
+    download_per_day: DailyBytes = 10 * GIB
 
 
 class Pop3Settings(Section, frozen=True, kw_only=True):
@@ -105,6 +111,7 @@ class Pop3Settings(Section, frozen=True, kw_only=True):
     @ivar tls_port: POP3 in TLS from the first byte (RFC 8314 §3.3).
     @ivar proxy: as in C{[imap]}.
     @ivar connections_per_user: sessions of one account in one worker.
+    @ivar download_per_day: bytes that one account may retrieve in a day; 0: any.
     @ivar max_messages: messages of INBOX that a session sees, the newest; 0: all.
     @ivar delete: what becomes of a deleted message: C{"trash"}, it is moved
         there, or C{"expunge"}, it is removed as by IMAP's EXPUNGE.
@@ -115,6 +122,7 @@ class Pop3Settings(Section, frozen=True, kw_only=True):
     tls_port: Port = 9995
     proxy: tuple[str, ...] = ()
     connections_per_user: Annotated[int, Meta(ge=1, le=100_000)] = 15
+    download_per_day: DailyBytes = 10 * GIB
     max_messages: Annotated[int, Meta(ge=0, le=10_000_000)] = 250
     delete: Literal["trash", "expunge"] = "trash"
 

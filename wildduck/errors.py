@@ -348,6 +348,25 @@ class TooManySessions(LimitReached):
     text = "Too many simultaneous connections"
 
 
+class DailyLimitReached(LimitReached):
+    """An account has uploaded or downloaded as much as it may in a day (spec/schema.md §10)."""
+
+    pop3_code = "SYS/TEMP"
+    http = (403, "RateLimitedError")
+
+    def __init__(self, what: str = "Download", seconds: int = 0) -> None:
+        """
+        @param what: C{"Download"} or C{"Upload"}.
+        @param seconds: until the day is over; 0 or less: not known.
+        """
+        when = "later"
+        if seconds > 0:
+            hours, minutes = -(-seconds // 3600), -(-seconds // 60)
+            number, unit = (hours, "hour") if minutes > 60 else (minutes, "minute")
+            when = f"in {number} {unit}{'' if number == 1 else 's'}"
+        super().__init__(f"{what} was rate limited, try again {when}")
+
+
 class OverQuota(DomainError):
     """The account's storage is full.  LMTP says 4.2.2 or 5.2.2 by setting."""
 

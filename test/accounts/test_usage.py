@@ -40,6 +40,7 @@ class UsageTests(AccountsCase):
         self.raw.settings.insert_many(
             [{"key": "const:max:recipients", "value": "77"}, {"key": "const:max:forwards", "value": "88"}]
         )
+        self.accounts.site_settings.forget()
         counters = await self.counters(recipients=5, quota=2.0**40, storageUsed=-3)
         self.assertEqual(counters["recipients"], Counter(5))
         self.assertEqual((counters["forwards"], counters["quota"]), (Counter(88), Counter(2**40)))

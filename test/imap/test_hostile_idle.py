@@ -117,7 +117,7 @@ class ManySessionsTests(TestCase):
         clients = []
         for number, (sent, answer) in enumerate(list(groups.items()) * 40):
             client = server.connect(f"192.0.2.{number % 250}")
-            client.connection._session.sign_in(account)
+            await client.connection._session.sign_in(account)
             client.data = b""
             client.send(sent)
             clients.append((client, sent, answer))

@@ -16,6 +16,7 @@ from wildduck.accounts.application_passwords import ApplicationPasswords
 from wildduck.accounts.aside import Aside
 from wildduck.accounts.authlog import AuthLog
 from wildduck.accounts.creation import Creation
+from wildduck.accounts.daily import DailyLimit, DailyMeter
 from wildduck.accounts.deletion import Deleted, Deletion, Recoverable, Restored
 from wildduck.accounts.directory import Directory
 from wildduck.accounts.fields import NewUser, UserChange
@@ -74,6 +75,7 @@ class Accounts:
         @param pwned_passwords_url: see L{PwnedPasswords}.
         """
         self._databases = databases
+        self._redis = redis
         self._notifier = notifier or Notifier(redis)
         self.directory = Directory(databases.users, default_quota)
         self.book = Addresses(databases.users, clock)
@@ -107,6 +109,14 @@ class Accounts:
         self.usages = Usages(
             databases, redis, self.site_settings, limits or LimitDefaults(quota=default_quota)
         )
+
+    def meter(self, limit: DailyLimit, account: Account, default: int) -> DailyMeter:
+        """
+        What a session asks and tells of the bytes that it moves.
+
+        @param default: bytes of a day for accounts and sites that say nothing; 0: no limit.
+        """
+        return DailyMeter(self._redis, self.site_settings, self._aside, limit, account, default)
 
     async def settle(self) -> None:
         """Wait for what sign-ins have left to be written, at shutdown."""

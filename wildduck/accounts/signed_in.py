@@ -21,7 +21,7 @@ class SignedIn:
         self.most = most
         self._sessions: Counter[ObjectId] = Counter()
 
-    def enter(self, account: Account) -> None:
+    async def enter(self, account: Account) -> None:
         """@raise TooManySessions: the account has as many as it may."""
         if self._sessions[account.id] >= self.most:
             raise TooManySessions()

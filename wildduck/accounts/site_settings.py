@@ -23,6 +23,18 @@ AUTHLOG_TIME = datetime.timedelta(days=30)
 _MOST_DAYS = 36_500
 
 
+#: The settings that are looked at here.
+_KEYS = (
+    "const:authlog:time",
+    "const:max:recipients",
+    "const:max:forwards",
+    "const:max:filters",
+    "const:max:imap:upload",
+    "const:max:imap:download",
+    "const:max:pop3:download",
+)
+
+
 class SiteSettings:
     """
     Reads C{settings}.
@@ -36,15 +48,18 @@ class SiteSettings:
     def __init__(self, main: Database, clock: IReactorTime) -> None:
         self._main = main
         self._clock = clock
-        self._values: dict[str, tuple[float, Any]] = {}
+        self._read = float("-inf")
+        self._values: dict[str, Any] = {}
 
     async def number(self, key: str, default: int) -> int:
         """
         A number that is not negative.
 
-        @param key: of this code, so that few are kept.
+        @param key: one of those above.
         """
-        value = await self._value(key)
+        assert key in _KEYS, key
+        await self._refresh()
+        value = self._values.get(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return default
         return int(value) if 0 <= value < 2**63 else default
@@ -54,22 +69,24 @@ class SiteSettings:
         milliseconds = await self.number("const:authlog:time", int(AUTHLOG_TIME.total_seconds() * 1000))
         return min(datetime.timedelta(milliseconds=min(milliseconds, 2**53)), datetime.timedelta(_MOST_DAYS))
 
-    async def _value(self, key: str) -> Any:
-        """What is stored, from JSON; C{None} for nothing."""
-        read, value = self._values.get(key, (float("-inf"), None))
+    def forget(self) -> None:
+        """Look again when next asked: something was changed here."""
+        self._read = float("-inf")
+
+    async def _refresh(self) -> None:
         now = self._clock.seconds()
-        if 0 <= now - read < FRESH_SECONDS:
-            return value
-        # Once at a time: others go on with the old value meanwhile.
-        self._values[key] = (now, value)
+        if 0 <= now - self._read < FRESH_SECONDS:
+            return
+        # Once at a time: others go on with the old values meanwhile.
+        self._read = now
         try:
-            row = await self._main.find_one("settings", {"key": key}, projection={"value": True})
+            rows = await self._main.find(
+                "settings", {"key": {"$in": list(_KEYS)}}, projection={"key": True, "value": True}, limit=100
+            )
         except DomainError:
-            self._log.warn("setting {key} could not be read", key=key)
-            return value
-        value = _parsed(row.get("value")) if row else None
-        self._values[key] = (now, value)
-        return value
+            self._log.warn("the settings in the database could not be read")
+            return
+        self._values = {row["key"]: _parsed(row.get("value")) for row in rows}
 
 
 def _parsed(text: Any) -> Any:

@@ -30,9 +30,12 @@ _DEFAULTS = {
     "recipients": ("const:max:recipients", 2000),
     "forwards": ("const:max:forwards", 2000),
     "filters": ("const:max:filters", 400),
-    "imapMaxUpload": ("const:max:imap:upload", 10 * GIB),
-    "imapMaxDownload": ("const:max:imap:download", 10 * GIB),
-    "pop3MaxDownload": ("const:max:pop3:download", 10 * GIB),
+}
+#: Likewise, where this server's settings say what.
+_DAILY = {
+    "imapMaxUpload": ("const:max:imap:upload", "imap_upload"),
+    "imapMaxDownload": ("const:max:imap:download", "imap_download"),
+    "pop3MaxDownload": ("const:max:pop3:download", "pop3_download"),
 }
 #: Messages from outside within a minute (WildDuck's MX plugin).
 _RECEIVED = 60
@@ -79,11 +82,15 @@ class LimitDefaults:
     @ivar quota: bytes.
     @ivar pop3_messages: that POP3 shows.
     @ivar imap_connections: at a time.
+    @ivar imap_upload: bytes in a day; likewise C{imap_download} and C{pop3_download}.
     """
 
     quota: int
     pop3_messages: int = 250
     imap_connections: int = 15
+    imap_upload: int = 10 * GIB
+    imap_download: int = 10 * GIB
+    pop3_download: int = 10 * GIB
 
 
 class Usages:
@@ -122,6 +129,9 @@ class Usages:
         if name in _DEFAULTS:
             key, default = _DEFAULTS[name]
             return await self._settings.number(key, default) or default
+        if name in _DAILY:
+            key, attribute = _DAILY[name]
+            return await self._settings.number(key, getattr(self._defaults, attribute))
         return {
             "quota": self._defaults.quota,
             "pop3MaxMessages": self._defaults.pop3_messages,

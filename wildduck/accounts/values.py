@@ -34,6 +34,10 @@ ACCOUNT_FIELDS = dict.fromkeys(
         "autoreply",
         "retention",
         "pop3MaxMessages",
+        "pop3MaxDownload",
+        "imapMaxUpload",
+        "imapMaxDownload",
+        "imapMaxConnections",
         "spamLevel",
         "created",
     ),
@@ -78,6 +82,9 @@ class Account:
     @ivar storage_used: bytes, never negative.
     @ivar retention: milliseconds, 0 for ever.
     @ivar pop3_max_messages: messages that POP3 shows, 0 for the default.
+    @ivar pop3_max_download: bytes in a day, 0 for the default; likewise
+        C{imap_max_upload} and C{imap_max_download}.
+    @ivar imap_max_connections: sessions at a time, 0 for the default.
     @ivar second_factors: methods in force, empty for none.
     """
 
@@ -102,6 +109,10 @@ class Account:
     recipients: int = 0
     forwards: int = 0
     pop3_max_messages: int = 0
+    pop3_max_download: int = 0
+    imap_max_upload: int = 0
+    imap_max_download: int = 0
+    imap_max_connections: int = 0
 
     @classmethod
     def from_document(cls, document: dict[str, Any], default_quota: int) -> Account:
@@ -129,6 +140,10 @@ class Account:
             recipients=max(0, _number(document.get("recipients"))),
             forwards=max(0, _number(document.get("forwards"))),
             pop3_max_messages=max(0, _number(document.get("pop3MaxMessages"))),
+            pop3_max_download=max(0, _number(document.get("pop3MaxDownload"))),
+            imap_max_upload=max(0, _number(document.get("imapMaxUpload"))),
+            imap_max_download=max(0, _number(document.get("imapMaxDownload"))),
+            imap_max_connections=max(0, _number(document.get("imapMaxConnections"))),
         )
 
 

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from wildduck.accounts import Accounts, SignedIn
 from wildduck.config import Settings
 from wildduck.imap.connection import ImapConnection
-from wildduck.imap.session import Services
+from wildduck.imap.session import Services, SessionCounter
 from wildduck.mailstore.store import MailStore
 from wildduck.network.factory import ConnectionFactory
 from wildduck.network.registry import Registry
@@ -34,7 +34,7 @@ class ImapFactory(ConnectionFactory):
         *,
         implicit_tls: bool = False,
         registry: Registry | None = None,
-        signed_in: SignedIn | None = None,
+        signed_in: SessionCounter | None = None,
     ) -> None:
         """
         @param tls_options: for STARTTLS or TLS from the first byte; C{None}: neither.

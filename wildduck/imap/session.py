@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from wildduck.accounts import Account, Accounts
+from wildduck.accounts import IMAP_UPLOAD, Account, Accounts, DailyLimit, DailyMeter
 from wildduck.config import Settings
 from wildduck.imap.capabilities import Circumstances, capabilities
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS, compose_flags
@@ -68,7 +68,7 @@ class Line(Protocol):
 class SessionCounter(Protocol):
     """Counts the sessions of each account (L{wildduck.imap.factory.ImapFactory})."""
 
-    def enter(self, account: Account) -> None: ...
+    async def enter(self, account: Account) -> None: ...
     def leave(self, account: Account) -> None: ...
 
 
@@ -122,6 +122,7 @@ class Session:
         self.on_news: Callable[[], None] | None = None
         self._unlisten: Callable[[], None] | None = None
         self._told_keywords: tuple[str, ...] = ()
+        self._meters: dict[DailyLimit, DailyMeter] = {}
 
     # --- who and where ---------------------------------------------------------
 
@@ -164,6 +165,18 @@ class Session:
         """The time, in UTC."""
         return datetime.fromtimestamp(self.services.clock.seconds(), timezone.utc)
 
+    def meter(self, limit: DailyLimit) -> DailyMeter:
+        """
+        Counts what this session uploads or downloads.
+
+        @param limit: L{IMAP_UPLOAD} or L{IMAP_DOWNLOAD}.
+        """
+        if limit not in self._meters:
+            imap = self.services.settings.imap
+            default = imap.upload_per_day if limit is IMAP_UPLOAD else imap.download_per_day
+            self._meters[limit] = self.services.accounts.meter(limit, self.user, default)
+        return self._meters[limit]
+
     def capabilities(self) -> tuple[str, ...]:
         return capabilities(
             Circumstances(
@@ -176,13 +189,17 @@ class Session:
 
     # --- moves -------------------------------------------------------------------
 
-    def sign_in(self, account: Account) -> None:
+    async def sign_in(self, account: Account) -> None:
         """
         @raise LimitReached: the account has too many sessions.
         @raise twisted.internet.error.ConnectionLost: the client is gone.
         """
         self._check_alive()
-        self.services.counter.enter(account)
+        services = self.services
+        await services.counter.enter(account)
+        if self.state is State.LOGOUT:
+            services.counter.leave(account)
+        self._check_alive()
         self.account = account
         self.state = after(self.state, Move.SIGN_IN)
         self._unlisten = self.store.listen(account.id, self._news, self._commanded)

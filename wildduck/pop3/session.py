@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from twisted.internet.error import ConnectionLost
 
-from wildduck.accounts import Account, Accounts, SignedIn, SignIn
+from wildduck.accounts import POP3_DOWNLOAD, Account, Accounts, SignedIn, SignIn
 from wildduck.config import Settings
 from wildduck.mailstore.store import MailStore
 from wildduck.pop3.maildrop import Maildrop, open_maildrop
@@ -112,7 +112,7 @@ class Session:
         account = await services.accounts.sign_in(
             SignIn(username, password, service="pop3", ip=line.peer_host, session=line.session)
         )
-        services.counter.enter(account)
+        await services.counter.enter(account)
         try:
             most = account.pop3_max_messages or services.settings.pop3.max_messages
             maildrop = await open_maildrop(services.store, account.id, most)
@@ -122,7 +122,8 @@ class Session:
             services.counter.leave(account)
             raise
         self._account, self._maildrop = account, maildrop
-        self._transfer = Transfer(services.store, maildrop, line)
+        meter = services.accounts.meter(POP3_DOWNLOAD, account, services.settings.pop3.download_per_day)
+        self._transfer = Transfer(services.store, maildrop, line, meter)
         self.state = State.TRANSACTION
         self._unlisten = services.store.listen(account.id, _no_news, self._commanded)
         line.signed_in()

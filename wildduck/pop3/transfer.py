@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 from twisted.logger import Logger
 
+from wildduck.accounts import DailyMeter
 from wildduck.errors import ContentUnreadable
 from wildduck.limits import KIB
 from wildduck.mailstore.content import CONTENT_FIELDS, Content
@@ -47,8 +48,10 @@ class Transfer:
 
     _log = Logger()
 
-    def __init__(self, store: MailStore, maildrop: Maildrop, line: Line) -> None:
+    def __init__(self, store: MailStore, maildrop: Maildrop, line: Line, meter: DailyMeter) -> None:
+        """@param meter: of what the account downloads."""
         self.begun = False
+        self._meter = meter
         self._store = store
         self._maildrop = maildrop
         self._line = line
@@ -62,9 +65,11 @@ class Transfer:
 
         @param lines: of the body, C{None} for all of the message.
         @raise NoSuchMessage: somebody else has removed it.
+        @raise DailyLimitReached: the account has downloaded enough today.
         @raise ContentUnreadable: it can't be read; look at L{begun}.
         @raise twisted.internet.error.ConnectionLost: the client is gone.
         """
+        await self._meter.check()
         try:
             if lines != 0 or not await self._send_header(entry):
                 content = await self._store.content(await self._document(entry, CONTENT_FIELDS))
@@ -100,10 +105,12 @@ class Transfer:
                 if size >= _GATHERED:
                     self.begun = True
                     self._line.send(b"".join(gathered))
+                    self._meter.add(size)
                     gathered, size = [], 0
                     await self._line.drained()
         gathered.append(stuffer.finish())
         self._line.send(b"".join(gathered))
+        self._meter.add(size)
         self.begun = False
 
     async def _send_header(self, entry: Entry) -> bool:
@@ -117,6 +124,7 @@ class Transfer:
             return False
         stuffer = DotStuffer()
         self._line.send(_TOP + stuffer.feed(header) + stuffer.finish())
+        self._meter.add(len(header))
         return True
 
     async def _document(self, entry: Entry, fields: dict[str, bool]) -> Mapping[str, Any]:

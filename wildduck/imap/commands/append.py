@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from wildduck import limits
+from wildduck.accounts import IMAP_UPLOAD
 from wildduck.errors import CannotDo, MailboxNotFound, MessageTooBig, OverQuota
 from wildduck.imap.grammar.append import Append, AppendMessage, MessageStart
 from wildduck.imap.grammar.responses import append_uid_code
@@ -36,6 +37,7 @@ async def message(session: Session, start: MessageStart) -> Upload:
     @raise CannotDo: it is empty, or its date is out of bounds.
     @raise TryCreate: there is no such mailbox.
     @raise OverQuota: it does not fit into the account's storage.
+    @raise DailyLimitReached: the account has uploaded enough today.
     """
     settings = session.services.settings
     size = start.message.literal.size
@@ -53,6 +55,7 @@ async def message(session: Session, start: MessageStart) -> Upload:
         account = await session.services.accounts.directory.by_id(session.user.id)
         if account.storage_used + size > account.quota:
             raise OverQuota()
+    await session.meter(IMAP_UPLOAD).check()
     return Upload(settings, mailbox)
 
 
@@ -81,7 +84,7 @@ async def append(session: Session, command: Append) -> Done:
 async def _store(session: Session, upload: Upload, given: AppendMessage) -> Appended:
     content = upload.finish()
     try:
-        return await session.store.add(
+        appended = await session.store.add(
             session.user,
             upload.mailbox,
             content,
@@ -90,6 +93,8 @@ async def _store(session: Session, upload: Upload, given: AppendMessage) -> Appe
             meta=_meta(session),
             session=session.id,
         )
+        session.meter(IMAP_UPLOAD).add(appended.length)
+        return appended
     finally:
         content.close()
 

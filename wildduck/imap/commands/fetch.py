@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from twisted.logger import Logger
 
+from wildduck.accounts import IMAP_DOWNLOAD
 from wildduck.errors import ContentUnreadable
 from wildduck.imap.commands import documents, parts
 from wildduck.imap.commands.fetch_items import Source, Streamed, Value, Wanted, wanted
@@ -43,12 +44,21 @@ _UID = Attribute("UID")
 async def fetch(session: Session, command: Fetch) -> Done:
     """
     Messages that another session has expunged are left out (RFC 2180 §4.1.2).
+
+    @raise DailyLimitReached: bodies are asked for, and the account has downloaded enough today.
     """
     uids = uids_of(session.selected, command.numbers, command.by_uid)
     job = _Fetch(session, _items(command))
     size = job.round_size
+    meter = session.meter(IMAP_DOWNLOAD) if job.with_bodies else None
     for start in range(0, len(uids), size):
-        await job.round(uids[start : start + size])
+        if meter is not None:
+            await meter.check()
+        try:
+            await job.round(uids[start : start + size])
+        finally:
+            if meter is not None:
+                meter.add(job.take_sent())
     job.flush()
     if job.unreadable:
         return Done("Some messages can not be read", b"CORRUPTION", "NO")
@@ -101,6 +111,17 @@ class _Fetch:
         self._since = session.services.clock.seconds()
         self._gathered: list[bytes] = []
         self._gathered_size = 0
+        self._sent = 0
+
+    @property
+    def with_bodies(self) -> bool:
+        """Whether it sends bodies, which are counted."""
+        return any(item.section is not None and not item.of_root_header for item in self._wanted)
+
+    def take_sent(self) -> int:
+        """Bytes of responses since this was asked last."""
+        sent, self._sent = self._sent, 0
+        return sent
 
     @property
     def round_size(self) -> int:
@@ -262,12 +283,14 @@ class _Fetch:
         blocks = value.content.blocks(value.start, value.end)
         async with aclosing(cast("AsyncGenerator[bytes, None]", blocks)) as closing:
             async for block in closing:
+                self._sent += len(block)
                 session.line.send(block)
                 await session.line.drained()
 
     def _gather(self, data: bytes) -> None:
         self._gathered.append(data)
         self._gathered_size += len(data)
+        self._sent += len(data)
 
     def flush(self) -> None:
         """Send what was gathered."""

@@ -45,5 +45,5 @@ async def _sign_in(session: Session, username: str, password: str) -> Done:
     account = await services.accounts.sign_in(
         SignIn(username, password, service="imap", ip=session.line.peer_host, session=session.id)
     )
-    session.sign_in(account)
+    await session.sign_in(account)
     return Done("Signed in", capability_code(session.capabilities()))

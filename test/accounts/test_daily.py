@@ -1,0 +1,171 @@
+"""What an account uploads and downloads in a day, counted with WildDuck's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from test.imap.server import ImapServer
+from test.pop3.server import Pop3Client
+from test.support.databases import blocking_database, blocking_redis
+from test.support.parts import connected
+from wildduck import errors
+from wildduck.accounts import IMAP_DOWNLOAD, Account
+from wildduck.accounts.aside import Aside
+from wildduck.accounts.daily import DailyMeter
+from wildduck.accounts.site_settings import SiteSettings
+from wildduck.pop3.factory import Pop3Factory
+
+MESSAGE = b"Subject: s\r\n\r\n" + b"0123456789\r\n" * 10
+
+
+class FaceTests(TestCase):
+    """IMAP and POP3 sessions of one account."""
+
+    async def start(self, *sets: str, **limits: int) -> None:
+        self.server = await ImapServer.start(self, *sets)
+        self.account = await self.server.account("fred")
+        raw = blocking_database(self.server.settings)
+        if limits:
+            raw.users.update_one({"_id": self.account.id}, {"$set": limits})
+        self.redis: Any = blocking_redis(self.server.settings)
+        self.imap = self.server.connect()
+        await self.imap.login("fred")
+
+    def counted(self, prefix: str) -> int:
+        key = f"{prefix}:{self.account.id}"
+        if self.redis.exists(key):
+            self.assertTrue(86_000 < self.redis.ttl(key) <= 86_400)
+        return int(self.redis.get(key) or 0)
+
+    async def settled(self) -> None:
+        await self.server.domain.accounts.settle()
+
+    async def append(self) -> bytes:
+        self.imap.send(b"t APPEND INBOX {%d+}\r\n%b\r\n" % (len(MESSAGE), MESSAGE))
+        answer = await self.imap.line()
+        await self.settled()
+        return answer
+
+    async def test_upload(self) -> None:
+        """The message that passes the limit is the last of the day."""
+        await self.start(imapMaxUpload=200)
+        for _ in range(2):
+            self.assertTrue((await self.append()).startswith(b"t OK"))
+        self.assertEqual(2 * len(MESSAGE), self.counted("iup"))
+        self.assertEqual(b"t NO [LIMIT] Upload was rate limited, try again in 24 hours", await self.append())
+        self.assertEqual(2 * len(MESSAGE), self.counted("iup"))
+        # The day is over.
+        self.redis.delete(f"iup:{self.account.id}")
+        self.assertTrue((await self.append()).startswith(b"t OK"))
+
+    async def test_imap_download(self) -> None:
+        """Bodies count, and nothing else does or is refused."""
+        await self.start(imapMaxDownload=200)
+        await self.append()
+        await self.imap.command(b"SELECT INBOX")
+        await self.imap.command(b"FETCH 1 (FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER])")
+        await self.settled()
+        self.assertEqual(0, self.counted("idw"))
+        answer = await self.imap.command(b"FETCH 1 BODY[]")
+        self.assertIn(MESSAGE, answer)
+        await self.settled()
+        self.assertTrue(len(MESSAGE) < self.counted("idw") < len(MESSAGE) + 100)
+        await self.imap.command(b"UID FETCH 1 BODY[TEXT]")
+        await self.settled()
+        for item in (b"BODY.PEEK[]", b"RFC822", b"BODY[1]"):
+            answer = await self.imap.command(b"FETCH 1 " + item)
+            self.assertEqual(b"t NO [LIMIT] Download was rate limited, try again in 24 hours\r\n", answer)
+        self.assertIn(b"t OK", await self.imap.command(b"FETCH 1 (FLAGS ENVELOPE)"))
+
+    async def test_pop3_download(self) -> None:
+        """RETR and TOP count and are refused; the session goes on."""
+        await self.start(pop3MaxDownload=len(MESSAGE))
+        await self.append()
+        domain = self.server.domain
+        from twisted.internet import reactor
+
+        factory = Pop3Factory(domain.accounts, domain.store, self.server.settings, None, reactor)
+        pop3 = Pop3Client(factory, "127.0.0.1")
+        await pop3.login("fred")
+        await pop3.listing(b"TOP 1 0")
+        await self.settled()
+        self.assertEqual(len(b"Subject: s\r\n\r\n"), self.counted("pdw"))
+        self.assertEqual(MESSAGE, await pop3.message(b"RETR 1"))
+        await self.settled()
+        self.assertEqual(len(MESSAGE) + len(b"Subject: s\r\n\r\n"), self.counted("pdw"))
+        for command in (b"RETR 1", b"TOP 1 1"):
+            self.assertEqual(
+                b"-ERR [SYS/TEMP] Download was rate limited, try again in 24 hours",
+                await pop3.command(command),
+            )
+        self.assertTrue((await pop3.command(b"LIST 1")).startswith(b"+OK 1"))
+        pop3.connection.abort()
+        await pop3.end()
+
+    async def test_defaults(self) -> None:
+        """The setting in the database counts before the file's, the account's own before both."""
+        await self.start("imap.upload_per_day=1")
+        await self.append()
+        self.assertIn(b"NO [LIMIT]", await self.append())
+        raw = blocking_database(self.server.settings)
+        raw.settings.insert_one({"key": "const:max:imap:upload", "value": "100000", "enumerable": True})
+        self.server.domain.accounts.site_settings.forget()
+        self.assertTrue((await self.append()).startswith(b"t OK"))
+        raw.users.update_one({"_id": self.account.id}, {"$set": {"imapMaxUpload": 2}})
+        self.imap = self.server.connect()
+        await self.imap.login("fred")
+        self.assertIn(b"NO [LIMIT]", await self.append())
+
+    async def test_without_redis(self) -> None:
+        """Nothing is refused while Redis is away."""
+        await self.start(imapMaxUpload=1)
+        await self.append()
+        await self.server.domain.redis.close()
+        self.imap = self.server.connect()
+        await self.imap.login("fred")
+        self.assertTrue((await self.append()).startswith(b"t OK"))
+
+
+class MeterTests(TestCase):
+    async def test_gathered(self) -> None:
+        """What is moved while a count is on its way is counted after it, in one."""
+        settings, databases, redis = await connected(self)
+        aside = Aside()
+        clock = Clock()
+        calls: list[int] = []
+        script = redis.script
+
+        async def counting(source: str, keys: Any, args: Any) -> Any:
+            calls.append(args[0])
+            return await script(source, keys, args)
+
+        self.patch(redis, "script", counting)
+        account = Account(id=settings, username="x", imap_max_download=9)  # type: ignore[arg-type]
+        meter = DailyMeter(redis, SiteSettings(databases.main, clock), aside, IMAP_DOWNLOAD, account, 0)
+        for size in (1, 2, 3, 0):
+            meter.add(size)
+        await aside.settle()
+        self.assertEqual([1, 5], calls)
+        await meter.check()
+        self.assertEqual([1, 5], calls)
+        meter.add(3)
+        await aside.settle()
+        with self.assertRaises(errors.DailyLimitReached):
+            await meter.check()
+
+
+class TextTests(SynchronousTestCase):
+    def test_when(self) -> None:
+        """The client is told when to come back."""
+        for seconds, text in (
+            (86_400, "in 24 hours"),
+            (3601, "in 2 hours"),
+            (3600, "in 60 minutes"),
+            (1, "in 1 minute"),
+            (0, "later"),
+            (-1, "later"),
+        ):
+            self.assertTrue(str(errors.DailyLimitReached("Upload", seconds)).endswith(text), seconds)
