@@ -81,6 +81,13 @@ class ListTests(MailboxCase):
         self.assertEqual((by_path["INBOX"]["retention"], by_path["Junk"]["retention"]), (0, 30 * 86_400_000))
         self.assertEqual([by_path[name]["subscribed"] for name in ("abc", "aaa")], [True, False])
 
+    async def test_order_of_punctuation(self) -> None:
+        """As people's lists are sorted, not by code points."""
+        wanted = ["10", "9", "a b", "a_b", "a-b", "a.b", "a/b", "ab", "Ab", "Äb", "b"]
+        for path in reversed(wanted):
+            await self.make(path)
+        self.assertEqual([path for path in await self.paths() if path in wanted], wanted)
+
     async def test_counters(self) -> None:
         """Messages, unseen ones and bytes, where they are asked for; right after every change."""
         inbox = await self.store.mailboxes.get(self.one, "INBOX")

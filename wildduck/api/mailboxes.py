@@ -29,6 +29,10 @@ _MAILBOXES = "/users/<user>/mailboxes"
 _ONE = f"{_MAILBOXES}/<mailbox>"
 _RESOLVE = "resolve"
 
+#: ASCII before digits and letters in the order of the Unicode Collation
+#: Algorithm's root table (CLDR), which clients and WildDuck sort by.
+_PUNCTUATION = {ord(c): chr(n) for n, c in enumerate(" _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$", 1)}
+
 _RETENTION = Integer(about="Milliseconds that messages are kept; 0: for ever")
 _ENCRYPT = "Messages that come into it must be encrypted"
 
@@ -266,4 +270,4 @@ def _place(mailbox: Mailbox) -> tuple[int, str, str, str]:
     else:
         folded = unicodedata.normalize("NFKD", path).casefold()
         plain = "".join(c for c in folded if not unicodedata.combining(c))
-    return group, plain, folded, path.swapcase()
+    return group, plain.translate(_PUNCTUATION), folded, path.swapcase()
