@@ -36,6 +36,7 @@ VERSION = "1.51.1"
 _LISTENERS = ("imap", "pop3", "lmtp", "api")
 _READY = "All servers started, ready to process some mail"
 _START_SECONDS = 60.0
+_TRIES = 3
 _STOP_SECONDS = 20.0
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -121,8 +122,25 @@ class WildDuck:
         @raise Missing: it can't be installed.
         @raise RuntimeError: it does not start, with the end of its log.
         """
-        node, folder = installed()
-        with open(self.log_file, "ab") as log:
+        command = installed()
+        for left in reversed(range(_TRIES)):
+            self._begin(*command)
+            deadline = time.monotonic() + _START_SECONDS
+            while not self._serves():
+                if self._ended() or time.monotonic() > deadline:
+                    break
+                time.sleep(0.05)
+            else:
+                return
+            text = self.log()
+            self._end()
+            if not left or "EADDRINUSE" not in text:
+                raise RuntimeError(f"WildDuck did not start:\n{text[-3000:]}")
+            # Somebody else has taken a port that was free a moment ago.
+            self.ports = {name: free_port() for name in _LISTENERS}
+
+    def _begin(self, node: str, folder: str) -> None:
+        with open(self.log_file, "wb") as log:
             self._process = subprocess.Popen(
                 # It ends when this process does, however that ends.
                 [*launcher(), node, "server.js"],
@@ -132,16 +150,17 @@ class WildDuck:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._serves():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                text = self.log()[-3000:]
-                self.close()
-                raise RuntimeError(f"WildDuck did not start:\n{text}")
-            time.sleep(0.05)
+
+    def _ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def close(self) -> None:
         """End it and wait for its end."""
+        self._end()
+        if self._own_log and os.path.exists(self.log_file):
+            os.remove(self.log_file)
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -150,8 +169,6 @@ class WildDuck:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        if self._own_log and os.path.exists(self.log_file):
-            os.remove(self.log_file)
 
     def log(self) -> str:
         """What it has printed."""
