@@ -91,6 +91,24 @@ class OpenTests(ViewCase):
         self.assertRaises(IndexError, view.uid, 0)
         self.assertEqual([2, 3], list(view.uid_range(2, 3)))
 
+    async def test_rows(self) -> None:
+        """Many messages at once are what each is alone, in any order, without those that are gone."""
+        kinds = ((), ("\\Seen",), ("\\Seen", "$Label"))
+        stored = [await self.arrive(*kinds[number % 3]) for number in range(20)]
+        view = await self.open()
+        view.recent = {2, 19}
+        for number in (0, 4, 5, 19):
+            await self.go(stored[number])
+        await self.arrive()
+        await view.refresh(may_expunge=False)
+        self.assertEqual(len(view.uids), 21)
+        uids = list(range(23))
+        for order in (uids, uids[::-1], uids[::3], [7, 7, 3, 12, 12, 1], []):
+            alone = [
+                (view.seq(uid), uid, view.flags(uid)) for uid in order if view.modseq(uid) and view.seq(uid)
+            ]
+            self.assertEqual(list(view.rows(order)), alone)
+
     async def test_hole_holds_later_arrivals_back(self) -> None:
         """UIDs are announced in ascending order: 2 waits for 1, which its writer still holds."""
         slow = await self.take()

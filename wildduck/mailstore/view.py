@@ -115,6 +115,31 @@ class View:
         """The flags of a message, C{\\Recent} included; none when it is gone."""
         return self.with_recent(uid, self.index.flags(uid))
 
+    def rows(self, uids: Iterable[int]) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+        """
+        Of many messages at once, without those that are gone or not known to the client.
+
+        @param uids: quickest if ascending and near to one another.
+        @return: sequence number, UID, and flags as of L{flags}.
+        """
+        known, there, bits = self.uids, self.index.uids, self.index.bits
+        unpack, recent = self.index.flag_table.unpack, self.recent
+        seq = place = 0
+        for uid in uids:
+            # The next one is most often what stands behind the last one.
+            if seq >= len(known) or known[seq] != uid:
+                seq = bisect_left(known, uid)
+                if seq == len(known) or known[seq] != uid:
+                    continue
+            if place >= len(there) or there[place] != uid:
+                place = bisect_left(there, uid)
+                if place == len(there) or there[place] != uid:
+                    continue
+            flags = unpack(uid, bits[place])
+            seq += 1
+            place += 1
+            yield seq, uid, (*flags, RECENT) if uid in recent else flags
+
     def with_recent(self, uid: int, flags: tuple[str, ...]) -> tuple[str, ...]:
         """A message's stored flags, and C{\\Recent} where it is that to this session."""
         return (*flags, RECENT) if uid in self.recent else flags

@@ -175,13 +175,23 @@ class _Fetch:
         return lacking
 
     def _tell_from_view(self, uids: Sequence[int]) -> None:
-        view = self._view
-        for uid in uids:
-            if view.modseq(uid):
-                values = b" ".join(item.label + b" " + self._from_view(uid, item) for item in self._wanted)
-                self._gather(fetch_start(view.seq(uid)) + values + FETCH_END)
-                self.told += 1
-        self.flush()
+        """By a form for each combination of flags, which the numbers are put into."""
+        forms: dict[tuple[str, ...], bytes] = {}
+        told: list[bytes] = []
+        repeats = sum(item.name == "UID" for item in self._wanted)
+        for seq, uid, flags in self._view.rows(uids):
+            form = forms.get(flags)
+            if form is None:
+                form = forms[flags] = self._form(flags)
+            told.append(form % (seq, *[uid] * repeats))
+        self.told += len(told)
+        self._session.line.send(b"".join(told))
+
+    def _form(self, flags: tuple[str, ...]) -> bytes:
+        """A response of what the view knows, C{%d} for the sequence number and each UID."""
+        composed = compose_flags(flags).replace(b"%", b"%%")
+        values = [item.label + (b" %d" if item.name == "UID" else b" " + composed) for item in self._wanted]
+        return b"* %d FETCH (" + b" ".join(values) + FETCH_END
 
     async def _tell(self, uid: int, source: Source, newly_seen: frozenset[int]) -> bool:
         """@return: C{False} when more of the document must be read first."""
