@@ -8,30 +8,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from wildduck.errors import BadInput
+from wildduck.limits import MIB
 from wildduck.mime.compose import Attachment, source_of
+from wildduck.mime.compose.values import Source
 
-_BLANKS = re.compile(r"\s+")
-_URL_SAFE = str.maketrans("-_", "+/")
+#: Characters decoded at once: what is large must not keep the reactor from its turn.
+_BLOCK = MIB
+
 _CID = re.compile(r"[^\s<>\x00-\x1f\x7f]+")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_BLANKS = b" \t\r\n\f\v"
 
 
 def decoded_attachments(given: Sequence[Mapping[str, Any]]) -> Iterator[Attachment]:
     """
-    Takes a while where they are large: to be called in a thread.
+    Their content is decoded when it is read, which raises L{BadInput} where it is not what its encoding says.
 
     @param given: as L{ATTACHMENT <wildduck.api.messages.upload_fields.ATTACHMENT>} gives them.
-    @raise BadInput: content is not what its encoding says, or that is unknown.
+    @raise BadInput: an encoding is unknown, or short content is not in it.
     """
     for index, one in enumerate(given):
-        try:
-            content = decode(one["content"], one["encoding"])
-        except ValueError as error:
-            place = "content" if one["encoding"].lower() in _DECODERS else "encoding"
-            text = f'"attachments[{index}].{place}" {error}'
-            raise BadInput(text, {f"attachments,{index},{place}": text}) from None
         cid = (one.get("cid") or "").strip().removeprefix("<").removesuffix(">")
         yield Attachment(
-            source_of(content),
+            _source(one["content"], one["encoding"].lower(), index),
             one.get("contentType") or "",
             one.get("filename") or "",
             cid if _CID.fullmatch(cid) else "",
@@ -40,37 +40,46 @@ def decoded_attachments(given: Sequence[Mapping[str, Any]]) -> Iterator[Attachme
         )
 
 
-def decode(content: str, encoding: str) -> bytes:
-    """
-    @param encoding: one of Node's names.
-    @raise ValueError: it is unknown, or C{content} is not in it.
-    """
-    decoder = _DECODERS.get(encoding.lower())
+def _source(content: str, encoding: str, index: int) -> Source:
+    if encoding in ("base64", "base64url"):
+        return lambda: _base64_blocks(content, index)
+    decoder = _DECODERS.get(encoding)
     if decoder is None:
-        raise ValueError(f"must be one of [{', '.join(_DECODERS)}]")
+        raise _wrong(index, "encoding", f"must be one of [{', '.join(ENCODINGS)}]")
     try:
-        return decoder(content)
-    except (binascii.Error, ValueError):
-        raise ValueError(f"must be valid {encoding}") from None
+        return source_of(decoder(content))
+    except ValueError:
+        raise _wrong(index, "content", f"must be valid {encoding}") from None
 
 
-def _base64(content: str) -> bytes:
+def _base64_blocks(content: str, index: int) -> Iterator[bytes]:
     """Standard or URL alphabet, with line breaks or without, padded or not."""
-    text = _BLANKS.sub("", content).translate(_URL_SAFE).rstrip("=")
-    return binascii.a2b_base64(_checked(text) + "=" * (-len(text) % 4))
+    rest = b""
+    ended = False
+    try:
+        for start in range(0, len(content), _BLOCK):
+            text = content[start : start + _BLOCK].encode("ascii").translate(_URL_SAFE, _BLANKS)
+            body = text.rstrip(b"=")
+            if body.translate(None, _ALPHABET) or ended and body:
+                raise ValueError
+            ended = ended or len(body) < len(text)
+            body = rest + body
+            whole = len(body) - len(body) % 4
+            rest = body[whole:]
+            yield binascii.a2b_base64(body[:whole])
+        if len(rest) == 1:
+            raise ValueError
+        yield binascii.a2b_base64(rest + b"=" * (-len(rest) % 4))
+    except ValueError:
+        raise _wrong(index, "content", "must be a valid base64 string") from None
 
 
-def _checked(text: str) -> str:
-    if _NOT_BASE64.search(text) or len(text) % 4 == 1:
-        raise ValueError
-    return text
+def _wrong(index: int, place: str, what: str) -> BadInput:
+    text = f'"attachments[{index}].{place}" {what}'
+    return BadInput(text, {f"attachments,{index},{place}": text})
 
-
-_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 _DECODERS: dict[str, Callable[[str], bytes]] = {
-    "base64": _base64,
-    "base64url": _base64,
     "hex": bytes.fromhex,
     "utf8": lambda content: content.encode("utf-8"),
     "utf-8": lambda content: content.encode("utf-8"),
@@ -78,3 +87,5 @@ _DECODERS: dict[str, Callable[[str], bytes]] = {
     "latin1": lambda content: content.encode("latin-1"),
     "binary": lambda content: content.encode("latin-1"),
 }
+#: What C{encoding} may be, with Node's names.
+ENCODINGS = ("base64", "base64url", *_DECODERS)
