@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from bson import ObjectId
 from msgspec import UNSET, UnsetType
@@ -21,12 +22,20 @@ from wildduck.accounts.deletion import Deleted, Deletion, Recoverable, Restored
 from wildduck.accounts.directory import Directory
 from wildduck.accounts.fields import NewUser, UserChange
 from wildduck.accounts.forwarded import ForwardedAddresses
+from wildduck.accounts.keys import (
+    MOST_CERTIFICATES,
+    CertificateInfo,
+    KeyInfo,
+    certificate_info,
+    key_info,
+)
 from wildduck.accounts.notes import Notes, Origin
 from wildduck.accounts.policy import FailureCounter
 from wildduck.accounts.pwned import PwnedPasswords
 from wildduck.accounts.sign_in import AccountRealm, PasswordChecker
 from wildduck.accounts.sign_in_notes import SignInNotes
 from wildduck.accounts.site_settings import SiteSettings
+from wildduck.accounts.stored import stored_string, stored_tags
 from wildduck.accounts.surroundings import Surroundings
 from wildduck.accounts.updating import Changed, Updating
 from wildduck.accounts.usage import LimitDefaults, Usages
@@ -77,6 +86,7 @@ class Accounts:
         self._databases = databases
         self._redis = redis
         self._notifier = notifier or Notifier(redis)
+        self._pool = password_pool
         self.directory = Directory(databases.users, default_quota)
         self.book = Addresses(databases.users, clock)
         self.forwarded = ForwardedAddresses(databases.users, self.book)
@@ -267,6 +277,18 @@ class Accounts:
         """
         await self.directory.by_id(user)
         await self._notifier.log_out(user, reason)
+
+    async def read_keys(self, document: Mapping[str, Any]) -> tuple[KeyInfo | None, list[CertificateInfo]]:
+        """
+        Whose OpenPGP key, and which certificates, an account has; what can't be read is left out.
+
+        @param document: the user's.
+        """
+        armored = stored_string(document.get("pubKey"))
+        pems = stored_tags(document.get("smimeCerts"))[:MOST_CERTIFICATES]
+        key = await self._pool.run(key_info, armored) if armored else None
+        read = await self._pool.run(lambda: [certificate_info(pem) for pem in pems]) if pems else []
+        return key, [one for one in read if one is not None]
 
     # --- deleting -------------------------------------------------------------------
 

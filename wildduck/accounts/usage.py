@@ -106,6 +106,11 @@ class Usages:
         self._settings = settings
         self._defaults = defaults
 
+    @property
+    def default_quota(self) -> int:
+        """Bytes of an account that has no quota of its own."""
+        return self._defaults.quota
+
     async def of(self, document: Mapping[str, Any]) -> Usage:
         """
         Limits and what is used of them; where Redis does not answer nothing counts as used.

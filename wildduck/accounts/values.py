@@ -61,7 +61,7 @@ def _names(value: Any) -> tuple[str, ...]:
 _FORMER_FACTORS = {"u2f": "webauthn"}
 
 
-def _second_factors(value: Any) -> tuple[str, ...]:
+def second_factors(value: Any) -> tuple[str, ...]:
     """C{enabled2fa}: a list of names; older documents hold C{true} for totp."""
     if isinstance(value, str):
         value = [value] if value else []
@@ -131,7 +131,7 @@ class Account:
             suspended=bool(document.get("suspended")),
             activated=bool(document.get("activated", True)),
             disabled_scopes=_names(document.get("disabledScopes")),
-            second_factors=_second_factors(document.get("enabled2fa")),
+            second_factors=second_factors(document.get("enabled2fa")),
             encrypt_messages=bool(document.get("encryptMessages")),
             targets=tuple(document.get("targets") or ()),
             autoreply=bool(document.get("autoreply")),

@@ -17,6 +17,8 @@ from wildduck.api.mailboxes import MailboxesApi
 from wildduck.api.messages.changing import ChangingApi
 from wildduck.api.messages.upload import UploadApi
 from wildduck.api.openapi import OpenApi
+from wildduck.api.user_upkeep import UserUpkeepApi
+from wildduck.api.users import UsersApi
 from wildduck.config import ApiSettings
 from wildduck.database import Databases, Redis
 from wildduck.mailstore import MailStore
@@ -47,6 +49,8 @@ def make_application(
     )
     OpenApi(application).register()
     AuthenticationApi(accounts, tokens).register(application)
+    UsersApi(accounts, databases, tokens).register(application)
+    UserUpkeepApi(accounts, store, databases, clock).register(application)
     LegacyApi(accounts, store, redis).register(application)
     AddressesApi(accounts, databases).register(application)
     ForwardedApi(accounts, databases, redis, clock).register(application)
