@@ -98,6 +98,23 @@ class WithServerTests(ServerTestCase):
         self.run_command("user", "delete", "alice")
         self.assertNotIn("alice@", self.run_command("user", "list"))
 
+    def test_token(self) -> None:
+        """Tokens are made for accounts and for nobody, used, and ended."""
+        self.create("grace", "--address", "grace@example.com")
+        refused = self.run_command("token", "create", "grace", "user", status=1)
+        self.assertIn("api.access_secret is not set", refused)
+        secret = ("--set", "api.access_secret=a secret of the cluster")
+        for name, role in (("grace@example.com", "user"), ("-", "manager")):
+            token = self.run_command("token", "create", name, role, *secret)
+            self.assertRegex(token, r"\A[0-9a-f]{40}\n\Z")
+            self.assertEqual(self.run_command("token", "drop", "--token-stdin", stdin=token), "ended\n")
+            again = self.run_command("token", "drop", "--token-stdin", stdin=token)
+            self.assertEqual(again, "there was no such token\n")
+        self.assertIn("name one", self.run_command("token", "create", "-", "user", *secret, status=1))
+        self.assertIn(
+            "does not exist", self.run_command("token", "create", "nobody", "auth", *secret, status=1)
+        )
+
     def test_refused(self) -> None:
         """What can't be done is one line and exit status 1."""
         self.create("carol", "--address", "carol@example.com")
