@@ -15,6 +15,9 @@ from wildduck.api.health import HealthApi
 from wildduck.api.legacy import LegacyApi
 from wildduck.api.mailboxes import MailboxesApi
 from wildduck.api.messages.changing import ChangingApi
+from wildduck.api.messages.detail import DetailApi
+from wildduck.api.messages.listing import ListingApi
+from wildduck.api.messages.source import SourceApi
 from wildduck.api.messages.upload import UploadApi
 from wildduck.api.openapi import OpenApi
 from wildduck.api.user_upkeep import UserUpkeepApi
@@ -58,4 +61,7 @@ def make_application(
     ChangingApi(store).register(application)
     UploadApi(accounts, store, clock).register(application)
     HealthApi(databases, redis, clock).register(application)
+    ListingApi(store).register(application)
+    DetailApi(store).register(application)
+    SourceApi(store).register(application)
     return application

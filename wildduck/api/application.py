@@ -7,7 +7,7 @@ hangs up, and a change must be whole or absent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from io import BytesIO
 from typing import Any, BinaryIO, ClassVar, cast
 from uuid import uuid4
@@ -211,7 +211,7 @@ class Application:
         blocks = stream.blocks
         writer: Writer | None = None
         try:
-            first = await anext(blocks, b"")
+            first = await _first(blocks)
             if request._disconnected:
                 return
             self._head(request, 200, stream.content_type.encode("latin-1", "replace"), stream.length)
@@ -265,6 +265,13 @@ class Application:
             request.setHeader(b"content-length", b"%d" % length)
         request.setHeader(b"x-content-type-options", b"nosniff")
         self._cors.allow(request)
+
+
+async def _first(blocks: AsyncIterator[bytes]) -> bytes:
+    """The first block; not by C{anext} with a default, which leaves a generator running that waits."""
+    async for block in blocks:
+        return block
+    return b""
 
 
 class PathNotFound(DomainError):

@@ -35,7 +35,7 @@ _OPTIONS = json_util.JSONOptions(
 class Cursor:
     """
     @ivar values: the sort value, or (sort value, id).
-    @ivar page: number of the page that it leads to or from.
+    @ivar page: number of the page that it leads to.
     """
 
     values: tuple[Any, ...]
@@ -155,12 +155,12 @@ def _rows(
     has_next = backwards or more
     page = 1
     if cursor is not None and has_previous:
-        page = max(1, cursor.page - 1 if backwards else cursor.page + 1)
+        page = cursor.page
     return Rows(
         documents,
         page,
-        _encoded(documents[0], sort, page) if has_previous and documents else False,
-        _encoded(documents[-1], sort, page) if has_next and documents else False,
+        _encoded(documents[0], sort, page - 1) if has_previous and documents else False,
+        _encoded(documents[-1], sort, page + 1) if has_next and documents else False,
     )
 
 
@@ -176,14 +176,17 @@ def _after(sort: str, cursor: Cursor, operator: str) -> dict[str, Any]:
 
 def _encoded(document: Mapping[str, Any], sort: str, page: int) -> str:
     value: Any = document.get(sort)
-    if sort != "_id":
-        value = [value, document["_id"]]
-    return _base64(_text([_base64(_text(value)), page]))
+    return encode_cursor(value if sort == "_id" else [value, document["_id"]], page)
 
 
 def encode_cursor(value: Any, page: int) -> str:
-    """A cursor for lists that are not read by L{find_page}: the sort value, or [value, id]."""
-    return _base64(_text([_base64(_text(value)), page]))
+    """
+    A cursor in WildDuck's form, for it may be the one to continue.
+
+    @param value: the sort value, or [value, id].
+    @param page: number of the page that it leads to.
+    """
+    return _base64(_text([_text(value), max(1, page)]))
 
 
 def _text(value: Any) -> str:
@@ -196,20 +199,21 @@ def _base64(text: str) -> str:
 
 def _decoded(text: str) -> Cursor:
     """@raise ValueError: it is no cursor of ours or of WildDuck."""
-    value = _value(text)
+    value = _value(_unwrapped(text))
     page = 1
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and _is_page(value[1]):
         try:
             value, page = _value(value[0]), max(1, int(value[1]))
-        except (ValueError, binascii.Error):
+        except ValueError:
             # A bare inner cursor of WildDuck before 1.45.7 whose sort value is text.
             page = 1
     values = tuple(value) if isinstance(value, list) else (value,)
     # Comparing with a regular expression or a script is an error of the database.
     if not 1 <= len(values) <= 2 or not all(isinstance(one, _SORTABLE) for one in values):
         raise ValueError
-    if len(values) == 2 and not isinstance(values[1], ObjectId):
-        raise ValueError
+    if len(values) == 2:
+        # In some lists WildDuck has the id as text.
+        values = (values[0], ObjectId(values[1]))
     return Cursor(values, page)
 
 
@@ -217,20 +221,15 @@ def _is_page(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**53
 
 
-def _value(text: str) -> Any:
+def _unwrapped(text: str) -> str:
     if not text.isascii() or not set(text) <= _ALPHABET:
         raise ValueError
-    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    plain = json.loads(raw.decode("utf-8"))
-    return (
-        json_util.object_hook(plain, _OPTIONS)
-        if isinstance(plain, dict)
-        else (
-            [json_util.object_hook(one, _OPTIONS) if isinstance(one, dict) else one for one in plain]
-            if isinstance(plain, list)
-            else plain
-        )
-    )
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("utf-8")
+
+
+def _value(text: str) -> Any:
+    """Extended JSON."""
+    return json.loads(text, object_hook=lambda value: json_util.object_hook(value, _OPTIONS))
 
 
 _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")

@@ -455,7 +455,8 @@ class Attachments:
 
 def references_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The C{attachmentMap} of a message document."""
-    found = (document.get("mimeTree") or {}).get("attachmentMap")
+    tree = document.get("mimeTree")
+    found = tree.get("attachmentMap") if isinstance(tree, Mapping) else None
     return found if isinstance(found, Mapping) else {}
 
 

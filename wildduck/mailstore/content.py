@@ -14,7 +14,7 @@ from typing import Any
 
 from wildduck.database import GridFS
 from wildduck.errors import ContentUnreadable
-from wildduck.mailstore.attachments import MARKER_LENGTH, exact_key
+from wildduck.mailstore.attachments import MARKER_LENGTH, exact_key, references_of
 from wildduck.mime.base64lines import Range, encoded_length
 from wildduck.mime.effort import takes_long
 from wildduck.mime.native import of_document
@@ -101,7 +101,7 @@ class Content:
         self.rope = rope
         self._gridfs = gridfs
         self._strict = of_document(document) is not None
-        self._map: Mapping[str, Any] = (document.get("mimeTree") or {}).get("attachmentMap") or {}
+        self._map: Mapping[str, Any] = references_of(document)
         self._bodies: dict[str, _Body] = {}
 
     @classmethod

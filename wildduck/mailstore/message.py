@@ -115,7 +115,7 @@ class Reading:
             shown.bimi(databases.main, (document,)),
             self._mark(user, mailbox, document, session if mark_as_seen else None, mark_as_seen),
         )
-        return Shown(document, files, queued, bimi.get(member(document, "verificationResults", "bimi")))
+        return Shown(document, files, queued, next(iter(bimi.values()), None))
 
     async def _mark(
         self, user: ObjectId, mailbox: ObjectId, document: Document, session: str | None, wanted: bool

@@ -132,7 +132,6 @@ def _address(*parts: str | None) -> bytes:
 
 # --- the stored form ---
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 #: Longest label of a domain (RFC 1035 §2.3.4).
 _LABEL = 63
 
@@ -214,7 +213,7 @@ def _unicode_label(label: str) -> str:
         decoded = label[4:].encode("ascii").decode("punycode")
     except (UnicodeError, ValueError, OverflowError):
         return label
-    return label if _SURROGATE.search(decoded) else decoded
+    return decoded if decoded.isprintable() else label
 
 
 def from_tree(mime_tree: dict[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ messages:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,7 +62,7 @@ class Node:
     def size(self) -> int:
         """Bytes of a leaf's body."""
         size = self.tree.get("size")
-        if self.attachment is None or not isinstance(size, (int, float)):
+        if self.attachment is None or not isinstance(size, (int, float)) or not math.isfinite(size):
             return len(self.body)
         return max(0, int(size))
 

@@ -14,6 +14,7 @@ the store asks for the exact bytes; what is sent to clients has no NUL
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -295,7 +296,7 @@ def _rebuilt(
     tree is rebuilt on its own, behind the end of the message.
     """
     size = document.get("size")
-    limit = int(size) if isinstance(size, (int, float)) and size >= 0 else None
+    limit = int(size) if isinstance(size, (int, float)) and 0 <= size < math.inf else None
     rebuilt = rebuild.rebuild_all(root) if ours else rebuild.Rebuilt(root, 0, limit)
     segments = _Segments()
     _append_pieces(segments, rebuilt, digests)
