@@ -244,10 +244,18 @@ class SignInTests(AccountsCase):
     async def test_odd_documents(self) -> None:
         """A document of an older WildDuck that lacks fields, or holds odd ones, does not raise."""
         self.raw.users.insert_one(
-            {"_id": ObjectId(), "unameview": "old", "password": None, "quota": float("nan")}
+            {
+                "_id": ObjectId(),
+                "unameview": "old",
+                "password": None,
+                "quota": float("nan"),
+                "targets": 5,
+                "spamLevel": "high",
+            }
         )
         account = await self.accounts.get("old")
         self.assertEqual((account.quota, account.storage_used, account.second_factors), (1000, 0, ()))
+        self.assertEqual((account.targets, account.spam_level), ((5,), 50))
         await self.refused(errors.AuthenticationFailed, "old", "secret")
 
 

@@ -247,6 +247,13 @@ class RecipientTests(DeliveryCase):
         self.db.filters.update_one({}, {"$set": {"disabled": True}})
         await self.delivery.recipient("user@example.com")
 
+    async def test_settings_of_what_is_sent(self) -> None:
+        """What concerns only mail that goes out hinders none that comes in."""
+        relay = {"id": ObjectId(), "type": "relay", "value": "smtp://relay.example"}
+        settings = {"mtaRelay": relay, "encryptForwarded": True, "uploadSentMessages": True, "pubKey": "x"}
+        self.db.users.update_one({}, {"$set": {**settings, "targets": [], "fromWhitelist": ["*@x.example"]}})
+        await self.delivery.recipient("user@example.com")
+
     async def test_forwarded_address(self) -> None:
         """An address that only forwards is not served yet."""
         row = {"address": "f@example.com", "addrview": "f@example.com", "targets": [{"value": "x@y.example"}]}

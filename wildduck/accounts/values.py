@@ -57,6 +57,16 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(str(name) for name in value) if isinstance(value, list) else ()
 
 
+def _targets(value: Any) -> tuple[Any, ...]:
+    """Where mail is forwarded to; an odd value is one that nobody can forward to."""
+    return tuple(value) if isinstance(value, list) else (value,) if value else ()
+
+
+def _spam_level(value: Any) -> int:
+    """0 to 100, 50 for what is none: 0 would make all mail spam."""
+    return _number(value) if isinstance(value, (int, float)) and 0 <= value <= 100 else 50
+
+
 #: Names of second factors in older documents.
 _FORMER_FACTORS = {"u2f": "webauthn"}
 
@@ -133,10 +143,10 @@ class Account:
             disabled_scopes=_names(document.get("disabledScopes")),
             second_factors=second_factors(document.get("enabled2fa")),
             encrypt_messages=bool(document.get("encryptMessages")),
-            targets=tuple(document.get("targets") or ()),
+            targets=_targets(document.get("targets")),
             autoreply=bool(document.get("autoreply")),
             retention=max(0, _number(document.get("retention"))),
-            spam_level=50 if document.get("spamLevel") is None else _number(document["spamLevel"]),
+            spam_level=_spam_level(document.get("spamLevel")),
             recipients=max(0, _number(document.get("recipients"))),
             forwards=max(0, _number(document.get("forwards"))),
             pop3_max_messages=max(0, _number(document.get("pop3MaxMessages"))),
