@@ -7,6 +7,8 @@ from typing import Any
 from bson import ObjectId
 
 from test.mailstore.support import StoreCase, message
+from wildduck.mailstore import counting
+from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.counting import Counts
 
 
@@ -101,16 +103,67 @@ class CountingTests(StoreCase):
             ((_, counts),) = await self.store.mailboxes.shown(user, counts=True)
             return counts
 
-        for _ in range(2):
+        # Seen for the first time, they tell nothing.
+        for seconds, looks in (
+            (0, 2),
+            (0, 2),
+            (10, 2),
+            (4.9, 0),
+            (0.2, 2),
+            (0, 0),
+            (7, 0),
+            (1, 2),
+            (120, 2),
+            (1e6, 0),
+        ):
+            self.clock.advance(seconds)
             self.assertEqual(await counted(), Counts(1, 1))
-            self.assertEqual(len(self.counted), 2)
-            self.clock.advance(121)
-        for _ in range(2):
-            await counted()
-        self.assertEqual(self.counted, [])
+            self.assertEqual(len(self.counted), looks, seconds)
         self.db.messages.insert_one({"mailbox": box, "uid": 2, "unseen": False, "user": user})
         self.db.mailboxes.update_one({"_id": box}, {"$inc": {"uidNext": 1}})
         self.assertEqual(await counted(), Counts(2, 1))
+
+    async def test_many_at_once(self) -> None:
+        """While one request counts anew the others go on with the last count."""
+        user = ObjectId()
+        self.db.mailboxes.insert_one({"user": user, "path": "a", "uidNext": 1, "modifyIndex": 1})
+        for seconds in (0, 10, 10):
+            self.clock.advance(seconds)
+            self.counted.clear()
+            await gather(*(self.store.mailboxes.shown(user, counts=True) for _ in range(5)))
+        self.assertEqual(len(self.counted), 2)
+
+    async def test_busy(self) -> None:
+        """A big mailbox that changes all the time is not counted each time, and right all the same."""
+        self.patch(counting, "_MANY", 2)
+        for n in range(3):
+            await self.add(message(n))
+        self.assertEqual((await self.counts())["INBOX"], Counts(3, 3))
+        self.assertEqual(len(self.counted), 2)
+        main = self.node.databases.main
+        count = main.count
+
+        async def counting_all(collection: str, *arguments: Any, **options: Any) -> int:
+            self.counted.append("all " + collection)
+            return await count(collection, *arguments, **options)
+
+        self.patch(main, "count", counting_all)
+        inbox = await self.inbox()
+        for n in range(4, 9):
+            uid = (await self.add(message(n))).uid
+            ((_, counts),) = await self.store.mailboxes.counted(self.account.id, path="INBOX")
+            self.assertEqual(counts, Counts(n, 4))
+            await self.store.store_flags(inbox, [uid], "+", ["\\Seen"])
+            ((_, counts),) = await self.store.mailboxes.counted(self.account.id, path="INBOX")
+            self.assertEqual(counts, Counts(n, 3))
+        # Once for Redis, and the unseen ones after each change of a flag.
+        self.assertEqual(self.counted, ["messages"] * 2 + ["all messages"] * (2 + 5))
+        # What somebody has left wrong is put right when it is counted again.
+        self.redis.set(f"total:{inbox.id}", 77)
+        self.long_ago()
+        await self.counts()
+        await self.store.settle()
+        self.assertEqual(self.redis.get(f"total:{inbox.id}"), b"8")
 
     async def test_sizes(self) -> None:
         """Bytes of all messages, where they are asked for."""
@@ -127,8 +180,6 @@ class CountingTests(StoreCase):
 
     async def test_bounded(self) -> None:
         """What is kept does not grow with the number of mailboxes."""
-        from wildduck.mailstore import counting
-
         self.patch(counting, "COUNTED_MAILBOXES", 3)
         await self.counts()
         await self.counts()

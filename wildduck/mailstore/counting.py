@@ -3,9 +3,15 @@ How many messages mailboxes have, without counting them each time.
 
 A count stays right until a writer takes a number of the mailbox: every arrival,
 removal and change of a flag takes one first.  So a count is kept with the
-counters that the mailbox had, and believed while they are the same; but only if
-nobody had taken a number for longer than a writer may hold one (store.md §2)
-when it was made, for else something may have come after it.
+counters that the mailbox had, and believed while they are the same:
+
+  - for ever, if nobody had taken a number for longer than a writer may hold one
+    (store.md §2) when it was made;
+  - else for half as long as the counters had been seen to stay the same: what has
+    taken a number uses it within milliseconds.
+
+Where counting is much work and the counters move all the time, the counters that
+all writers keep in Redis (L{wildduck.mailstore.counters}) are asked in between.
 """
 
 from __future__ import annotations
@@ -18,12 +24,23 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck.limits import COUNTED_MAILBOXES, MODSEQ_HOLE_SECONDS
+from wildduck.mailstore import counters
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.values import number
 
 #: WildDuck's STORE of very many messages takes one number before and can work for long.
 _FOREIGN_SECONDS = 120.0
+
+#: Counters that were seen for a shorter time tell nothing.
+_LEAST_SECONDS = 0.2
+
+#: While one request counts anew, others go on with the last count for so long.
+_MEANWHILE_SECONDS = 2.0
+
+#: Messages whose counting is much work, and how long it may be spared.
+_MANY = 1000
+_SPARED_SECONDS = 300.0
 
 #: To be read of a mailbox document beside the fields of L{Mailbox
 #: <wildduck.mailstore.values.Mailbox>}: whether our last allocation is the last
@@ -56,11 +73,16 @@ class _Known:
     What is known of a mailbox while its counters are these.
 
     @ivar since: when they were first seen, in seconds of the backend's steady clock.
+    @ivar counts: of them, to be believed until C{until}.
+    @ivar many: messages when they were last counted, and C{counted} when that was.
     """
 
     numbers: tuple[int, int]
     since: float
     counts: Counts | None = None
+    until: float = 0.0
+    many: int = 0
+    counted: float = float("-inf")
 
 
 class Counting:
@@ -82,30 +104,53 @@ class Counting:
         """
         now = self._backend.steady()
         found: dict[ObjectId, Counts] = {}
-        missing: list[_Known] = []
-        ids: list[ObjectId] = []
+        missing: dict[ObjectId, _Known] = {}
+        shared: list[ObjectId] = []
         for document in documents:
-            known = self._of(document, now)
+            id, known = document["_id"], self._of(document, now)
             counts = known.counts
-            if counts is None or (sizes and counts.size is None):
-                missing.append(known)
-                ids.append(document["_id"])
+            if counts is not None and now < known.until and not (sizes and counts.size is None):
+                found[id] = counts
+            elif known.many > _MANY and not sizes and self._is_busy(known, now):
+                shared.append(id)
             else:
-                found[document["_id"]] = counts
-        if ids:
-            counted = await self._count(ids, sizes)
-            for id, known in zip(ids, missing, strict=True):
-                found[id] = counted[id]
-                if now - known.since > _FOREIGN_SECONDS:
-                    known.counts = counted[id]
+                if counts is not None:
+                    known.until = max(known.until, now + _MEANWHILE_SECONDS)
+                missing[id] = known
+        if shared:
+            cached = await counters.counts(self._backend.redis, self._backend.main, shared)
+            found.update((id, Counts(one.total, one.unseen)) for id, one in cached.items())
+        if missing:
+            counted = await self._count(list(missing), sizes)
+            for id, known in missing.items():
+                self._keep(id, known, counted[id], now)
+            found.update(counted)
         return found
+
+    def _is_busy(self, known: _Known, now: float) -> bool:
+        return now - known.since < MODSEQ_HOLE_SECONDS and now - known.counted < _SPARED_SECONDS
+
+    def _keep(self, id: ObjectId, known: _Known, counts: Counts, now: float) -> None:
+        """@param now: when the counting began."""
+        known.many, known.counted = counts.total, now
+        quiet = now - known.since
+        if quiet < _LEAST_SECONDS:
+            return
+        known.counts = counts
+        known.until = float("inf") if quiet > _FOREIGN_SECONDS else now + quiet / 2
+        if counts.total > _MANY and quiet > MODSEQ_HOLE_SECONDS:
+            for name, number in (("total", counts.total), ("unseen", counts.unseen)):
+                self._backend.background(counters.correct(self._backend.redis, f"{name}:{id}", number))
 
     def _of(self, document: Mapping[str, Any], now: float) -> _Known:
         id = document["_id"]
         numbers = (number(document.get("modifyIndex")), number(document.get("uidNext")))
         known = self._known.get(id)
         if known is None or known.numbers != numbers:
-            known = self._known[id] = _Known(numbers, now)
+            before, known = known, _Known(numbers, now)
+            if before is not None:
+                known.many, known.counted = before.many, before.counted
+            self._known[id] = known
             while len(self._known) > COUNTED_MAILBOXES:
                 self._known.popitem(last=False)
         self._known.move_to_end(id)
