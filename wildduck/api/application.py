@@ -27,6 +27,7 @@ from wildduck.api.access import Access
 from wildduck.api.bounded_request import BoundedRequest
 from wildduck.api.call import ROOT, Call, Caller
 from wildduck.api.cors import Cors
+from wildduck.api.dispatch import DirectResource, RouteTable
 from wildduck.api.roles import Grant, MissingPrivileges
 from wildduck.api.route import Route
 from wildduck.api.schema import Schema
@@ -35,6 +36,8 @@ from wildduck.errors import BadInput, DomainError, ServerBug
 
 _JSON = b"application/json; charset=utf-8"
 _EVERYTHING = Grant(any=True)
+#: A route with its complete schema.
+_Served = tuple[Route, Schema]
 
 
 class Application:
@@ -75,6 +78,7 @@ class Application:
         self._cors = Cors(cors if self._access.protected else ())
         self._running: set[Deferred[None]] = set()
         self.routes: list[Route] = []
+        self._table: RouteTable[_Served] = RouteTable()
         self.klein = Klein()
         self.klein.handle_errors(HTTPException)(self._routing_error)
 
@@ -83,15 +87,27 @@ class Application:
         schema = route.complete()
         self.routes.append(route)
 
+        self._table.add(route.method, route.path, (route, schema))
+
         def serve(request: IRequest, **path_values: str) -> Deferred[None]:
-            return self._detached(self._serve(request, path_values, route, schema))
+            work = self._begin(request, (route, schema), path_values)
+            # Klein may cancel what it is given, the work goes on.
+            outer: Deferred[None] = Deferred(lambda cancelled: cancelled.callback(None))
+
+            def ended(_: None) -> None:
+                if not outer.called:
+                    outer.callback(None)
+
+            work.addCallback(ended)
+            return outer
 
         # The endpoint is named, for Klein would tell two by the function's name.
         self.klein.route(route.path, methods=[route.method], endpoint=route.name, strict_slashes=True)(serve)
 
     def site(self) -> Site:
         """The factory to listen with."""
-        site = Site(self.klein.resource(), requestFactory=BoundedRequest, logFormatter=_log_line)
+        resource = DirectResource(self.klein, self._table, self._begin)
+        site = Site(resource, requestFactory=BoundedRequest, logFormatter=_log_line)
         site.displayTracebacks = False
         site.most_body = self._most_body  # type: ignore[attr-defined]
         return site
@@ -107,28 +123,26 @@ class Application:
 
     def _most_body(self, method: bytes, path: bytes) -> int:
         """Bytes that the body of a request may have."""
-        try:
-            mapper = self.klein.url_map.bind("")
-            name, _ = mapper.match(path.partition(b"?")[0].decode("utf-8"), method.decode("ascii"))
-        except (HTTPException, ValueError):
-            return limits.API_BODY
-        return next(route.most_body for route in self.routes if route.name == name)
+        found = self._table.find(method, path.partition(b"?")[0])
+        return found[0][0].most_body if found is not None else limits.API_BODY
 
-    def _detached(self, work: Any) -> Deferred[None]:
-        """The outer Deferred may be cancelled, the work goes on."""
-        inner = Deferred.fromCoroutine(work)
-        outer: Deferred[None] = Deferred(lambda cancelled: cancelled.callback(None))
-        self._running.add(inner)
+    def _begin(self, request: Any, served: _Served, path: dict[str, str]) -> Deferred[None]:
+        """
+        Serve a request; it goes on when the client hangs up.
 
-        def done(result: Any) -> None:
-            self._running.discard(inner)
-            if not outer.called:
-                outer.callback(None)
-            if isinstance(result, Failure):
-                self._log.failure("an answer could not be written", failure=result)
+        @return: fires when it has been finished, or can not be any more.
+        """
+        route, schema = served
+        work = Deferred.fromCoroutine(self._serve(request, path, route, schema))
+        self._running.add(work)
+        return work.addBoth(self._ended, request, work)
 
-        inner.addBoth(done)
-        return outer
+    def _ended(self, result: Any, request: Any, work: Deferred[None]) -> None:
+        self._running.discard(work)
+        if isinstance(result, Failure):
+            self._log.failure("an answer could not be written", failure=result)
+        if not request._disconnected and not request.finished:
+            request.finish()
 
     async def _serve(self, request: Any, path: dict[str, str], route: Route, schema: Schema) -> None:
         status = 200
@@ -156,7 +170,6 @@ class Application:
         finally:
             content.close()
         if not request._disconnected:
-            # Klein finishes the request when the handler's Deferred fires.
             self._head(request, status, _JSON, len(body))
             request.write(body)
 
