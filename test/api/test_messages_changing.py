@@ -77,6 +77,8 @@ class UpdateTests(MessagesCase):
         self.assertEqual((status, answer["code"]), (404, "NoSuchMailbox"))
         status, answer = await self.messages("PUT", "/1", {})
         self.assertEqual((status, answer["code"]), (400, "NothingChanged"))
+        answer = await self.messages("PUT", "/1:*", {"markHam": True})
+        self.assertEqual(answer, (200, {"success": True, "updated": 1}))
         self.assertEqual([], self.rows()[0]["flags"])
 
     async def test_bad_values(self) -> None:
@@ -162,7 +164,8 @@ class DeleteTests(MessagesCase):
 
     async def test_one(self) -> None:
         await self.put(2)
-        self.assertEqual(await self.messages("DELETE", "/1"), (200, {"success": True}))
+        answer = await self.messages("DELETE", "/1")
+        self.assertEqual(answer, (200, {"success": True, "deleted": 1, "errors": 0}))
         self.assertEqual(([2], 1), (self.uids(), self.db.archived.count_documents({})))
         status, answer = await self.messages("DELETE", "/1")
         self.assertEqual((status, answer["code"]), (404, "MessageNotFound"))

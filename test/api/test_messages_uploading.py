@@ -160,7 +160,7 @@ class ComposedTests(UploadCase):
         plain, html = alternative.iter_parts()
         self.assertEqual(("Hello\r\nworld ä", "<p>Hello</p>"), (plain.get_content(), html.get_content()))
         self.assertEqual([b"abc", b"abc"], [part.get_payload(decode=True) for part in files])
-        self.assertEqual(["ä.txt", None], [part.get_filename() for part in files])
+        self.assertEqual(["ä.txt", "attachment-2.bin"], [part.get_filename() for part in files])
         self.assertEqual("2026-01-02T03:04:05", row["idate"].isoformat())
         meta = row["meta"]
         self.assertEqual(('{"a":1}', "192.0.2.1"), (meta["custom"], meta["origin"]))

@@ -310,7 +310,9 @@ class ClearTests(UpdateCase):
         self.assertEqual({True, False}, {first.existing, second.existing})
         (row,) = self.db.tasks.find()
         self.assertEqual(first.task, row["_id"])
-        self.assertEqual(["_id", "task", "locked", "lockedUntil", "created", "status", "data"], list(row))
+        self.assertEqual(
+            {"_id", "task", "locked", "lockedUntil", "created", "updated", "status", "data"}, set(row)
+        )
         self.assertEqual(("clear-folder", False, "waiting"), (row["task"], row["locked"], row["status"]))
         self.assertEqual((self.account.id, inbox.id), (row["data"]["user"], row["data"]["mailbox"]))
         self.assertEqual(["user", "mailbox", "skipArchive"], list(row["data"]))

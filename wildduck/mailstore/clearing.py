@@ -85,6 +85,7 @@ async def schedule(backend: Backend, mailbox: Mailbox, *, archive: bool) -> Sche
         "locked": False,
         "lockedUntil": now,
         "created": now,
+        "updated": now,
         "status": "waiting",
         "data": {"user": mailbox.user, "mailbox": mailbox.id, "skipArchive": not archive},
     }

@@ -164,7 +164,16 @@ def _file_name(part: Part, disposition: parameters.Field) -> str:
 
 def _made_up_name(part: Part) -> str:
     """A random name with the type's extension."""
-    return f"{secrets.token_hex(4)}.{_EXTENSIONS.get(part.content_type.value, 'bin')}"
+    return f"{secrets.token_hex(4)}.{extension(part.content_type.value)}"
+
+
+def extension(content_type: str) -> str:
+    """
+    What ends a made-up file name.
+
+    @param content_type: lower case, without parameters.
+    """
+    return _EXTENSIONS.get(content_type, "bin")
 
 
 def _kilobytes(part: Part) -> int:

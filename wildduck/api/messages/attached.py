@@ -5,11 +5,13 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from wildduck.errors import BadInput
 from wildduck.limits import MIB
-from wildduck.mime.compose import Attachment, source_of
+from wildduck.mime.attachments import extension
+from wildduck.mime.compose import Attachment, Draft, source_of
 from wildduck.mime.compose.values import Source
 
 #: Characters decoded at once: what is large must not keep the reactor from its turn.
@@ -38,6 +40,19 @@ def decoded_attachments(given: Sequence[Mapping[str, Any]]) -> Iterator[Attachme
             one.get("contentDisposition") or "",
             (one.get("contentTransferEncoding") or "base64").lower(),
         )
+
+
+def named(draft: Draft) -> Draft:
+    """Attachments without a file name get one, as in WildDuck."""
+    attachments = [
+        one if one.filename else replace(one, filename=f"attachment-{number}.{_extension(one.content_type)}")
+        for number, one in enumerate(draft.attachments, 1)
+    ]
+    return replace(draft, attachments=tuple(attachments))
+
+
+def _extension(content_type: str) -> str:
+    return extension(content_type.partition(";")[0].strip().lower())
 
 
 def _source(content: str, encoding: str, index: int) -> Source:

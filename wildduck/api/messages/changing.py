@@ -68,6 +68,16 @@ class Updated(Success, kw_only=True):
     id: list[tuple[int, int]] | UnsetType = UNSET
 
 
+class Deleted(Success, kw_only=True):
+    """
+    @ivar deleted: messages that are gone.
+    @ivar errors: messages that should be and are not.
+    """
+
+    deleted: int
+    errors: int
+
+
 class DeletedAll(Success, kw_only=True):
     """
     @ivar deleted: messages that are gone.
@@ -109,7 +119,7 @@ class ChangingApi:
                 "DELETE",
                 f"{MESSAGES}/<message>",
                 _DELETE,
-                Success,
+                Deleted,
                 self.delete,
                 ("messages", "delete"),
                 tag="Messages",
@@ -145,7 +155,7 @@ class ChangingApi:
         change = _change(values)
         if values["moveTo"] is not None:
             return await self._move(call, mailbox, selected, change)
-        if change.nothing:
+        if change.nothing and not values["markHam"]:
             raise NothingChanged()
         updated = await self._store.update(mailbox, selected, change, session=call.sess)
         if not updated:
@@ -159,7 +169,7 @@ class ChangingApi:
             raise MessageNotFound("Could not move message, check if message exists")
         return Updated(mailbox=str(target.id), id=list(zip(moved.source, moved.target, strict=True)))
 
-    async def delete(self, call: Call) -> Success:
+    async def delete(self, call: Call) -> Deleted:
         """
         @raise MailboxNotFound: the account has no such mailbox.
         @raise MessageNotFound: it has no such message.
@@ -169,7 +179,7 @@ class ChangingApi:
         cleared = await self._store.clear(mailbox, selected, session=call.sess)
         if not cleared.deleted:
             raise MessageNotFound("Message was not found")
-        return Success()
+        return Deleted(deleted=cleared.deleted, errors=cleared.errors)
 
     async def delete_all(self, call: Call) -> DeletedAll:
         """@raise MailboxNotFound: the account has no such mailbox."""

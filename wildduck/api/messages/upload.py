@@ -19,7 +19,7 @@ from wildduck.accounts.values import Account
 from wildduck.api.answers import UNSET, Answer, Success, UnsetType
 from wildduck.api.application import Application
 from wildduck.api.call import Call
-from wildduck.api.messages.attached import decoded_attachments
+from wildduck.api.messages.attached import decoded_attachments, named
 from wildduck.api.messages.changing import MESSAGES
 from wildduck.api.messages.upload_fields import HTML_BYTES, HTML_WITH_IMAGES, RAW_BYTES, UPLOAD
 from wildduck.api.route import Route
@@ -308,7 +308,7 @@ class UploadApi:
 
         def make() -> Draft:
             whole = replace(draft, attachments=(*attachments, *decoded_attachments(given)))
-            whole = with_images(whole, lambda: f"{uuid.uuid4()}@{host}")
+            whole = named(with_images(whole, lambda: f"{uuid.uuid4()}@{host}"))
             if whole.html is not None and len(whole.html) > HTML_BYTES:
                 text = f"html length must be less than or equal to {HTML_BYTES} characters long"
                 raise BadInput(text, {"html": text})

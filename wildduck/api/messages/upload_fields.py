@@ -109,7 +109,7 @@ class ChosenAttachments(Field):
 
 
 def _addresses(about: str, *, lenient: bool = False) -> ListOf:
-    return ListOf(item=MailboxAddress(lenient=lenient), most=ADDRESSES, single=True, about=about)
+    return ListOf(item=MailboxAddress(lenient=lenient), most=ADDRESSES, about=about)
 
 
 ATTACHMENT = Object(

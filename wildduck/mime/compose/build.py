@@ -46,8 +46,13 @@ def compose(draft: Draft, write: Callable[[bytes], object]) -> None:
     @raise ValueError: an address is none, or a header's name (L{fields.is_address}, L{fields.is_name}).
     """
     write(_headers(draft))
+    last = b""
     for block in _root(draft):
         write(block)
+        last = (last + block[-2:])[-2:]
+    if last != b"\r\n":
+        # Mail is lines (RFC 5322 §2.1): who sends it on would add the last one's end.
+        write(b"\r\n")
 
 
 # --- headers ------------------------------------------------------------------------
@@ -90,8 +95,8 @@ def _root(draft: Draft) -> Part:
     if body is None and len(rest) == 1 and not draft.text:
         return _attachment(rest[0], related=False)
     parts = [*([body] if body is not None else []), *(_attachment(one, related=False) for one in rest)]
-    if body is None and not rest:
-        return _text("plain", "")
+    if not parts:
+        return iter((b"Content-Type: text/plain\r\n\r\n",))
     return parts[0] if len(parts) == 1 else _multipart("mixed", parts)
 
 
@@ -117,7 +122,7 @@ def _text_body(text: str | None, html: str | None, shown: Sequence[Attachment]) 
 
 def _multipart(subtype: str, parts: Sequence[Part], *more: tuple[str, str]) -> Part:
     # No body that is encoded can hold it, and none that isn't will.
-    boundary = f"=_{secrets.token_hex(16)}"
+    boundary = f"=_{secrets.token_hex(14)}"
     yield fields.parameterized("Content-Type", f"multipart/{subtype}", [*more, ("boundary", boundary)])
     for part in parts:
         yield f"\r\n--{boundary}\r\n".encode()

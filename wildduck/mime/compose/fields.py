@@ -166,8 +166,9 @@ def is_token(text: str) -> bool:
 
 
 def _sections(key: str, text: str) -> list[str]:
-    if len(text) <= _QUOTED and _PRINTABLE.fullmatch(text) and "=?" not in text:
-        return [f"{key}={text}" if is_token(text) else f'{key}="{_ESCAPED.sub(_backslash, text)}"']
+    # Many readers do not understand what is escaped in a quoted value.
+    if len(text) <= _QUOTED and _PRINTABLE.fullmatch(text) and "=?" not in text and not _ESCAPED.search(text):
+        return [f"{key}={text}" if is_token(text) else f'{key}="{text}"']
     coded = [
         "".join(chr(byte) if byte in _ATTRIBUTE else f"%{byte:02X}" for byte in character.encode("utf-8"))
         for character in text
