@@ -37,7 +37,7 @@ PLAIN: dict[str, Any] = {
     "encryptMessages": True,
     "encryptForwarded": True,
     "smimeCipher": "AES-GCM",
-    "smimeKeyTransport": "RSA-OAEP",
+    "smimeKeyTransport": "OAEP",
     "featureFlags": {"indexing": True},
 }
 

@@ -191,3 +191,4 @@ class CompatTests(UpkeepCase):
     async def test_statuses(self) -> None:
         for path, code in (("restore", "AccountNotFound"), ("password/reset", "UserNotFound")):
             await self.refused(500, code, "POST", f"/users/{NOBODY}/{path}")
+        await self.refused(500, "UserNotFound", "PUT", f"/users/{NOBODY}/logout")

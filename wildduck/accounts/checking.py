@@ -25,7 +25,7 @@ Failures = dict[str, str]
 MOST = 2**53 - 1
 SCOPES = ("imap", "pop3", "smtp")
 CIPHERS = ("AES-CBC", "AES-GCM")
-KEY_TRANSPORTS = ("PKCS#1 v1.5", "RSA-OAEP")
+KEY_TRANSPORTS = ("PKCS#1 v1.5", "OAEP")
 FEATURES = ("indexing",)
 #: Characters; items of one list; bytes of metaData.
 NAME_LENGTH = 256

@@ -18,13 +18,19 @@ _log = Logger()
 _TASKS = {"indexing": "user-indexing"}
 
 
-async def mirror(surroundings: Surroundings, user: ObjectId, flags: Mapping[str, Any]) -> None:
-    """Bring the sets up to date; what fails is logged, for the document is what counts."""
+async def mirror(
+    surroundings: Surroundings, user: ObjectId, flags: Mapping[str, Any], *, tasks: bool = False
+) -> None:
+    """
+    Bring the sets up to date; what fails is logged, for the document is what counts.
+
+    @param tasks: what a feature that was off needs done for the mail that is there is queued.
+    """
     for flag, enabled in flags.items():
         try:
             command = "SADD" if enabled else "SREM"
             changed = await surroundings.redis.execute(command, f"feature:{flag}", str(user))
-            if enabled and changed and flag in _TASKS:
+            if tasks and enabled and changed and flag in _TASKS:
                 main = surroundings.databases.main
                 await add_task(main, _TASKS[flag], {"user": user}, surroundings.now())
         except DomainError as error:

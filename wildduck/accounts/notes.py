@@ -21,10 +21,12 @@ class Origin:
 
     @ivar ip: the client's address as text, C{""} for unknown.
     @ivar session: id of the client's session, C{""} for none.
+    @ivar protocol: by which it came, in the words of the log, C{""} where that is not noted.
     """
 
     ip: str = ""
     session: str = ""
+    protocol: str = ""
 
 
 class Notes:
@@ -48,7 +50,7 @@ class Notes:
 
         @param result: C{None} where WildDuck notes none.
         """
-        event = {**more, "action": action, "result": result}
+        event = {"protocol": origin.protocol or None, **more, "action": action, "result": result}
         event.update(sess=origin.session or None, ip=origin.ip or None)
         try:
             await self._authlog.write(user, event, self._now())

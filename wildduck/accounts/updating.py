@@ -238,7 +238,7 @@ class Updating:
         origin: Origin,
     ) -> None:
         await self._forget(user, fields)
-        await features.mirror(self._around, user, fields.get("featureFlags") or {})
+        await features.mirror(self._around, user, fields.get("featureFlags") or {}, tasks=True)
         if change.password is not UNSET:
             await self._notes.add(user, "password change", origin)
         if change.disable2fa is True:

@@ -32,6 +32,7 @@ _MESSAGES = "/users/<user>/mailboxes/<mailbox>/messages"
 #: (route, code), or ("", code) for every route, to WildDuck's status.  200 is
 #: C{success: false} with C{error} and C{code}.
 STATUSES: Mapping[tuple[str, str], int] = {
+    ("PUT /users/<user>/logout", "UserNotFound"): 500,
     ("GET /settings/<key>", "SettingNotFound"): 200,
     ("PUT /users/<user>/addressregister/<id>", "AddressNotFound"): 200,
     ("DELETE /users/<user>/outbound/<queueId>", "NoSuchQueueEntry"): 200,

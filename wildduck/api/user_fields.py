@@ -110,7 +110,7 @@ UPDATE = Schema(
         "disable2fa": Boolean(about="true removes every second factor"),
         "disabled": Boolean(about="Neither sign-in nor mail"),
         "suspended": Boolean(about="No sign-in"),
-        "protocol": String(about="Taken for WildDuck's clients"),
+        "protocol": String(default="API", about="What the account's log shows"),
         **_SETTINGS,
     }
 )

@@ -128,7 +128,8 @@ class UsersApi:
         given: dict[str, Any] = dict.fromkeys(call.emptied & _CLEARED, "")
         given.update({name: call.values[name] for name in call.given if name not in _NO_SETTINGS})
         change = msgspec.convert(_targets(given), UserChange)
-        changed = await self._accounts.update(call.user, change, origin(call))
+        by = Origin(call.ip, call.sess, call.values["protocol"])
+        changed = await self._accounts.update(call.user, change, by)
         shut = change.disabled is True or change.suspended is True
         if changed.signed_out and not shut and call.caller.token and call.caller.user == call.user:
             await self._tokens.renew(call.caller.token, changed.auth_version)
