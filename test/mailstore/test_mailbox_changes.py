@@ -278,3 +278,20 @@ class EncryptionTests(ChangeCase):
         # Numbers that were taken for nothing hold up no reader.
         view = await self.store.open(self.account.id, "a")
         self.assertEqual(list(view.uids), [view.uids[0]])
+
+    async def test_drafts(self) -> None:
+        """A draft in clear does not cease to be one where messages are to be encrypted."""
+        box = await self.make("a", encrypted=True)
+        uid = (await self.add(message(1), mailbox=box, flags=["\\Draft", "\\Seen"])).uid
+        for target, mode, flags in ((box, "-", ["\\Draft"]), (box, "=", ["\\Seen"]), (box, "=", [])):
+            await self.fails(CannotDo, self.store.store_flags(target, [uid], mode, flags))
+        await self.store.store_flags(box, [uid], "=", ["\\Draft", "\\Flagged"])
+        await self.store.store_flags(box, [uid], "-", ["\\Flagged"])
+        self.assertEqual(self.db.messages.find_one()["flags"], ["\\Draft"])
+        await self.change(box, encrypted=False)
+        self.users.update_one({"_id": self.account.id}, {"$set": {"encryptMessages": True}})
+        await self.fails(CannotDo, self.store.store_flags(box, [uid], "-", ["\\Draft"]))
+        self.users.update_one({"_id": self.account.id}, {"$unset": {"encryptMessages": True}})
+        await self.store.store_flags(box, [uid], "-", ["\\Draft"])
+        view = await self.store.open(self.account.id, "a")
+        self.assertEqual(view.highest_modseq, self.document(box)["modifyIndex"])

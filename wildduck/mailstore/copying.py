@@ -33,9 +33,10 @@ from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.keywords import check_keywords
 from wildduck.mailstore.merging import merge
-from wildduck.mailstore.placing import as_copies, new_ids, place_stages, uid_filter
+from wildduck.mailstore.placing import as_copies, new_ids, place_stages
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
+from wildduck.mailstore.uids import uid_filter
 from wildduck.mailstore.values import Copied, Mailbox, number
 
 #: What is read of a message that is to be copied.

@@ -16,7 +16,7 @@ from wildduck.errors import CannotDo
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.flag_table import DRAFT
-from wildduck.mailstore.placing import uid_filter
+from wildduck.mailstore.uids import uid_filter
 from wildduck.mailstore.values import Mailbox
 
 _PKCS7 = ("pkcs7-mime", "x-pkcs7-mime")

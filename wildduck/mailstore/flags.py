@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from wildduck.database import WriteGroup
-from wildduck.errors import BadInput, Unavailable
+from wildduck.errors import BadInput, CannotDo, Unavailable
 from wildduck.limits import BATCH_ROWS
-from wildduck.mailstore import counters
+from wildduck.mailstore import counters, encryption
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN, canonical, keywords, texts
@@ -124,6 +124,7 @@ class FlagStore:
         @param session: id of the session that does it and needs no telling.
         @param done: called with what each batch has changed.
         @raise LimitReached: a keyword is too long.
+        @raise CannotDo: a message in clear would cease to be a draft where messages are to be encrypted.
         @raise Unavailable: some messages may have been changed.
         """
         if mode not in ("+", "-", "="):
@@ -206,6 +207,7 @@ class _Job:
             return True
         group = self._backend.main.group()
         allocation = await self._allocate(group)
+        await self._check_drafts(pending, allocation)
         await self._update(list(pending), allocation, group)
         entries = self._judge(pending, await self._rows(list(pending)), allocation)
         if not entries:
@@ -214,6 +216,23 @@ class _Job:
         await self._backend.main.insert_many("journal", entries, durable=True, group=group)
         self.journaled = True
         return group.intact
+
+    async def _check_drafts(self, pending: dict[int, dict[str, Any]], allocation: Allocation) -> None:
+        """@raise CannotDo: a message in clear would cease to be a draft that is to be encrypted then."""
+        uids = [
+            uid
+            for uid, row in pending.items()
+            if DRAFT in row["flags"] and DRAFT not in changed_flags(row["flags"], self.mode, self.flags)
+        ]
+        if not uids:
+            return
+        mailbox = allocation.mailbox
+        if mailbox.encrypted or await encryption.account_encrypts(self._backend, mailbox.user):
+            try:
+                await encryption.check_no_draft_in_clear(self._backend, mailbox, sorted(uids))
+            except CannotDo:
+                await give_up(self._backend, allocation)
+                raise
 
     def _passes(self, row: dict[str, Any]) -> bool:
         return self._since is None or number(row["modseq"]) <= self._since

@@ -8,7 +8,7 @@ from typing import Any
 from wildduck.errors import DuplicateKey, Unavailable
 from wildduck.limits import OPERATION_SECONDS
 from wildduck.mailstore.backend import Backend
-from wildduck.mailstore.placing import uid_filter
+from wildduck.mailstore.uids import uid_filter
 from wildduck.mailstore.values import Mailbox, number
 
 

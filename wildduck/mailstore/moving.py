@@ -33,7 +33,8 @@ from wildduck.mailstore.flag_table import SEEN
 from wildduck.mailstore.journal import expunge_entry
 from wildduck.mailstore.keywords import check_keywords
 from wildduck.mailstore.merging import merge
-from wildduck.mailstore.placing import new_ids, place_stages, uid_filter
+from wildduck.mailstore.placing import new_ids, place_stages
+from wildduck.mailstore.uids import uid_filter
 from wildduck.mailstore.values import Copied, Mailbox, number
 
 #: What is read of a message that is to be moved.

@@ -22,18 +22,6 @@ _JUNK = "\\Junk"
 _TRASH = "\\Trash"
 
 
-def uid_filter(mailbox: ObjectId, uids: Sequence[int]) -> dict[str, Any]:
-    """
-    Messages of a mailbox.
-
-    @param uids: ascending, not empty.
-    """
-    if uids[-1] - uids[0] == len(uids) - 1:
-        # Without a gap, which is usual: a range is cheaper than a list.
-        return {"mailbox": mailbox, "uid": {"$gte": uids[0], "$lte": uids[-1]}}
-    return {"mailbox": mailbox, "uid": {"$in": list(uids)}}
-
-
 def position(uids: Sequence[int]) -> dict[str, Any]:
     """The expression for a document's place among these UIDs, from 0."""
     if uids[-1] - uids[0] == len(uids) - 1:

@@ -23,8 +23,8 @@ from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN, texts
 from wildduck.mailstore.flags import STORED_FLAGS, UNSEARCHABLE, mirror_fields
 from wildduck.mailstore.journal import flags_entry
 from wildduck.mailstore.keywords import check_count
-from wildduck.mailstore.placing import uid_filter
 from wildduck.mailstore.selection import Selection, rows
+from wildduck.mailstore.uids import uid_filter
 from wildduck.mailstore.values import Mailbox, number
 
 _ROW = dict.fromkeys(("_id", "user", "mailbox", "uid", "modseq", "flags", "thread", "unseen"), True)
