@@ -129,6 +129,10 @@ class HeaderTests(TestCase):
         for part in read.walk():
             self.assertLessEqual(set(map(str.lower, part.keys())) & {"x-evil", "x", "y", "z", "w"}, set())
 
+    def test_no_control_survives(self) -> None:
+        """Also within encoded-words, where a reader could take it for a line break."""
+        self.assertEqual(python(composed(subject="a\0b\x0bc\x1bd\x7fe\u2029f"))["subject"], "a b c d e f")
+
     def test_bad_names_and_addresses_are_refused(self) -> None:
         for name in ("", "A B", "A:", "A\r\nB", "Ä", "x" * 256):
             self.assertRaises(ValueError, composed, headers=((name, "x"),))
