@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 
 import bcrypt
 from twisted.trial.unittest import SynchronousTestCase
 
-from wildduck.accounts import passwords
+from wildduck.accounts import passwords, pbkdf2
 
 #: Written by npm's WildDuck 1.51 for the password 'secretpass'.
 WILDDUCK_HASH = "$pbkdf2-sha256$i=100000$bI6BoXmTXl2g993+QD0I7A$h+g8zsOK+MFtbsh1CChceYqbgFVQzgynr3X/Sg5QrVU"
@@ -26,6 +27,14 @@ class PasswordTests(SynchronousTestCase):
         self.assertNotEqual(first, second)
         self.assertRegex(first, r"^\$pbkdf2-sha256\$i=100000\$[^$=]{22}\$[^$=]{43}$")
         self.assertTrue(passwords.verify_password("pässword", first))
+
+    def test_pbkdf2(self) -> None:
+        """It is what CPython's is, whatever the lengths."""
+        for name in ("sha1", "sha256", "sha512"):
+            for salt in (b"", b"x", bytes(range(200))):
+                for rounds, length in ((1, 1), (7, 20), (100, 512)):
+                    made = pbkdf2.derive(name, b"secretpass", salt, rounds, length)
+                    self.assertEqual(made, hashlib.pbkdf2_hmac(name, b"secretpass", salt, rounds, length))
 
     def test_every_scheme(self) -> None:
         """Hashes of every scheme that WildDuck takes, made by others, open for their password alone."""

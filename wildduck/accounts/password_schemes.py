@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Callable
@@ -21,6 +20,8 @@ import bcrypt
 from argon2 import low_level as argon2
 from argon2.exceptions import Argon2Error
 from passlib.hash import des_crypt, md5_crypt, sha256_crypt, sha512_crypt
+
+from wildduck.accounts import pbkdf2
 
 #: PBKDF2 iterations (some seconds of a thread) and bytes of its result.
 PBKDF2_ITERATIONS = 10_000_000
@@ -84,7 +85,7 @@ def _pbkdf2(password: bytes, match: re.Match[str]) -> bool:
     salt, expected = decode(match["salt"]), decode(match["digest"])
     if not expected:
         return False
-    digest = hashlib.pbkdf2_hmac(match["hash"], password, salt, int(match["rounds"]), len(expected))
+    digest = pbkdf2.derive(match["hash"], password, salt, int(match["rounds"]), len(expected))
     return hmac.compare_digest(digest, expected)
 
 

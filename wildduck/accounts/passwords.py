@@ -10,10 +10,9 @@ reactor thread.
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 
-from wildduck.accounts import password_schemes
+from wildduck.accounts import password_schemes, pbkdf2
 
 ITERATIONS = 100_000
 SALT_BYTES = 16
@@ -45,7 +44,7 @@ def is_possible(password: str) -> bool:
 def hash_password(password: str) -> str:
     """The PHC string of a new hash."""
     salt = os.urandom(SALT_BYTES)
-    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ITERATIONS, HASH_BYTES)
+    digest = pbkdf2.derive("sha256", password.encode(), salt, ITERATIONS, HASH_BYTES)
     return f"$pbkdf2-sha256$i={ITERATIONS}${_encode(salt)}${_encode(digest)}"
 
 
