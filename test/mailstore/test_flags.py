@@ -89,6 +89,49 @@ class StoreTests(FlagCase):
             self.assertEqual(6, len(row["flags"]))
             self.assertEqual((False, True), (row["unseen"], row["flagged"]))
 
+    async def test_changed_between_reading_and_writing(self) -> None:
+        """What another writer does to some of the messages in that moment is not lost, nor are the others."""
+        main = self.store._backend.databases.main
+        update_groups = main.update_groups
+        for mode, flags, wanted in (
+            ("+", ("$a",), (("$b", "$a"), ("\\Seen", "$a"))),
+            ("-", ("\\Seen",), (("$b",), ("$a",))),
+            ("=", ("$c",), (("$c",), ("$c",))),
+        ):
+            self.db.messages.delete_many({})
+            self.put(1, "\\Seen")
+            self.put(2, "\\Seen", *(("$a",) if mode == "-" else ()))
+
+            async def meanwhile(*arguments: Any, **more: Any) -> Any:
+                changed = {"$set": {"flags": ["$b"], "modseq": 1000, "unseen": True}}
+                self.db.messages.update_one({"uid": 1}, changed)
+                return await update_groups(*arguments, **more)
+
+            self.patch(main, "update_groups", meanwhile)
+            stored = await self.store.store_flags(self.mailbox, [1, 2], mode, flags)
+            for uid, expected in enumerate(wanted, 1):
+                row = self.row(uid)
+                self.assertEqual(tuple(row["flags"]), expected, (mode, uid))
+                self.assertEqual(stored.changed[uid], (expected, row["modseq"]))
+                self.assertEqual(row["unseen"], "\\Seen" not in expected)
+            self.assertEqual(self.row(1)["modseq"], 1000)
+
+    async def test_many_kinds_at_once(self) -> None:
+        """Messages with many different flags, with stale mirrors and without some fields: all are changed."""
+        kinds = [(f"$k{number}", *(("\\Seen",) if number % 2 else ())) for number in range(12)]
+        for uid, flags in enumerate(kinds, 1):
+            self.put(uid, *flags)
+        self.db.messages.update_one({"uid": 3}, {"$set": {"undeleted": False}})
+        self.db.messages.update_one({"uid": 4}, {"$unset": {"flags": 1, "unseen": 1}})
+        for some in (range(5, 8), range(1, 13)):
+            stored = await self.store.store_flags(self.mailbox, list(some), "+", ("\\Flagged",))
+            self.assertEqual(sorted(stored.changed), list(some))
+            for uid in some:
+                row = self.row(uid)
+                flags = () if uid == 4 else kinds[uid - 1]
+                self.assertEqual(row["flags"], [*flags, "\\Flagged"])
+                self.assertEqual(mirrors(tuple(row["flags"])), {name: row[name] for name in mirrors(())})
+
     async def test_modseq_is_the_higher_one(self) -> None:
         """A row that a later writer has changed already keeps its MODSEQ, and gets the flags."""
         self.put(1, modseq=100)

@@ -354,6 +354,25 @@ class Database:
         )
         return _updated(reply)
 
+    async def update_groups(
+        self,
+        collection: str,
+        updates: Iterable[tuple[Filter, Update]],
+        *,
+        group: WriteGroup | None = None,
+    ) -> Updated:
+        """
+        As L{update_many}, with several filters, each with an update of its own, in one command.
+
+        @param updates: as few as fit into one command.
+        @return: sums; after a repeat, those of the second try.
+        """
+        many = [statement(filter, update, multi=True) for filter, update in updates]
+        reply = await self._cluster.write(
+            self._named({"update": collection, "updates": many}), group=group, repeat=Repeat.PLAIN
+        )
+        return _updated(reply)
+
     async def update_bulk(
         self,
         collection: str,

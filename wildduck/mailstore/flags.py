@@ -5,12 +5,18 @@ One update per message, as an update pipeline, derives the new flags and all
 mirror booleans from the flags that are stored at that moment, so two writers at
 once lose nothing.  MODSEQ becomes max(stored, new), and UNCHANGEDSINCE is decided
 in the filter of that same update.
+
+A pipeline costs the database twice what constants do.  So messages that have the
+same flags are tried with constants first, each only if its flags are still those
+that were read (L{guarded_updates}); where that reaches all, all is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from bson import ObjectId
 
 from wildduck.database import WriteGroup
 from wildduck.errors import BadInput, CannotDo, Unavailable
@@ -23,7 +29,11 @@ from wildduck.mailstore.journal import flags_entry
 from wildduck.mailstore.keywords import check_count, check_keywords, remember_keywords
 from wildduck.mailstore.values import FlagsByUid, Mailbox, Stored, number
 
-_ROW = dict.fromkeys(("_id", "user", "mailbox", "uid", "modseq", "flags", "thread", "unseen"), True)
+_ROW = dict.fromkeys(
+    ("_id", "user", "mailbox", "uid", "modseq", "flags", "thread", "unseen", "undeleted"), True
+)
+#: Messages with more different flags than so many are changed by the pipeline.
+_COMBINATIONS = 8
 
 #: Mailboxes in which a message that is undeleted does not become searchable (spec/schema.md 'messages').
 UNSEARCHABLE = frozenset({"\\Junk", "\\Trash"})
@@ -59,6 +69,44 @@ def flag_update(mode: str, flags: Sequence[str], modseq: int, *, searchable: boo
         {"$set": {"flags": new, "modseq": {"$max": ["$modseq", modseq]}}},
         {"$set": mirror_fields(searchable=undeleted)},
     ]
+
+
+def guarded_updates(
+    rows: Mapping[int, Mapping[str, Any]], mode: str, flags: Sequence[str], mailbox: ObjectId, modseq: int
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """
+    Filters and updates that do what L{flag_update} does, each to messages that are still as they were read.
+
+    @param rows: by UID, C{flags} texts.
+    @return: none where a pipeline must decide: C{\\Deleted} with its C{searchable},
+        mirrors that are stale, too many combinations of flags.
+    """
+    uids: dict[tuple[str, ...], list[int]] = {}
+    for uid, row in rows.items():
+        if row.get("undeleted") is not True:
+            return []
+        uids.setdefault(row["flags"], []).append(uid)
+    updates = []
+    for stored, some in uids.items():
+        new = changed_flags(stored, mode, flags)
+        if DELETED in stored or DELETED in new or len(set(stored)) < len(stored):
+            return []
+        filter = {
+            "mailbox": mailbox,
+            "uid": {"$in": some},
+            "flags": list(stored),
+            "undeleted": True,
+            "modseq": {"$lt": modseq},
+        }
+        changed = {
+            "flags": list(new),
+            "modseq": modseq,
+            "unseen": SEEN not in new,
+            "flagged": FLAGGED in new,
+            "draft": DRAFT in new,
+        }
+        updates.append((filter, {"$set": changed}))
+    return updates if len(updates) <= _COMBINATIONS else []
 
 
 STORED_FLAGS = {"$cond": [{"$isArray": "$flags"}, "$flags", []]}
@@ -208,8 +256,7 @@ class _Job:
         group = self._backend.main.group()
         allocation = await self._allocate(group)
         await self._check_drafts(pending, allocation)
-        await self._update(list(pending), allocation, group)
-        entries = self._judge(pending, await self._rows(list(pending)), allocation)
+        entries = self._judge(pending, await self._change(pending, allocation, group), allocation)
         if not entries:
             await give_up(self._backend, allocation)
             return True
@@ -252,6 +299,31 @@ class _Job:
             if not allocation.overdue(self._backend.steady()):
                 return allocation
             await give_up(self._backend, allocation)
+
+    async def _change(
+        self, rows: dict[int, dict[str, Any]], allocation: Allocation, group: WriteGroup
+    ) -> dict[int, dict[str, Any]]:
+        """
+        @param rows: as they were read before.
+        @return: as they are afterwards.
+        """
+        main, modseq = self._backend.main, allocation.modseq
+        if self._since is None:
+            updates = guarded_updates(rows, self.mode, self.flags, self.mailbox.id, modseq)
+            if updates:
+                updated = await main.update_groups("messages", updates, group=group)
+                if updated.matched == len(rows):
+                    return {
+                        uid: {
+                            **row,
+                            "flags": changed_flags(row["flags"], self.mode, self.flags),
+                            "modseq": modseq,
+                        }
+                        for uid, row in rows.items()
+                    }
+        uids = list(rows)
+        await self._update(uids, allocation, group)
+        return await self._rows(uids)
 
     async def _update(self, uids: list[int], allocation: Allocation, group: WriteGroup) -> None:
         filter: dict[str, Any] = {"mailbox": self.mailbox.id, "uid": {"$in": uids}}

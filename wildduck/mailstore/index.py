@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -43,6 +43,8 @@ LOAD_ROWS = 2000
 _BYTES, _EVENT_BYTES = 10_000, 80
 
 _ROW = {"_id": False, "uid": True, "modseq": True, "flags": True, "idate": True}
+#: The order of an index: without it mongod may go by UIDs, and look at every message for the few.
+_BY_MODSEQ = (("modseq", 1), ("uid", 1))
 _ENTRY = {"command": True, "uid": True, "modseq": True, "created": True}
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=timezone.utc), timedelta(milliseconds=1)
@@ -207,7 +209,7 @@ class MailboxIndex:
         entries = await self._entries(since)
         # Arrivals by UID too: WildDuck's COPY inserts at a MODSEQ already passed.
         changed, arrived = await gather(
-            self._rows({**filter, "modseq": {"$gte": since}, "uid": {"$lt": next_uid}}),
+            self._rows({**filter, "modseq": {"$gte": since}, "uid": {"$lt": next_uid}}, _BY_MODSEQ),
             self._rows({**filter, "uid": {"$gte": next_uid}}),
         )
         await self._change(changed)
@@ -327,9 +329,12 @@ class MailboxIndex:
             entries.extend(batch)
         return entries
 
-    async def _rows(self, filter: dict[str, Any]) -> list[Row]:
+    async def _rows(self, filter: dict[str, Any], sort: Sequence[tuple[str, int]] = ()) -> list[Row]:
         rows: list[Row] = []
-        async for batch in self._backend.main.batches("messages", filter, projection=_ROW, slow=False):
+        batches = self._backend.main.batches(
+            "messages", filter, projection=_ROW, sort=sort or None, slow=False
+        )
+        async for batch in batches:
             rows.extend(map(_row, batch))
         return rows
 
