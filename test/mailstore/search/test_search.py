@@ -17,7 +17,7 @@ from test.mailstore.support import message
 from test.support.corpus import corpus
 from wildduck.database.database import Database
 from wildduck.limits import KIB
-from wildduck.mailstore.search import texts
+from wildduck.mailstore.search import fields as fields_step, texts
 from wildduck.mailstore.search.keys import (
     And,
     Arrived,
@@ -37,6 +37,10 @@ from wildduck.mailstore.search.reading import Reading, Turn
 
 DAY = datetime(2024, 2, 28, 23, 30, tzinfo=timezone.utc)
 SEEN = Flag("\\Seen")
+_POSSIBLE = fields_step._possible
+_ODD_WORDS = (
+    "harbour|HARBOUR|har bour|old  harbour|old|b=|a=b?|=?|$ne|*.[x]|\uff48|acute \u00e9||   | h|1?2|harhar"
+)
 
 
 def mixed(*parts: bytes) -> bytes:
@@ -153,6 +157,52 @@ class FoundTests(SearchCase):
                 self.assertEqual(list(found.uids), expected, (round, key))
                 self.assertEqual(list(found.seqs), expected)
             self.db.messages.update_many({}, {"$unset": {"mimeTree.native": True}})
+
+    async def test_left_out_by_the_database(self) -> None:
+        """However a field is written, what the raw lines are asked first changes nothing of what is found."""
+        fields = (
+            "From: harbour <a@example.org>",
+            'fRoM \t: "Har\\bour" (at the Har bour) <a@example.org>',
+            "From: very long =?utf-8?q?h=61rbour?= and more",
+            "From: Har\r\n\tbour <b@example.org>",
+            "From: the  old \r\n  \r\n harbour*.[x]",
+            "From: \uff48\uff41\uff52\uff42\uff4f\uff55\uff52 =1?2",
+            "X-From: harbour",
+            "Subject: From: harbour",
+            "From: a=b?= $ne",
+            "From:",
+            "From: " + "har" * 2000 + "bour",
+            "To: x",
+        )
+        for number, field in enumerate(fields):
+            raw = f"{field}\r\nMessage-ID: <{number}@example.org>\r\n\r\nbody\r\n".encode()
+            await self.put(Sample(raw, DAY))
+        for changes in ({}, {"$unset": {"mimeTree.native": True}}, {"$unset": {"mimeTree.header": True}}):
+            if changes:
+                self.db.messages.update_many({"uid": {"$lt": 5 if "native" in str(changes) else 3}}, changes)
+            view = await self.store.open(self.account.id, "INBOX")
+            for word in _ODD_WORDS.split("|"):
+                for key in (Field(b"from", word), Not(Field(b"FROM", word)), Field(b"x-from", word)):
+                    found = list((await self.store.search(view, key, nothing)).uids)
+                    self.patch(fields_step, "_possible", lambda leaves: None)
+                    self.assertEqual(found, list((await self.store.search(view, key, nothing)).uids), key)
+                    self.patch(fields_step, "_possible", _POSSIBLE)
+            view.close()
+
+    async def test_few_are_read_for_a_field(self) -> None:
+        """The database sends those that may match, not all."""
+        await self.put(*(Sample(message(number, b"x\r\n", f"word{number}"), DAY) for number in range(20)))
+        view = await self.store.open(self.account.id, "INBOX")
+        read: list[Any] = []
+        look = fields_step._Wanted.look_in_tree
+
+        def count(wanted: Any, tree: Any) -> Any:
+            read.append(tree)
+            return look(wanted, tree)
+
+        self.patch(fields_step._Wanted, "look_in_tree", count)
+        found = await self.store.search(view, Field(b"subject", "word7"), nothing)
+        self.assertEqual((list(found.uids), len(read)), ([8], 1))
 
     async def test_spilled_keywords(self) -> None:
         """Keywords beyond those that have bits are found too, in any case."""

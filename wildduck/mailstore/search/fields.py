@@ -1,11 +1,18 @@
-"""The third step: header fields, from the lines of each header."""
+"""
+The third step: header fields, from the lines of each header.
+
+Where all messages are asked, the database leaves out those whose raw lines show
+that they can't match (L{_possible}); what a line really says is decided here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wildduck.limits import KIB
+from wildduck.mailstore.search import masks
 from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import Field, Leaf
 from wildduck.mailstore.search.reading import Answers, Reading
@@ -20,6 +27,11 @@ _SHORT = 64 * KIB
 #: Where there is a layout, the tree may lack fields (store.md §7).
 _PROJECTION = {"mimeTree.header": True, "mimeTree.native.layout": True}
 KINDS = frozenset((Field,))
+
+#: Characters of a text that are put into a regular expression; mongod takes some 32,000 in all.
+_LONGEST = 500
+#: What is encoded, or is no ASCII, may become any text.
+_MAY_BE_ANYTHING = r"(?:[\x00-<>-\x7f]++|=(?!\?))*+[\s\S]"
 
 
 async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) -> dict[Leaf, Verdict]:
@@ -36,7 +48,10 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
             answers.say(place, leaf, matches)
 
     pool = reading.backend.mime_pool
-    async for batch in reading.documents(open, _PROJECTION, _BATCH):
+    possible = _possible(leaves) if await reading.all_there(open) else None
+    left_out = set(masks.pick(open, range(len(reading.known.uids)), len(reading.known.uids)))
+    async for batch in reading.documents(open, _PROJECTION, _BATCH, possible):
+        left_out.difference_update(place for place, _ in batch)
         lacking = []
         for place, document in batch:
             tree = document.get("mimeTree")
@@ -54,7 +69,37 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
                 whole.unreadable(place, error)
                 continue
             say(place, await pool.run(wanted.look, lines))
+    if possible is not None:
+        answers.deny(left_out)
     return answers.verdicts()
+
+
+def _possible(leaves: Iterable[Leaf]) -> dict[str, Any] | None:
+    """
+    A filter that matches every message that any of these leaves matches, and few others.
+
+    @return: C{None} where there is none that mongod takes.
+    """
+    lines = []
+    for leaf in leaves:
+        assert isinstance(leaf, Field)
+        text = fold(leaf.text)
+        if len(text) > _LONGEST or "\0" in text or b"\0" in leaf.name:
+            return None
+        name = re.escape(leaf.name.decode("latin-1"))
+        said = [_MAY_BE_ANYTHING]
+        if text.isascii():
+            # A blank can be where a line is folded: one word is enough.
+            word = max(text.split(" "), key=len)
+            said.insert(0, rf"[\s\S]*{re.escape(word)}")
+        line = rf"^{name}[ \t]*:(?:{'|'.join(said)})"
+        lines.append({"mimeTree.header": {"$regex": line, "$options": "i"}})
+    # Of these the header must be read elsewhere, or is none.
+    others = [
+        {"mimeTree.native.layout": {"$exists": True}},
+        {"mimeTree.header": {"$not": {"$type": "array"}}},
+    ]
+    return {"$or": [*lines, *others]}
 
 
 def _is_long(lines: Any) -> bool:

@@ -49,6 +49,12 @@ class Answers:
         """@param place: of the message in L{Known.uids}."""
         self._said[leaf][place] = 1 if matches else 2
 
+    def deny(self, places: Iterable[int]) -> None:
+        """None of the leaves matches these messages."""
+        for place in places:
+            for said in self._said.values():
+                said[place] = 2
+
     def verdicts(self) -> dict[Leaf, Verdict]:
         return {
             leaf: Verdict(masks.of_truths(said.translate(_YES)), masks.of_truths(said.translate(_NO)))
@@ -75,8 +81,24 @@ class Reading:
         self.turn = turn
         self.mailbox = mailbox
 
+    async def all_there(self, wanted: int) -> bool:
+        """
+        Whether no message of a set is gone: asked of an index.
+
+        Then what L{documents} leaves out with C{matching} is there, and does not match.
+        """
+        uids = list(masks.pick(wanted, self.known.uids, len(self.known.uids)))
+        if len(uids) != len(self.known.uids):
+            # Between them lie others, which a range would count too.
+            return False
+        return await self.backend.main.count("messages", self._range(uids)) == len(uids) if uids else True
+
     async def documents(
-        self, wanted: int, projection: Mapping[str, Any], batch_size: int
+        self,
+        wanted: int,
+        projection: Mapping[str, Any],
+        batch_size: int,
+        matching: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[list[tuple[int, dict[str, Any]]]]:
         """
         Documents in batches, each with its message's place in L{Known.uids},
@@ -84,6 +106,7 @@ class Reading:
 
         @param wanted: the set of messages.
         @param batch_size: documents of one batch; two batches are held.
+        @param matching: a filter; what it does not match is left out too.
         """
         fields = {"_id": False, **projection, "uid": True}
         count = len(self.known.uids)
@@ -92,7 +115,7 @@ class Reading:
         for filter in self._filters(uids):
             batches = self.backend.main.batches(
                 "messages",
-                filter,
+                {**filter, **(matching or {})},
                 projection=fields,
                 sort=[("uid", 1)],
                 batch_size=batch_size,
@@ -107,10 +130,13 @@ class Reading:
     def _filters(self, uids: list[int]) -> Iterable[dict[str, Any]]:
         if len(uids) * 2 > self._between(uids):
             # Most of those in between are wanted: a range is cheaper than a list.
-            yield {"mailbox": self.mailbox.id, "uid": {"$gte": uids[0], "$lte": uids[-1]}}
+            yield self._range(uids)
             return
         for start in range(0, len(uids), BATCH_ROWS):
             yield {"mailbox": self.mailbox.id, "uid": {"$in": uids[start : start + BATCH_ROWS]}}
+
+    def _range(self, uids: list[int]) -> dict[str, Any]:
+        return {"mailbox": self.mailbox.id, "uid": {"$gte": uids[0], "$lte": uids[-1]}}
 
     def _between(self, uids: list[int]) -> int:
         """Number of messages from the first to the last of these."""
