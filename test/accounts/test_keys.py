@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
-from test.accounts.key_samples import EXPIRED, FINE, SIGNS, WEAK
+from test.accounts.key_samples import EXPIRED, FINE, PRIMARY_EXPIRED, SIGNS, WEAK
 from wildduck.accounts import keys
 
 
@@ -41,6 +41,7 @@ class OpenPgpTests(SynchronousTestCase):
             (WEAK, "too weak"),
             (SIGNS, "no key for encryption"),
             (EXPIRED, "expired"),
+            (PRIMARY_EXPIRED, "expired"),
             (FINE[:300], "no OpenPGP key"),
             (FINE.replace("m", "n"), "OpenPGP key|damaged|expired"),
             ("", "must begin"),

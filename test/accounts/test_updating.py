@@ -227,6 +227,28 @@ class PasswordTests(UpdatingCase):
         self.assertEqual(failed, [errors.PasswordMismatch] * 2)
         self.assertEqual((self.row()["authVersion"], len(self.row()["oldPasswords"])), (2, 1))
 
+    async def test_none_is_lost(self) -> None:
+        """Passwords that are set at the same time are all among the old ones, or the one in force."""
+        await DeferredList([Deferred.fromCoroutine(self.update(password=f"new{n}")) for n in range(3)])
+        row = self.row()
+        hashes = [*(entry["hash"] for entry in row["oldPasswords"]), row["password"]]
+        for password in ("secret", "new0", "new1", "new2"):
+            self.assertEqual(sum(passwords.verify_password(password, one) for one in hashes), 1, password)
+        self.assertEqual(row["authVersion"], 4)
+
+    async def test_existing_changes_meanwhile(self) -> None:
+        """A password that is another when the change is made than when it was looked at changes nothing."""
+        check = self.accounts._updating._check
+
+        async def changing(*args: Any) -> None:
+            await check(*args)
+            self.raw.users.update_one({}, {"$set": {"password": passwords.hash_password("other")}})
+
+        self.patch(self.accounts._updating, "_check", changing)
+        with self.assertRaises(errors.PasswordMismatch):
+            await self.update(name="x", existingPassword="secret")
+        self.assertEqual(self.row()["name"], "")
+
     async def test_reset(self) -> None:
         """A temporary password opens the API alone, beside the own one."""
         password = await self.accounts.reset_password(self.user, None, ORIGIN)
