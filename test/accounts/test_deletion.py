@@ -176,6 +176,15 @@ class RestoreTests(DeletionCase):
             with self.assertRaises(errors.DeleteInProgress):
                 await self.accounts.restore(self.user, ORIGIN)
 
+    async def test_by_name(self) -> None:
+        """The last one that had a name is found first, whatever its dots."""
+        users = []
+        for _ in range(2):
+            users.insert(0, (await self.accounts.create("o.ne", "secret")).id)
+            await self.accounts.delete(users[0], LATER, ORIGIN)
+        self.assertEqual(await self.accounts.deleted("One"), users)
+        self.assertEqual(await self.accounts.deleted("two"), [])
+
     async def test_nobody(self) -> None:
         for ask in (self.accounts.recoverable(self.user), self.accounts.restore(self.user, ORIGIN)):
             with self.assertRaises(errors.AccountNotFound):

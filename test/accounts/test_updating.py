@@ -260,10 +260,11 @@ class PasswordTests(UpdatingCase):
         await self.sign_in("user", "secret", "master")
 
     async def test_reset_later(self) -> None:
-        later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
-        password = await self.accounts.reset_password(self.user, later, ORIGIN)
-        with self.assertRaises(errors.AuthenticationFailed):
-            await self.accounts.authenticate(SignIn("user", password, "master"))
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for later in (now + datetime.timedelta(hours=1), now.replace(year=9999, month=12, day=31)):
+            password = await self.accounts.reset_password(self.user, later, ORIGIN)
+            with self.assertRaises(errors.AuthenticationFailed):
+                await self.accounts.authenticate(SignIn("user", password, "master"))
 
     async def test_reset_nobody(self) -> None:
         with self.assertRaises(errors.UserNotFound):

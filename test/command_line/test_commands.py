@@ -95,8 +95,16 @@ class WithServerTests(ServerTestCase):
         with self.server.imap() as client:
             self.assertEqual(client.command('LOGIN "alice" "first"', check=False).status, "NO")
             client.command('LOGIN "alice" "second"')
+        self.run_command("user", "delete", "alice", "--keep-days", "3")
+        self.assertNotIn("alice@", self.run_command("user", "list"))
+        self.assertEqual(self.run_command("user", "restore", "A.lice"), "restored alice with 2 addresses\n")
+        with self.server.imap() as client:
+            client.command('LOGIN "alice" "second"')
         self.run_command("user", "delete", "alice")
         self.assertNotIn("alice@", self.run_command("user", "list"))
+        for name in ("nobody", "0" * 24):
+            refused = self.run_command("user", "restore", name, status=1)
+            self.assertEqual(refused, "Error: Deleted account was not found\n")
 
     def test_token(self) -> None:
         """Tokens are made for accounts and for nobody, used, and ended."""

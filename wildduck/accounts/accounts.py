@@ -307,6 +307,10 @@ class Accounts:
         """Do what the task of a deleted account does, see L{Deletion.purge}."""
         await self._deletion.purge(user)
 
+    async def deleted(self, name: str) -> list[ObjectId]:
+        """Deleted accounts that had this sign-in name, the last deleted first."""
+        return await self._deletion.named(name)
+
     async def recoverable(self, user: ObjectId) -> Recoverable:
         """@raise AccountNotFound: no such account is deleted."""
         return await self._deletion.recoverable(user)

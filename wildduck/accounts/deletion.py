@@ -16,7 +16,7 @@ from typing import Any
 from bson import ObjectId
 from twisted.logger import Logger
 
-from wildduck.accounts import features
+from wildduck.accounts import features, normalise
 from wildduck.accounts.addresses import MOST_ADDRESSES, Addresses
 from wildduck.accounts.notes import Notes, Origin
 from wildduck.accounts.stored import stored_string
@@ -206,6 +206,17 @@ class Deletion:
 
     async def _deleted(self, user: ObjectId) -> dict[str, Any] | None:
         return await self._users.find_one("deletedusers", {"_id": user})
+
+    async def named(self, name: str) -> list[ObjectId]:
+        """Deleted accounts that had this sign-in name, the last deleted first."""
+        rows = await self._users.find(
+            "deletedusers",
+            {"unameview": normalise.name_view(name)},
+            projection={"_id": True},
+            sort=[("deleteInfo.deletedAt", -1)],
+            limit=100,
+        )
+        return [row["_id"] for row in rows]
 
     async def recoverable(self, user: ObjectId) -> Recoverable:
         """

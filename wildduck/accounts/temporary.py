@@ -30,7 +30,7 @@ class TemporaryPassword:
         created, valid_after = _time(stored.get("created")), _time(stored.get("validAfter"))
         # One that is valid later lives from then on: else it could end before it begins.
         begins = max(created, valid_after) if created and valid_after else created or valid_after
-        if not stored["password"] or begins is None or begins + LIFE <= now:
+        if not stored["password"] or begins is None or now - begins >= LIFE:
             return None
         return cls(stored["password"], valid_after is None or valid_after <= now)
 

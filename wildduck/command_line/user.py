@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 
 import click
 
 from wildduck.accounts import Account, Address
+from wildduck.accounts.notes import Origin
+from wildduck.accounts.stored import object_id
 from wildduck.command_line.options import settings, settings_options
 from wildduck.command_line.session import run
 from wildduck.command_line.units import SizeType
 from wildduck.domain import Domain
+from wildduck.errors import AccountNotFound
 
 #: Accounts asked for at a time by C{list}.
 _PAGE = 1000
@@ -98,16 +102,41 @@ def password(name: str, password_stdin: bool) -> None:
 
 @user.command()
 @click.argument("name")
+@click.option(
+    "--keep-days",
+    metavar="DAYS",
+    type=click.IntRange(0, 36_500),
+    default=0,
+    help="Keep the mail so long; until then the account can be restored.",
+)
 @settings_options
-def delete(name: str) -> None:
+def delete(name: str, keep_days: int) -> None:
     """Delete an account; a running server removes its mail."""
 
     async def work(domain: Domain) -> Account:
         account = await domain.accounts.get(name)
-        await domain.accounts.delete(account.id)
+        until = datetime.now(timezone.utc) + timedelta(days=keep_days) if keep_days else None
+        await domain.accounts.delete(account.id, until)
         return account
 
     click.echo(f"deleted {run(settings(), work).username}")
+
+
+@user.command()
+@click.argument("name")
+@settings_options
+def restore(name: str) -> None:
+    """Bring back a deleted account whose mail is still kept; NAME is its sign-in name or its id."""
+
+    async def work(domain: Domain) -> tuple[Account, int]:
+        user = object_id(name) or next(iter(await domain.accounts.deleted(name)), None)
+        if user is None:
+            raise AccountNotFound()
+        restored = await domain.accounts.restore(user, Origin())
+        return await domain.accounts.directory.by_id(user), restored.addresses
+
+    account, addresses = run(settings(), work)
+    click.echo(f"restored {account.username} with {addresses} addresses")
 
 
 def _password() -> str:
