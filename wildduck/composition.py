@@ -26,6 +26,7 @@ from wildduck.mailstore.collector import Collector
 from wildduck.network.factory import ConnectionFactory
 from wildduck.network.registry import Registry
 from wildduck.pop3.factory import Pop3Factory
+from wildduck.tasks import TaskLoop
 from wildduck.tls import ServerTls
 
 _Face = TypeVar("_Face", ImapFactory, Pop3Factory)
@@ -40,6 +41,11 @@ class Faces:
         self._reactor = reactor
         self._ports: list[IListeningPort] = []
         self._collector: Collector = domain.store.collector()
+        self._tasks: TaskLoop | None = None
+        if settings.tasks.enabled:
+            self._tasks = TaskLoop(
+                domain.databases.main, domain.accounts, domain.store, reactor, settings.tasks.poll_seconds
+            )
         registry = Registry(settings.limits.connections, settings.limits.connections_per_ip)
 
         def mailbox_face(make: type[_Face], signed_in: Any, implicit_tls: bool) -> _Face:
@@ -85,6 +91,8 @@ class Faces:
         for name in sockets.ports:
             self._ports.append(sockets.listen(self._reactor, name, factories[name]))
         self._collector.startService()
+        if self._tasks is not None:
+            self._tasks.startService()
 
     async def drain(self) -> None:
         """
@@ -98,6 +106,8 @@ class Faces:
         waits = [factory.drain() for factory in self._mail.values()]
         if self._collector.running:
             waits.append(_fired(self._collector.stopService()))
+        if self._tasks is not None and self._tasks.running:
+            waits.append(_fired(self._tasks.stopService()))
         waits.append(self._api.drained())
         ended = DeferredList([wait.addTimeout(limits.DRAIN_SECONDS + 1, self._reactor) for wait in waits])
         result: Any

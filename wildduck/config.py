@@ -273,6 +273,18 @@ class StorageSettings(Section, frozen=True, kw_only=True):
     spool: str = ""
 
 
+class TaskSettings(Section, frozen=True, kw_only=True):
+    """
+    C{[tasks]}: work in the background (L{wildduck.tasks}).
+
+    @ivar enabled: this server does it.
+    @ivar poll_seconds: between two looks whether there is any.
+    """
+
+    enabled: bool = True
+    poll_seconds: Annotated[int, Meta(ge=1, le=3600)] = 2
+
+
 class LogSettings(Section, frozen=True, kw_only=True):
     """
     C{[log]}.
@@ -303,6 +315,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     security: SecuritySettings = SecuritySettings()
     limits: LimitSettings = LimitSettings()
     storage: StorageSettings = StorageSettings()
+    tasks: TaskSettings = TaskSettings()
     log: LogSettings = LogSettings()
 
     @property

@@ -6,7 +6,7 @@ Each is pinned by a C{verifyObject} test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from zope.interface import Attribute, Interface
 
@@ -36,8 +36,10 @@ class IAccountMail(Interface):
         @param names: special use: the name of its mailbox, where it is another one.
         """
 
-    async def delete_user_data(user: object) -> None:
+    async def delete_user_data(user: object, check: Callable[[], None] | None = None) -> None:
         """
         Remove the mailboxes of an account and let its messages expire after 14
         days, never archived (spec/schema.md §7 'Deleted user'); repeatable.
+
+        @param check: called between steps; what it raises ends this.
         """

@@ -37,7 +37,7 @@ class MailRecord:
         self.made.append((user, language, retention))
         self.names = names
 
-    async def delete_user_data(self, user: object) -> None:
+    async def delete_user_data(self, user: object, check: Any = None) -> None:
         self.deleted.append(user)
 
 

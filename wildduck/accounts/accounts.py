@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -303,9 +303,16 @@ class Accounts:
         """
         return await self._deletion.delete(user, delete_after, origin or Origin())
 
-    async def purge(self, user: ObjectId) -> None:
+    async def purge(self, user: ObjectId, check: Callable[[], None] | None = None) -> None:
         """Do what the task of a deleted account does, see L{Deletion.purge}."""
-        await self._deletion.purge(user)
+        await self._deletion.purge(user, check)
+
+    async def ids(self, query: Mapping[str, Any], limit: int) -> list[ObjectId]:
+        """Ids of accounts, ascending."""
+        rows = await self._databases.users.find(
+            "users", query, projection={"_id": True}, sort=[("_id", 1)], limit=limit
+        )
+        return [row["_id"] for row in rows]
 
     async def deleted(self, name: str) -> list[ObjectId]:
         """Deleted accounts that had this sign-in name, the last deleted first."""

@@ -8,7 +8,7 @@ the account can be restored (spec/api.md §1, spec/schema.md §7).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -115,16 +115,18 @@ class Deletion:
         await self._notes.add(user, "delete user", origin)
         return Deleted(removed, due, task_id)
 
-    async def purge(self, user: ObjectId) -> None:
+    async def purge(self, user: ObjectId, check: Callable[[], None] | None = None) -> None:
         """
         Remove what is left of a deleted account; its messages go after 14 days. Repeatable.
 
         An account that was restored meanwhile is left alone.
+
+        @param check: called between steps; what it raises ends this.
         """
         if await self._users.find_one("users", {"_id": user}, projection={"_id": True}) is not None:
             self._log.warn("account {user} is there: nothing of it is removed", user=str(user))
             return
-        await self._around.mail.delete_user_data(user)
+        await self._around.mail.delete_user_data(user, check)
         await remove_rows(self._around, user)
         await self._users.delete_one("deletedusers", {"_id": user}, durable=True)
 

@@ -304,13 +304,10 @@ _OPERATION = (
     *_lean("settings", ("key_unique", "key enumerable", "one row for each setting", _UNIQUE)),
     *_mixed("settings", ("enumerable_key", "enumerable key")),
     *_mixed("dkim", ("dkim_paging", "domain _id"), ("dkim_primary", "domain", _UNIQUE)),
-    *_mixed(
-        "tasks",
-        ("task", "locked lockedUntil"),
-        ("task_data_user", "task data.user"),
-    ),
+    *_mixed("tasks", ("task_data_user", "task data.user")),
     *_lean(
         "tasks",
+        ("task", "locked lockedUntil", "the tasks that are free"),
         (
             "clear_folder_task",
             "task data.user data.mailbox",

@@ -17,7 +17,7 @@ One document for each such mailbox in a collection of ours::
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bson import ObjectId
@@ -32,6 +32,9 @@ DELETED_MAILBOXES = "deletedmailboxes"
 
 #: Notes written at a time.
 _WORKERS = 8
+
+#: Messages of one step.
+_MESSAGES = 1000
 
 #: Notes that one look takes.
 _BATCH = 1000
@@ -67,15 +70,24 @@ async def _expire(backend: Backend, these: dict[str, Any]) -> None:
     )
 
 
-async def expire_of_user(backend: Backend, these: dict[str, Any]) -> None:
-    """Let messages of a deleted account go after their time, unarchived; repeatable."""
+async def expire_of_user(
+    backend: Backend, these: dict[str, Any], check: Callable[[], None] | None = None
+) -> None:
+    """
+    Let messages of a deleted account go after their time, unarchived; repeatable.
+
+    Step by step, for there can be more of them than one command gets through.
+
+    @param check: called between steps; what it raises ends this.
+    """
     date = milliseconds(backend.now()) + retention.DELETED_USER
-    await backend.main.update_many(
-        "messages",
-        {**these, "userDeleted": {"$ne": True}},
-        {"$set": {"exp": True, "rdate": javascript(date), "userDeleted": True}},
-        slow=True,
-    )
+    kept = {**these, "userDeleted": {"$ne": True}}
+    change = {"$set": {"exp": True, "rdate": javascript(date), "userDeleted": True}}
+    async for rows in backend.main.batches("messages", kept, projection={"_id": True}, batch_size=_MESSAGES):
+        if check is not None:
+            check()
+        ids = [row["_id"] for row in rows]
+        await backend.main.update_many("messages", {**kept, "_id": {"$in": ids}}, change)
 
 
 async def mend(backend: Backend) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bson import ObjectId
 
 from wildduck.mailstore import counters, deleted_mailboxes, oldest_shown
@@ -9,12 +11,14 @@ from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.uid_validity import UID_VALIDITY
 
 
-async def delete_user_data(backend: Backend, user: ObjectId) -> None:
+async def delete_user_data(backend: Backend, user: ObjectId, check: Callable[[], None] | None = None) -> None:
     """
     Remove the mailboxes of an account and let its messages expire, unarchived; repeatable.
 
     Its sessions end first, so that none of them makes a mailbox; then the
     mailboxes: from then on no writer gets a UID any more.
+
+    @param check: called between steps; what it raises ends this.
     """
     await backend.notifier.log_out(user, "The account was deleted")
     main = backend.main
@@ -22,7 +26,7 @@ async def delete_user_data(backend: Backend, user: ObjectId) -> None:
     ids = [mailbox["_id"] for mailbox in mailboxes]
     await deleted_mailboxes.note(backend, user, ids, user_deleted=True)
     await main.delete_many("mailboxes", {"user": user})
-    await deleted_mailboxes.expire_of_user(backend, {"user": user})
+    await deleted_mailboxes.expire_of_user(backend, {"user": user}, check)
     await main.delete_one(UID_VALIDITY, {"_id": user}, durable=True)
     for id in ids:
         backend.background(counters.forget(backend.redis, id))

@@ -28,6 +28,7 @@ from wildduck.mailstore import clearing, deletion, oldest_shown, prepared, reten
 from wildduck.mailstore.append import Appender, internal_date as as_internal_date
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.chores import Chores
 from wildduck.mailstore.clearing import Cleared, Scheduled
 from wildduck.mailstore.collector import Collector
 from wildduck.mailstore.content import Content
@@ -76,6 +77,7 @@ class MailStore:
     @ivar quota: L{Quota}: reserve, release, recount.
     @ivar listing: L{Listing}: pages of a mailbox.
     @ivar reading: L{Reading}: single messages.
+    @ivar chores: L{Chores}: steps of background work.
     @ivar verifier: L{Verifier}: verify.
     """
 
@@ -104,6 +106,7 @@ class MailStore:
         self.listing = Listing(self._backend)
         self.reading = Reading(self._backend, self.mailboxes, self._flags)
         self.drafting = Drafting(self._backend)
+        self.chores = Chores(self._backend)
         self._search = Search(self._backend)
         self._removal = Removal(self._backend, self._attachments, self.quota)
         self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)
@@ -495,9 +498,9 @@ class MailStore:
         """See L{IAccountMail.create_defaults}."""
         await self.mailboxes.create_defaults(user, language, retention, names)
 
-    async def delete_user_data(self, user: Any) -> None:
+    async def delete_user_data(self, user: Any, check: Callable[[], None] | None = None) -> None:
         """See L{IAccountMail.delete_user_data}."""
-        await deletion.delete_user_data(self._backend, user)
+        await deletion.delete_user_data(self._backend, user, check)
 
     # --- keeping it clean -----------------------------------------------------------------
 
