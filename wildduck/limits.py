@@ -218,6 +218,21 @@ TLS_HANDSHAKE_SECONDS = 30.0
 #: Body of an API request that carries no message.
 API_BODY = 1 * MIB
 
+#: Streams of updates: of one account, and of all, in one worker.
+UPDATE_READERS_PER_ACCOUNT = 30
+UPDATE_READERS = 2_000
+#: A stream without news says that it is there, and looks whether a ping was lost;
+#: it ends after so long, and the client comes again (WildDuck's times).
+UPDATES_IDLE_SECONDS = 15.0
+UPDATES_SECONDS = 30 * 60.0
+#: Journal entries read at once for a stream, and ids of those sent lately that it
+#: remembers: of the last ten seconds, 2 MiB at most.
+UPDATES_BATCH = 200
+UPDATES_REMEMBERED = 20_000
+#: A client is told where it is in the journal at least so often, so that one that had no
+#: news for hours can go on from there.
+UPDATES_PLACE_SECONDS = 10 * 60.0
+
 #: Characters of one level of an API path that is a parameter (WildDuck's router has the same).
 API_PATH_PARAMETER = 196
 

@@ -20,6 +20,7 @@ from wildduck.api.messages.listing import ListingApi
 from wildduck.api.messages.source import SourceApi
 from wildduck.api.messages.upload import UploadApi
 from wildduck.api.openapi import OpenApi
+from wildduck.api.updates import UpdatesApi
 from wildduck.api.user_upkeep import UserUpkeepApi
 from wildduck.api.users import UsersApi
 from wildduck.config import ApiSettings
@@ -64,4 +65,5 @@ def make_application(
     ListingApi(store).register(application)
     DetailApi(store).register(application)
     SourceApi(store).register(application)
+    UpdatesApi(store, databases).register(application)
     return application

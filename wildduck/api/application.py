@@ -7,7 +7,7 @@ hangs up, and a change must be whole or absent.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from io import BytesIO
 from typing import Any, BinaryIO, ClassVar, cast
 from uuid import uuid4
@@ -77,6 +77,7 @@ class Application:
         # Where no token is asked for, no web page may call.
         self._cors = Cors(cors if self._access.protected else ())
         self._running: set[Deferred[None]] = set()
+        self._at_end: list[Callable[[], None]] = []
         self.routes: list[Route] = []
         self._table: RouteTable[_Served] = RouteTable()
         self.klein = Klein()
@@ -112,8 +113,18 @@ class Application:
         site.most_body = self._most_body  # type: ignore[attr-defined]
         return site
 
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """
+        Have something called when the server is about to end.
+
+        @param callback: ends handlers that would go on.
+        """
+        self._at_end.append(callback)
+
     def drained(self) -> Deferred[Any]:
-        """Fires when no handler runs any more."""
+        """Ends what goes on by itself; fires when no handler runs any more."""
+        for callback in self._at_end:
+            callback()
         waits = []
         for running in self._running:
             wait: Deferred[None] = Deferred()

@@ -42,6 +42,7 @@ from wildduck.mailstore.listing import Listing
 from wildduck.mailstore.mailboxes import Mailboxes
 from wildduck.mailstore.message import Reading
 from wildduck.mailstore.moving import Mover
+from wildduck.mailstore.news import Feed
 from wildduck.mailstore.open_indexes import OpenIndexes
 from wildduck.mailstore.paths import INBOX, normal_path
 from wildduck.mailstore.prepared import Prepared
@@ -215,6 +216,14 @@ class MailStore:
     ) -> Callable[[], None]:
         """See L{Notifier.listen}."""
         return self._backend.notifier.listen(user, callback, on_command)
+
+    def feed(self, user: ObjectId, last: ObjectId | None) -> Feed:
+        """
+        What happens in an account from now on.
+
+        @param last: the last journal entry that was told before.
+        """
+        return Feed(self._backend, user, last)
 
     async def oldest_shown(self, mailbox: Mailbox) -> int:
         """See L{oldest_shown.get}."""
