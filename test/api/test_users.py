@@ -15,6 +15,7 @@ from test.accounts.test_keys import certificate
 from test.api.test_application import ApiCase
 from wildduck.accounts import passwords
 from wildduck.accounts.stored import meta_value
+from wildduck.api.user_fields import CREATE, UPDATE
 from wildduck.config import ApiSettings
 from wildduck.limits import GIB
 
@@ -67,6 +68,13 @@ NOT_SHOWN = {"uploadSentMessages"}
 
 #: What no parameter takes: a Mongo operator in the place of any value.
 OPERATORS: tuple[Any, ...] = ({"$gt": ""}, {"$where": "1"}, [{"$ne": None}])
+
+#: What else may stand in the place of any value.
+ODD: tuple[Any, ...] = (
+    None, "", " ", "x", "\0", "\ud800", "é" * 300, "x" * 5000, 0, -1, 1.5, 1e308, 2**63, True, "yes", "0x10",
+    "1e3", [], [None], [""], ["x"], [[]], [{}], ["a@example.org"], {}, {"": ""}, {"indexing": 1},
+    "9999-12-31", "{}", "[]",
+)  # fmt: skip
 
 
 class UsersCase(ApiCase):
@@ -329,6 +337,23 @@ class InjectionTests(UsersCase):
             body = {"username": "x", "password": "x", name: {"$gt": ""}}
             await self.refused(400, "InputValidationError", "POST", "/users", **body)
         self.assertEqual(self.without_dates(), before)
+
+    async def test_odd_values(self) -> None:
+        """Whatever stands in the place of any parameter, the answer is a fitting one."""
+        user = await self.new(password=False)
+        answered: dict[int, int] = {}
+        alone = [name for name in CREATE.fields if name not in UPDATE.fields]
+        for route, names in (("POST", ["tags", "pubKey", *alone]), ("PUT", UPDATE.fields)):
+            path = "/users" if route == "POST" else f"/users/{user}"
+            for name in names:
+                for number, value in enumerate(ODD):
+                    body = {"username": f"odd{number}", "password": False} if route == "POST" else {}
+                    status, answer = await self.call(route, path, **{**body, name: value})
+                    self.assertIn(status, (200, 400, 403), (route, name, value, answer))
+                    answered[status] = answered.get(status, 0) + 1
+                    self.raw.users.delete_many({"username": {"$ne": "user"}})
+        self.assertGreater(min(answered[200], answered[400]), 100, answered)
+        await self.show(user)
 
     async def test_paths_and_queries(self) -> None:
         """Neither in a path nor in a query."""
