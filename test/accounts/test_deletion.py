@@ -121,8 +121,12 @@ class DeleteTests(DeletionCase):
 
     async def test_purge(self) -> None:
         """What the task removes: all that is the account's, and nothing else."""
-        for name in ("asps", "filters", "autoreplies", "addressregister"):
+        names = ("asps", "filters", "autoreplies", "addressregister", "threads", "webhooks")
+        for name in names:
             self.raw[name].insert_many([{"user": self.user}, {"user": ObjectId()}])
+        for user in (self.user, self.user, ObjectId()):
+            file = self.raw["storage.files"].insert_one({"length": 1, "metadata": {"user": user}}).inserted_id
+            self.raw["storage.chunks"].insert_one({"files_id": file, "n": 0, "data": b"x"})
         await self.accounts.purge(self.user)
         self.assertEqual((self.mail.deleted, self.raw.asps.count_documents({})), ([], 2))
         await self.accounts.delete(self.user, None, ORIGIN)
@@ -130,7 +134,7 @@ class DeleteTests(DeletionCase):
             await self.accounts.purge(self.user)
         self.assertEqual(self.mail.deleted, [self.user] * 2)
         self.assertEqual(self.counts(), (0, 0, 0))
-        for name in ("asps", "filters", "autoreplies", "addressregister"):
+        for name in (*names, "storage.files", "storage.chunks"):
             self.assertEqual(self.raw[name].count_documents({}), 1, name)
 
 

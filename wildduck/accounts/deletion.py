@@ -21,6 +21,7 @@ from wildduck.accounts.addresses import MOST_ADDRESSES, Addresses
 from wildduck.accounts.notes import Notes, Origin
 from wildduck.accounts.stored import stored_string
 from wildduck.accounts.surroundings import Surroundings
+from wildduck.database import GridFS
 from wildduck.database.task_rows import add_task
 from wildduck.errors import (
     AccountFound,
@@ -128,7 +129,20 @@ class Deletion:
             return
         await self._around.mail.delete_user_data(user, check)
         await remove_rows(self._around, user)
+        await self._remove_left(user, check)
         await self._users.delete_one("deletedusers", {"_id": user}, durable=True)
+
+    async def _remove_left(self, user: ObjectId, check: Callable[[], None] | None) -> None:
+        """What WildDuck leaves behind: stored files, threads and webhooks; the log expires by itself."""
+        files = GridFS(self._around.databases.gridfs, "storage")
+        mine = {"metadata.user": user}
+        async for batch in self._around.databases.gridfs.batches(files.files, mine, projection={"_id": True}):
+            for row in batch:
+                if check is not None:
+                    check()
+                await files.remove(row["_id"])
+        await self._main.delete_many("threads", {"user": user}, slow=True)
+        await self._users.delete_many("webhooks", {"user": user}, slow=True)
 
     # --- the steps ----------------------------------------------------------------
 
