@@ -123,6 +123,17 @@ class CountingTests(StoreCase):
         self.db.mailboxes.update_one({"_id": box}, {"$inc": {"uidNext": 1}})
         self.assertEqual(await counted(), Counts(2, 1))
 
+    async def test_what_has_its_number_already(self) -> None:
+        """A count that was made while a message had its number, and was not there yet, is not believed."""
+        user = ObjectId()
+        box = self.db.mailboxes.insert_one(
+            {"user": user, "path": "a", "uidNext": 2, "modifyIndex": 2}
+        ).inserted_id
+        await self.store.mailboxes.shown(user, counts=True)
+        self.db.messages.insert_one({"mailbox": box, "uid": 1, "unseen": True, "user": user})
+        shown = await gather(*(self.store.mailboxes.shown(user, counts=True) for _ in range(3)))
+        self.assertEqual([counts for ((_, counts),) in shown], [Counts(1, 1)] * 3)
+
     async def test_many_at_once(self) -> None:
         """While one request counts anew the others go on with the last count."""
         user = ObjectId()
