@@ -14,6 +14,7 @@ from test.network.support import Client, connect, listen, server_tls
 from test.support.corpus import corpus
 from test.support.relay import Relay
 from wildduck import limits
+from wildduck.accounts.targets import Target
 from wildduck.lmtp import LmtpFactory
 
 HEAD = b"LHLO client.example\r\nMAIL FROM:<s@there.example>\r\nRCPT TO:<user@example.com>\r\n"
@@ -84,6 +85,20 @@ class SocketTests(SocketCase):
         lines = await self.ask(client, HEAD + b"DATA\r\nSubject: x\r\n\r\n.\r\n", 5)
         self.assertEqual(lines[0], b"250 SIZE 67108864")
         self.assertEqual(self.db.messages.find_one({})["meta"]["transtype"], "LMTPS")
+
+    async def test_what_is_not_done_yet(self) -> None:
+        """Mail for a forwarded address, and for who asks for what is not done yet, stays with its sender."""
+        forwarded = self.domain.accounts.forwarded
+        await forwarded.add("sales@example.com", [Target.new("user@example.com")])
+        await forwarded.add("*@example.net", wildcard=True)
+        await self.new_account("keen")
+        self.db.users.update_one({"username": "keen"}, {"$set": {"encryptMessages": True}})
+        client = await self.client()
+        recipients = (b"Sales+x@example.com", b"any@example.net", b"keen@example.com", b"user@example.com")
+        commands = b"".join(b"RCPT TO:<%b>\r\n" % one for one in recipients)
+        lines = await self.ask(client, b"LHLO x\r\nMAIL FROM:<s@there.example>\r\n" + commands, 6)
+        self.assertEqual([line[:9] for line in lines[2:5]], [b"451 4.3.5"] * 3)
+        self.assertEqual(lines[5][:3], b"250")
 
     async def test_start_tls_injection(self) -> None:
         """Commands pipelined behind STARTTLS in plain text are never followed."""

@@ -207,9 +207,18 @@ class SwitchedOffTests(CollectorCase):
 
     sets = ("storage.collector_minutes=0",)
 
-    async def test_never_runs(self) -> None:
-        """Another server of the cluster collects."""
+    async def test_never_collects(self) -> None:
+        """Another server of the cluster collects; what was deleted here is looked after."""
+        done: list[str] = []
         collector = self.store.collector()
+        for name in ("run_once", "mend"):
+
+            async def note(name: str = name) -> None:
+                done.append(name)
+
+            self.patch(collector, name, note)
         collector.startService()
+        self.clock.pump([900.0] * 3)
+        await maybeDeferred(collector.stopService)
         self.assertEqual([], self.clock.getDelayedCalls())
-        self.assertIsNone(collector.stopService())
+        self.assertEqual(["mend"] * 3, done)

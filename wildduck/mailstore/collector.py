@@ -46,6 +46,9 @@ BATCH = 500
 ORPHANS = 1000
 WORKERS = 4
 
+#: Seconds between two looks at what was deleted, where another server collects.
+_MENDING = 15 * 60.0
+
 _EXPIRY_INDEX = "retention_time"
 
 
@@ -67,7 +70,11 @@ class Collected:
 
 
 class Collector(Service):
-    """Runs every C{storage.collector_minutes}; 0 means that another server does."""
+    """
+    Runs every C{storage.collector_minutes}; 0 means that another server does.
+
+    Then it only looks after what was deleted here.
+    """
 
     name = "collector"
     _log = Logger()
@@ -86,10 +93,9 @@ class Collector(Service):
 
     def startService(self) -> None:
         super().startService()
-        if self._interval:
-            self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._run()))
-            self._loop.clock = self._backend.clock
-            self._finished = self._loop.start(self._interval, now=False)
+        self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._run()))
+        self._loop.clock = self._backend.clock
+        self._finished = self._loop.start(self._interval or _MENDING, now=False)
 
     def stopService(self) -> Deferred[Any] | None:
         """@return: fires when a run that is under way has come to its next batch."""
@@ -101,6 +107,9 @@ class Collector(Service):
 
     async def _run(self) -> None:
         try:
+            if not self._interval:
+                await self.mend()
+                return
             collected = await self.run_once()
         except DomainError as error:
             self._log.warn("collecting stopped: {kind}", kind=type(error).__name__)
@@ -117,12 +126,11 @@ class Collector(Service):
 
         @return: C{None} when another worker is at it.
         """
-        # Not WildDuck's business, so not under its lock.
-        await deleted_mailboxes.mend(self._backend)
+        await self.mend()
         lock = await self._backend.locks.acquire("gc_expired", LOCK_SECONDS)
         if lock is None:
             return None
-        allowed = min(self._interval or 15 * 60.0, LOCK_SECONDS) * SHARE
+        allowed = min(self._interval or _MENDING, LOCK_SECONDS) * SHARE
         self._until = self._backend.clock.seconds() + allowed
         collected = Collected()
         try:
@@ -132,6 +140,14 @@ class Collector(Service):
         finally:
             await lock.release()
         return collected
+
+    async def mend(self) -> None:
+        """
+        Look after mailboxes that were deleted (L{deleted_mailboxes}).
+
+        Not WildDuck's business, so not under its lock, and also where its servers collect.
+        """
+        await deleted_mailboxes.mend(self._backend)
 
     def _time_left(self, collected: Collected) -> bool:
         if self._backend.clock.seconds() < self._until:
