@@ -15,6 +15,8 @@ from test.imap.waiting import until
 from test.network.support import connect, listen, server_tls
 from wildduck import limits
 from wildduck.accounts import SignedIn
+from wildduck.accounts.fields import UserChange
+from wildduck.accounts.notes import Origin
 from wildduck.errors import Unavailable
 from wildduck.events.notifier import CHANNEL
 from wildduck.imap import session
@@ -94,6 +96,26 @@ class FailureTests(TestCase):
         await server.domain.redis.subscribed(CHANNEL)
         await server.domain.accounts.delete((await server.domain.accounts.get("fred")).id)
         self.assertEqual(await client.end(), b"* BYE The account was deleted\r\n")
+        self.assertIn(b"t OK", await other.command(b"NOOP"))
+
+    async def test_account_shut(self) -> None:
+        """The sessions of an account end that is disabled, suspended or has a new password; others go on."""
+        server = await ImapServer.start(self)
+        other = await server.signed_in("other")
+        await server.account()
+        accounts = server.domain.accounts
+        for change, undo in (
+            ({"disabled": True}, {"disabled": False}),
+            ({"suspended": True}, {"suspended": False}),
+            ({"password": "another"}, {"password": PASSWORD}),
+        ):
+            client = server.connect()
+            await client.login("fred")
+            await server.domain.redis.subscribed(CHANNEL)
+            account = await accounts.get("fred")
+            await accounts.update(account.id, UserChange(**change), Origin())
+            self.assertEqual(await client.end(), b"* BYE Authentication required\r\n")
+            await accounts.update(account.id, UserChange(**undo), Origin())
         self.assertIn(b"t OK", await other.command(b"NOOP"))
 
 
