@@ -24,7 +24,7 @@ from wildduck.events import Notifier
 from wildduck.events.notifier import CommandListener, Listener
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.limits import BATCH_ROWS
-from wildduck.mailstore import clearing, deletion, oldest_shown, prepared, retention_task, selection
+from wildduck.mailstore import clearing, deletion, oldest_shown, prepared, selection
 from wildduck.mailstore.append import Appender, internal_date as as_internal_date
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
@@ -456,16 +456,6 @@ class MailStore:
             archive=archive,
             session=_session(session),
         )
-
-    async def stamp_retention(
-        self,
-        user: ObjectId,
-        mailbox: ObjectId,
-        counter: int,
-        keep: Callable[[], Awaitable[None]] | None = None,
-    ) -> int:
-        """See L{retention_task.stamp}."""
-        return await retention_task.stamp(self._backend, user, mailbox, counter, keep)
 
     async def schedule_clear(self, mailbox: Mailbox, *, archive: bool = True) -> Scheduled:
         """See L{clearing.schedule}."""
