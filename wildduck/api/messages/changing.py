@@ -65,7 +65,7 @@ class Updated(Success, kw_only=True):
 
     updated: int | UnsetType = UNSET
     mailbox: str | UnsetType = UNSET
-    id: list[tuple[int, int]] | UnsetType = UNSET
+    id: list[list[int]] | UnsetType = UNSET
 
 
 class Deleted(Success, kw_only=True):
@@ -167,7 +167,9 @@ class ChangingApi:
         moved = await self._store.move_and_update(mailbox, selected, target, change, session=call.sess)
         if not moved.source:
             raise MessageNotFound("Could not move message, check if message exists")
-        return Updated(mailbox=str(target.id), id=list(zip(moved.source, moved.target, strict=True)))
+        return Updated(
+            mailbox=str(target.id), id=[list(pair) for pair in zip(moved.source, moved.target, strict=True)]
+        )
 
     async def delete(self, call: Call) -> Deleted:
         """
