@@ -27,6 +27,7 @@ from test.interop import (
     comparison,
     curl,
     drains,
+    fuzzing,
     libraries,
     mirrors,
     python,
@@ -81,6 +82,7 @@ CASES = (
     Case("wildduck-encrypts", encrypted.no_clear_copy),
     Case("wildduck-writers", writers.random_writers),
     Case("wildduck-odd", odd.odd_documents),
+    Case("schemathesis", fuzzing.schemathesis),
 )
 
 #: POP3 clients shall see all of a large mailbox.

@@ -79,6 +79,22 @@ def pypi(package: str, version: str) -> str:
     return folder
 
 
+def virtual_environment(package: str, version: str) -> str:
+    """
+    The program of a package that has a virtual environment of its own, for what it needs
+    may be in our way.
+
+    @raise Missing: it can't be had.
+    """
+    folder = os.path.join(_FOLDER, f"{package}-{version}")
+    program = os.path.join(folder, "bin", package)
+    if not os.path.exists(program):
+        _install([sys.executable, "-m", "venv", folder], package)
+        pip = [os.path.join(folder, "bin", "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        _install([*pip, "install", f"{package}=={version}"], package)
+    return program
+
+
 def _install(command: Sequence[str], package: str) -> None:
     print(f"installing {package}", flush=True)
     done = subprocess.run(

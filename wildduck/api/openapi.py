@@ -66,12 +66,22 @@ def _components(routes: list[Route]) -> tuple[dict[type, JsonSchema], dict[str, 
         if issubclass(route.answer, Answer) and route.answer not in classes:
             classes.append(route.answer)
     references, components = msgspec.json.schema_components(classes, ref_template=_REFERENCE)
-    for name, schema in components.items():
-        _describe(name, schema)
+    for schema in components.values():
+        _describe(schema)
+        _without_prefixes(schema)
     return dict(zip(classes, references, strict=True)), components
 
 
-def _describe(_name: str, schema: JsonSchema) -> None:
+def _without_prefixes(schema: Any) -> None:
+    """A pair of two numbers as a list of two: many tools do not know C{prefixItems}."""
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _without_prefixes(inner)
+    if isinstance(schema, dict) and isinstance(schema.get("prefixItems"), list):
+        kinds = schema.pop("prefixItems")
+        schema["items"] = kinds[0] if all(kind == kinds[0] for kind in kinds) else {"anyOf": kinds}
+
+
+def _describe(schema: JsonSchema) -> None:
     """Docstrings are epytext: the members' part of it is no text for readers of the document."""
     text = schema.get("description")
     if isinstance(text, str):
@@ -99,12 +109,16 @@ def _operation(route: Route, schemas: Mapping[type, JsonSchema]) -> dict[str, An
         operation["parameters"] += _in_query(others)
     else:
         if route.raw:
-            # A raw body leaves the query for the other parameters.
+            # A raw body leaves the query for the other parameters, if they fit in there.
             operation["parameters"] += _in_query(
-                {name: field for name, field in others.items() if not field.required}
+                {name: one for name, one in others.items() if not one.required and _is_plain(one)}
             )
         operation["requestBody"] = _body(route, others)
     return operation
+
+
+def _is_plain(field: Field) -> bool:
+    return field.json_schema().get("type") not in ("array", "object")
 
 
 def _in_query(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
