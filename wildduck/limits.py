@@ -233,6 +233,9 @@ UPDATES_REMEMBERED = 20_000
 #: news for hours can go on from there.
 UPDATES_PLACE_SECONDS = 10 * 60.0
 
+#: For so long what a client sends after a refusal is read away, so that it can read the answer.
+API_LINGER_SECONDS = 2.0
+
 #: Characters of one level of an API path that is a parameter (WildDuck's router has the same).
 API_PATH_PARAMETER = 196
 

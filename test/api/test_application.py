@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.python import log
 from twisted.trial.unittest import TestCase
@@ -21,6 +22,7 @@ from wildduck.api import make_application
 from wildduck.api.answers import Success
 from wildduck.api.application import Application
 from wildduck.api.call import Call
+from wildduck.api.channel import ApiChannel
 from wildduck.api.route import Route
 from wildduck.api.schema import Schema, String
 from wildduck.config import ApiSettings, Settings
@@ -66,11 +68,18 @@ class Caller:
             return received
 
 
+async def _closed(reactor: Any) -> None:
+    """Returns when the server has seen that its connections are gone."""
+    while any(isinstance(getattr(one, "protocol", None), ApiChannel) for one in reactor.getReaders()):
+        await deferLater(reactor, 0.005)
+
+
 def listen(test: TestCase, application: Application) -> Caller:
     """Serve an application until the test ends."""
     from twisted.internet import reactor
 
     port: Any = reactor.listenTCP(0, cast(Any, application.site()), interface="127.0.0.1")
+    test.addCleanup(lambda: Deferred.fromCoroutine(_closed(reactor)))
     test.addCleanup(port.stopListening)
     test.addCleanup(application.drained)
     return Caller(port.getHost().port)
@@ -187,6 +196,27 @@ class ConventionTests(TestCase):
         answer = await self.caller.raw(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks * 17)
         self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:80])
         self.assertEqual(self.seen, [])
+
+    async def test_no_http(self) -> None:
+        """A head that is too long or no HTTP is answered, all of it can be sent, and nothing is called."""
+        for head, status in (
+            (b"GET /things/7?name=" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n", b"431"),
+            (b"GET /things/7?name=a HTTP/1.1\r\n" + b"X-Y: %s\r\n" % (b"z" * 1000) * 100, b"431"),
+            (b"GET /things/7?name=a HTTP/1.1\r\nX-Y: " + b"z" * 100_000, b"431"),
+            (b"nonsense\r\n", b"400"),
+        ):
+            answer = await self.caller.raw(head)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 %s " % status), answer[:80])
+            self.assertIn("code", json.loads(answer.partition(b"\r\n\r\n")[2]))
+        self.assertEqual(self.seen, [])
+
+    async def test_big_body_sent(self) -> None:
+        """Who sends all of a body that is too big can still read the answer."""
+        head = b"POST /things/7 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        for length in (2_000_000, 20_000_000):
+            body = b"Content-Length: %d\r\n\r\n" % length + b" " * length
+            answer = await self.caller.raw(head + body)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:80])
 
     async def test_log(self) -> None:
         """What stands in a query, a token for one, does not get into the log."""

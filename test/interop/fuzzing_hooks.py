@@ -6,9 +6,11 @@ Without it nearly every request would be for an account that does not.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import random
+from collections import Counter
 from typing import Any
 
 import schemathesis
@@ -34,3 +36,18 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
             case.path_parameters[name] = seed[name]
     if "message" in case.path_parameters:
         case.path_parameters["message"] = str(_random.randint(1, 5))
+
+
+_statuses: Counter[str] = Counter()
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    """Count what was answered."""
+    _statuses[str(response.status_code)] += 1
+
+
+@atexit.register
+def _write() -> None:
+    with open(os.environ["FUZZING_STATUSES"], "w") as file:
+        json.dump(_statuses, file)

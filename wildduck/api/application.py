@@ -26,6 +26,7 @@ from wildduck.api import answers, compat, parameters, roles
 from wildduck.api.access import Access
 from wildduck.api.bounded_request import BoundedRequest
 from wildduck.api.call import ROOT, Call, Caller
+from wildduck.api.channel import ApiChannel
 from wildduck.api.cors import Cors
 from wildduck.api.dispatch import DirectResource, RouteTable
 from wildduck.api.roles import Grant, MissingPrivileges
@@ -109,6 +110,7 @@ class Application:
         """The factory to listen with."""
         resource = DirectResource(self.klein, self._table, self._begin)
         site = Site(resource, requestFactory=BoundedRequest, logFormatter=_log_line)
+        site.protocol = ApiChannel  # type: ignore[method-assign, assignment]
         site.displayTracebacks = False
         site.most_body = self._most_body  # type: ignore[attr-defined]
         return site

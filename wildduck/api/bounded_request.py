@@ -7,14 +7,7 @@ from typing import Any
 from twisted.web.server import Request
 
 from wildduck import limits
-
-_TOO_BIG = b'{\n  "error": "The request body is too big",\n  "code": "RequestTooBig"\n}\n'
-_RESPONSE = (
-    b"HTTP/1.1 413 Request Entity Too Large\r\n"
-    b"Content-Type: application/json; charset=utf-8\r\n"
-    b"Content-Length: %d\r\n"
-    b"Connection: close\r\n\r\n" % len(_TOO_BIG)
-) + _TOO_BIG
+from wildduck.api.channel import BODY_TOO_BIG
 
 
 class BoundedRequest(Request):
@@ -59,6 +52,5 @@ class BoundedRequest(Request):
     def _refuse(self) -> None:
         if not self._refused:
             self._refused = True
-            transport: Any = self.channel.transport
-            transport.write(_RESPONSE)
-            transport.loseConnection()
+            channel: Any = self.channel
+            channel.refuse(BODY_TOO_BIG)

@@ -1,0 +1,77 @@
+"""
+Connections of the API: what is too big or no HTTP gets an answer that the client can read.
+
+twisted.web closes at once where bytes of the client are unread, and then the
+system tells the client that the connection broke before it tells the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from twisted.web.http import HTTPChannel
+
+from wildduck import limits
+
+
+def _response(status: bytes, code: str, text: str) -> bytes:
+    body = msgspec.json.format(msgspec.json.encode({"error": text, "code": code}), indent=2) + b"\n"
+    return (
+        b"HTTP/1.1 %s\r\nContent-Type: application/json; charset=utf-8\r\n"
+        b"Content-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(body))
+    ) + body
+
+
+BODY_TOO_BIG = _response(b"413 Content Too Large", "RequestTooBig", "The request body is too big")
+_HEAD_TOO_BIG = _response(
+    b"431 Request Header Fields Too Large", "RequestHeadTooBig", "The URL or the headers are too long"
+)
+_NO_HTTP = _response(b"400 Bad Request", "BadRequest", "This is no HTTP request")
+
+
+class ApiChannel(HTTPChannel):
+    """One connection."""
+
+    _refused = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came; those after a refusal are dropped."""
+        if not self._refused:
+            super().dataReceived(data)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """A line of the head is longer than C{MAX_LENGTH}."""
+        self.refuse(_HEAD_TOO_BIG)
+
+    def refuse(self, response: bytes) -> None:
+        """
+        Answer and take nothing more in.
+
+        What the client still sends is read away for C{limits.API_LINGER_SECONDS}, or until
+        it closes.
+        """
+        if self._refused:
+            return
+        self._refused = True
+        self.setTimeout(None)
+        # Nothing of it is a line any more, and nothing is kept.
+        self.clearLineBuffer()
+        transport: Any = self.transport
+        transport.write(response)
+        # TLS has no half of its own to close.
+        half_close = getattr(transport, "loseWriteConnection", None)
+        if half_close is not None:
+            half_close()
+        self._linger = self.callLater(limits.API_LINGER_SECONDS, transport.abortConnection)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """The connection is gone."""
+        if self._refused and self._linger.active():
+            self._linger.cancel()
+        super().connectionLost(reason)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """What twisted.web does with a head that it does not understand, or that is too long."""
+        too_long = self._receivedHeaderSize > self.totalHeadersSize
+        self.refuse(_HEAD_TOO_BIG if too_long else _NO_HTTP)
