@@ -32,8 +32,11 @@ class UploadCase(MessagesCase):
         self.assertEqual(status, 200, answer)
         row = self.rows()[-1]
         self.assertEqual(
-            {"id": row["uid"], "mailbox": str(self.inbox.id), "size": row["size"]}, answer["message"]
+            {"id": row["uid"], "mailbox": str(self.inbox.id), "size": len(await self.source(row))},
+            answer["message"],
         )
+        _, shown = await self.messages("GET", f"/{row['uid']}")
+        self.assertEqual(shown["size"], answer["message"]["size"])
         return row
 
     async def composed(self, **body: Any) -> EmailMessage:
@@ -55,6 +58,7 @@ class RawTests(UploadCase):
         for kind in ("message/rfc822", "application/octet-stream", "text/plain"):
             status, answer = await self.messages("POST", "?flagged=true&metaData={}", RAW, kind=kind)
             self.assertEqual((status, answer["success"]), (200, True))
+            self.assertEqual(answer["message"]["size"], len(RAW))
             self.assertEqual(answer["message"]["id"], self.rows()[-1]["uid"])
             self.assertTrue((await client.line()).endswith(b" EXISTS"))
             await client.line()

@@ -115,7 +115,7 @@ class Drafting:
             kind.decode("utf-8", "replace") if kind and encoding in _KNOWN else "",
             _text(row.get("filename")),
             _text(row.get("cid")).strip("<>"),
-            "attachment",
+            "inline" if row.get("related") else "attachment",
             encoding if encoding in _KNOWN else "base64",
             encoded=encoding in _KNOWN,
         )

@@ -63,7 +63,7 @@ class UploadOverQuota(OverQuota):
 class StoredMessage(Answer, kw_only=True):
     """
     @ivar id: in the mailbox.
-    @ivar size: bytes.
+    @ivar size: bytes, as L{shapes.size <wildduck.api.messages.shapes.size>} tells them later.
     """
 
     id: int
@@ -217,7 +217,7 @@ class UploadApi:
             )
         except OverQuota as error:
             raise UploadOverQuota() from error
-        return StoredMessage(id=appended.uid, mailbox=str(appended.mailbox_id), size=prepared.analysis.size)
+        return StoredMessage(id=appended.uid, mailbox=str(appended.mailbox_id), size=message.length)
 
     async def _replace(self, upload: _Upload, previous: Mapping[str, Any], answer: Uploaded) -> None:
         """Delete what the new message replaces; that it can't be is no failure of the upload."""
