@@ -26,6 +26,7 @@ from wildduck.errors import (
     OverQuota,
     Unavailable,
 )
+from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.store import MailStore
 from wildduck.mailstore.values import Mailbox
 from wildduck.mime.message import Message
@@ -63,8 +64,10 @@ class Delivery:
             raise AccountDisabled()
         if account.storage_used >= account.quota or account.storage_used + size > account.quota:
             raise OverQuota()
-        mailbox = await self._mailbox(account)
-        await self._check_possible(account, mailbox)
+        mailbox, filtered = await gather(self._mailbox(account), self._accounts.has_filters(account))
+        encrypts = account.encrypt_messages or mailbox.encrypted
+        if encrypts or account.targets or account.autoreply or filtered:
+            raise DeliveryNotPossible()
         return Destination(account, normalise.address(recipient.address), mailbox)
 
     async def deliver(self, destination: Destination, message: Message, envelope: Envelope) -> Delivered:
@@ -124,11 +127,6 @@ class Delivery:
             return await mailboxes.get(account.id, "INBOX")
         except MailboxNotFound:
             raise Unavailable() from None  # an account that is being made or deleted
-
-    async def _check_possible(self, account: Account, mailbox: Mailbox) -> None:
-        encrypts = account.encrypt_messages or mailbox.encrypted
-        if encrypts or account.targets or account.autoreply or await self._accounts.has_filters(account):
-            raise DeliveryNotPossible()
 
 
 def _meta(destination: Destination, message: Message, envelope: Envelope) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from wildduck.mailstore import counters, documents, encryption
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
-from wildduck.mailstore.concurrently import spawn
+from wildduck.mailstore.concurrently import gather, spawn
 from wildduck.mailstore.flag_table import keywords
 from wildduck.mailstore.journal import exists_entry
 from wildduck.mailstore.keywords import check_count, check_keywords, remember_keywords
@@ -309,8 +309,11 @@ class Appender:
     # --- afterwards ---------------------------------------------------------------------
 
     async def _tell(self, mailbox: Mailbox, document: dict[str, Any]) -> None:
-        await self._backend.changed(document["user"])
-        await counters.adjust(self._backend.redis, mailbox.id, 1, int(document["unseen"]))
+        # Side by side they go to Redis in one piece.
+        await gather(
+            self._backend.changed(document["user"]),
+            counters.adjust(self._backend.redis, mailbox.id, 1, int(document["unseen"])),
+        )
         new = [flag for flag in keywords(document["flags"]) if flag not in mailbox.keywords]
         if new:
             await remember_keywords(self._backend, mailbox, new)
