@@ -9,6 +9,7 @@ from twisted.trial import unittest
 
 from wildduck.mime import intro
 
+_BEGUN = intro._BEGUN
 #: Of HTML, whose text has links, quotes, brackets over several lines, lines of one character.
 _PIECES = (
     *("WORD ", "<p>WORD", "<br>", "[", "]", "[WORD", "] WORD", "<hr>", "<br>====<br>", "<br>> WORD<br>"),
@@ -62,11 +63,11 @@ class IntroTests(unittest.TestCase):
         """The preview that is made of the beginning of long HTML is that of the whole."""
         source = "".join(piece.replace("WORD", "word" * rng.randint(1, 40)) for piece in pieces)
         made = intro.make("", [source])
-        least, intro._LEAST_BEGUN = intro._LEAST_BEGUN, len(source) * 9
+        self.patch(intro, "_BEGUN", ())
         try:
             self.assertEqual(intro.make("", [source]), made, source)
         finally:
-            intro._LEAST_BEGUN = least
+            self.patch(intro, "_BEGUN", _BEGUN)
 
     @settings(deadline=None)
     @given(st.text(max_size=400), st.lists(st.text(max_size=100), max_size=3))

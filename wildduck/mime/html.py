@@ -285,9 +285,14 @@ _LISTS = frozenset(("ul", "ol"))
 
 
 class _Converter:
-    """HTML to text; the state is what is open, not a tree."""
+    """
+    HTML to text; the state is what is open, not a tree.
+
+    @ivar complete: whether the end was reached before the limit.
+    """
 
     def __init__(self, limit: int) -> None:
+        self.complete = True
         self._lines = _Lines(limit)
         # Open quotes, lists and list items; [name, number of the next item].
         self._open: list[list[str | int]] = []
@@ -306,7 +311,7 @@ class _Converter:
                     self._tag(tag)
             self._lines.finish()
         except _EnoughError:
-            pass
+            self.complete = False
         return self._lines.text().strip()
 
     def _text(self, text: str) -> None:
@@ -410,6 +415,17 @@ def to_text(source: str, limit: int = limits.TEXT_KEPT) -> str:
     @param limit: the conversion ends when so many characters are there.
     """
     return _Converter(limit).convert(source)
+
+
+def beginning(source: str, limit: int) -> tuple[str, bool]:
+    """
+    As L{to_text}.
+
+    @return: the text, and whether that is all of it.
+    """
+    converter = _Converter(limit)
+    text = converter.convert(source)
+    return text, converter.complete
 
 
 # --- text to HTML ---

@@ -12,8 +12,8 @@ from wildduck.mime import html as markup
 
 #: Characters of text that are looked at.
 _LOOKED_AT = 2048
-#: Most HTML says enough in so many.
-_BEGUN = 512
+#: Most HTML says enough in so many; what is full of links and images, in some more.
+_BEGUN = (320, 1280)
 #: More characters than a preview has, be it that two blanks at the end become one.
 _LEAST_BEGUN = limits.INTRO_LENGTH + 2
 
@@ -32,10 +32,15 @@ def make(text: str, html: Sequence[str]) -> str:
     """
     source = "".join(html)[: limits.HTML_CONVERTED]
     if source:
-        begun = _begun(markup.to_text(source, _BEGUN))
-        if len(begun) > _LEAST_BEGUN:
-            return _shorten(begun)
-        text = markup.to_text(source, 4 * _LOOKED_AT)
+        for most in _BEGUN:
+            text, complete = markup.beginning(source, most)
+            if complete:
+                break
+            begun = _begun(text)
+            if len(begun) > _LEAST_BEGUN:
+                return _shorten(begun)
+        else:
+            text = markup.to_text(source, 4 * _LOOKED_AT)
     return _shorten(_plain(text[:_LOOKED_AT]))
 
 
@@ -45,8 +50,6 @@ def _begun(text: str) -> str:
 
     @return: what the whole text would give begins with it; C{""} if too little is known.
     """
-    if len(text) < _BEGUN // 2:
-        return ""
     # The last line is not known to its end,
     text = text[: text.rfind("\n", 0, _LOOKED_AT) + 1]
     while (opened := text.find("[", text.rfind("]") + 1)) >= 0:
