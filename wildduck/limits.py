@@ -233,6 +233,11 @@ UPDATES_REMEMBERED = 20_000
 #: news for hours can go on from there.
 UPDATES_PLACE_SECONDS = 10 * 60.0
 
+#: Open connections of the API in one worker, those of L{UPDATE_READERS} among them, and
+#: requests at work whose bodies are over L{API_BODY}: each has a temporary file.
+API_CONNECTIONS = 5_000
+API_BIG_BODIES = 32
+
 #: For so long what a client sends after a refusal is read away, so that it can read the answer.
 API_LINGER_SECONDS = 2.0
 

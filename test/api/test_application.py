@@ -68,7 +68,7 @@ class Caller:
             return received
 
 
-async def _closed(reactor: Any) -> None:
+async def closed(reactor: Any) -> None:
     """Returns when the server has seen that its connections are gone."""
     while any(isinstance(getattr(one, "protocol", None), ApiChannel) for one in reactor.getReaders()):
         await deferLater(reactor, 0.005)
@@ -79,7 +79,7 @@ def listen(test: TestCase, application: Application) -> Caller:
     from twisted.internet import reactor
 
     port: Any = reactor.listenTCP(0, cast(Any, application.site()), interface="127.0.0.1")
-    test.addCleanup(lambda: Deferred.fromCoroutine(_closed(reactor)))
+    test.addCleanup(lambda: Deferred.fromCoroutine(closed(reactor)))
     test.addCleanup(port.stopListening)
     test.addCleanup(application.drained)
     return Caller(port.getHost().port)

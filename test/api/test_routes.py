@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from test.api.test_application import Caller, listen
+from test.api.test_application import Caller, closed, listen
 from wildduck import limits
 from wildduck.accounts.tokens import InvalidToken
 from wildduck.api.access import Access
@@ -237,6 +237,57 @@ class RawBodyTests(RouteCase):
             % (3 * limits.API_BODY + 1)
         )
         self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:80])
+
+    async def test_many(self) -> None:
+        """There is room for so many big bodies at once; when one has ended there is room again."""
+        self.patch(limits, "API_BIG_BODIES", 1)
+        self.add("POST", "/x", raw=("message/rfc822",), most_body=3 * limits.API_BODY)
+        arrived: Deferred[None] = Deferred()
+        goes_on: Deferred[None] = Deferred()
+
+        async def wait(_call: Call) -> Success:
+            arrived.callback(None)
+            await goes_on
+            return Success()
+
+        self.answer = wait
+        self.serve()
+        content = b"x" * (2 * limits.API_BODY)
+        first = Deferred.fromCoroutine(self.call("POST", "/x", body=content, Content_Type="message/rfc822"))
+        await arrived
+        self.answer = Success()
+        status, _, body = await self.fetch("POST", "/x", content, Content_Type="message/rfc822")
+        self.assertEqual((status, json.loads(body)["code"]), (503, "ServiceUnavailable"))
+        self.assertEqual((await self.call("POST", "/x", body={}))[0], 200)
+        goes_on.callback(None)
+        self.assertEqual((await first)[0], 200)
+        self.assertEqual((await self.call("POST", "/x", body=content, Content_Type="message/rfc822"))[0], 200)
+
+    async def test_connections(self) -> None:
+        """More connections than the bound are closed; one that ends makes room."""
+        self.patch(limits, "API_CONNECTIONS", 1)
+        self.add("GET", "/x")
+        caller = self.serve()
+
+        def connect() -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", caller.port), timeout=20)
+            connection.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-Access-Token: root\r\n\r\n")
+            return connection
+
+        def second() -> bytes:
+            with connect() as first:
+                assert first.recv(10)
+                with connect() as other:
+                    try:
+                        return other.recv(10)
+                    except ConnectionResetError:
+                        return b""
+
+        self.assertEqual(await deferToThread(second), b"")
+        from twisted.internet import reactor
+
+        await closed(reactor)
+        self.assertEqual((await self.call("GET", "/x"))[0], 200)
 
 
 class StreamTests(RouteCase):

@@ -24,14 +24,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from wildduck import limits
 from wildduck.api import answers, compat, parameters, roles
 from wildduck.api.access import Access
-from wildduck.api.bounded_request import BoundedRequest
 from wildduck.api.call import ROOT, Call, Caller
-from wildduck.api.channel import ApiChannel
 from wildduck.api.cors import Cors
 from wildduck.api.dispatch import DirectResource, RouteTable
 from wildduck.api.roles import Grant, MissingPrivileges
 from wildduck.api.route import Route
 from wildduck.api.schema import Schema
+from wildduck.api.site import ApiSite
 from wildduck.api.streams import HungUp, Stream, Writer
 from wildduck.errors import BadInput, DomainError, ServerBug
 
@@ -108,12 +107,7 @@ class Application:
 
     def site(self) -> Site:
         """The factory to listen with."""
-        resource = DirectResource(self.klein, self._table, self._begin)
-        site = Site(resource, requestFactory=BoundedRequest, logFormatter=_log_line)
-        site.protocol = ApiChannel  # type: ignore[method-assign, assignment]
-        site.displayTracebacks = False
-        site.most_body = self._most_body  # type: ignore[attr-defined]
-        return site
+        return ApiSite(DirectResource(self.klein, self._table, self._begin), self._most_body)
 
     def at_end(self, callback: Callable[[], None]) -> None:
         """
@@ -355,13 +349,6 @@ def _is_raw(kinds: tuple[str, ...], content_type: bytes | None) -> bool:
     if kind in kinds:
         return True
     return "*" in kinds and kind not in ("", *parameters.PARSED)
-
-
-def _log_line(_timestamp: str, request: Any) -> str:
-    """The access log's line: without the query, which can hold a token or a password."""
-    path = request.uri.partition(b"?")[0][:500].decode("ascii", "backslashreplace")
-    method = request.method[:20].decode("ascii", "backslashreplace")
-    return f"{request.getClientAddress().host} {method!r} {path!r} {request.code} {request.sentLength}"
 
 
 def _pass_on(result: Any, wait: Deferred[None]) -> Any:

@@ -7,31 +7,31 @@ from typing import Any
 from twisted.web.server import Request
 
 from wildduck import limits
-from wildduck.api.channel import BODY_TOO_BIG
+from wildduck.api.channel import BODY_TOO_BIG, TOO_MANY_BODIES
 
 
 class BoundedRequest(Request):
     """
-    Answers 413 and closes as soon as a body is known to pass the bound.
+    Answers 413, or 503, and reads no more as soon as a body is known to pass the bound.
 
     twisted.web spools any body to a temporary file without a bound of its own.
     """
 
-    _most_bytes: int | None = None
     _received = 0
     _refused = False
+    #: Bytes that the body may have, when it is known to be a big one.
+    _most_bytes: int | None = None
 
     def gotLength(self, length: int | None) -> None:
         """The Content-Length, C{None} for a chunked body."""
-        if length is not None and self._is_too_big(length):
-            self._refuse()
+        if length is not None:
+            self._judge(length)
         super().gotLength(0 if self._refused else length)
 
     def handleContentChunk(self, data: bytes) -> None:
         """A piece of the body."""
         self._received += len(data)
-        if self._is_too_big(self._received):
-            self._refuse()
+        self._judge(self._received)
         if not self._refused:
             super().handleContentChunk(data)
 
@@ -40,17 +40,29 @@ class BoundedRequest(Request):
         if not self._refused:
             super().requestReceived(*args)
 
-    def _is_too_big(self, length: int) -> bool:
-        if length <= limits.API_BODY:
-            return False
+    def _judge(self, length: int) -> None:
+        """Refuse the body if it is too big, or if there are too many big ones."""
+        if length <= limits.API_BODY or self._refused:
+            return
+        # The request learns its site, method and path only after its body; the channel has them.
+        channel: Any = self.channel
         if self._most_bytes is None:
-            # The request learns its method and path only after its body; the channel has them.
-            channel: Any = self.channel
             self._most_bytes = channel.site.most_body(channel._command, channel._path)
-        return length > self._most_bytes
-
-    def _refuse(self) -> None:
-        if not self._refused:
+            if length <= self._most_bytes and not self._take_place(channel.site):
+                self._refused = True
+                channel.refuse(TOO_MANY_BODIES)
+        if length > self._most_bytes and not self._refused:
             self._refused = True
-            channel: Any = self.channel
             channel.refuse(BODY_TOO_BIG)
+
+    def _take_place(self, site: Any) -> bool:
+        """Be one of the requests with big bodies, until this one has ended."""
+        if site.big_bodies >= limits.API_BIG_BODIES:
+            return False
+        site.big_bodies += 1
+
+        def give_back(_: object) -> None:
+            site.big_bodies -= 1
+
+        self.notifyFinish().addBoth(give_back)
+        return True

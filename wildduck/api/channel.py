@@ -24,6 +24,9 @@ def _response(status: bytes, code: str, text: str) -> bytes:
 
 
 BODY_TOO_BIG = _response(b"413 Content Too Large", "RequestTooBig", "The request body is too big")
+TOO_MANY_BODIES = _response(
+    b"503 Service Unavailable", "ServiceUnavailable", "The server is busy, please try again"
+)
 _HEAD_TOO_BIG = _response(
     b"431 Request Header Fields Too Large", "RequestHeadTooBig", "The URL or the headers are too long"
 )
@@ -31,8 +34,13 @@ _NO_HTTP = _response(b"400 Bad Request", "BadRequest", "This is no HTTP request"
 
 
 class ApiChannel(HTTPChannel):
-    """One connection."""
+    """
+    One connection.
 
+    @ivar site: its L{ApiSite <wildduck.api.site.ApiSite>}.
+    """
+
+    site: Any
     _refused = False
 
     def dataReceived(self, data: bytes) -> None:
@@ -67,6 +75,7 @@ class ApiChannel(HTTPChannel):
 
     def connectionLost(self, reason: Any = None) -> None:
         """The connection is gone."""
+        self.site.connections -= 1
         if self._refused and self._linger.active():
             self._linger.cancel()
         super().connectionLost(reason)
