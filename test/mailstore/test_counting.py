@@ -194,4 +194,4 @@ class CountingTests(StoreCase):
         self.patch(counting, "COUNTED_MAILBOXES", 3)
         await self.counts()
         await self.counts()
-        self.assertEqual(len(self.store.mailboxes._counting._known), 3)
+        self.assertEqual(len(self.store.mailboxes.counting._known), 3)

@@ -53,6 +53,9 @@ SETTLED: dict[str, Any] = {
     ]
 }
 
+#: What L{Counting.counts} needs of a mailbox document.
+COUNTED_FIELDS: dict[str, Any] = {"modifyIndex": True, "uidNext": True, "settled": SETTLED}
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -98,8 +101,7 @@ class Counting:
         """
         Count the messages of mailboxes.
 
-        @param documents: C{_id}, C{modifyIndex}, C{uidNext} of mailboxes as they are now, and
-            C{settled}: L{SETTLED}.
+        @param documents: mailboxes as they are now, with L{COUNTED_FIELDS} and C{_id}.
         @param sizes: also sum the lengths, which looks at every message where they are not known.
         """
         now = self._backend.steady()

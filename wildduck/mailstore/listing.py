@@ -15,9 +15,10 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck.errors import MailboxNotFound
-from wildduck.mailstore import counters, shown
+from wildduck.mailstore import shown
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import gather
+from wildduck.mailstore.counting import COUNTED_FIELDS, Counting
 
 Document = dict[str, Any]
 
@@ -31,6 +32,7 @@ _FIELDS = (
     *("verificationResults.bimi", "mimeTree.attachmentMap"),
     *(f"mimeTree.native.{name}" for name in ("v", "size", "magic", "length")),
 )
+_MAILBOX = {"specialUse": True, **COUNTED_FIELDS}
 _HEADERS = ("from", "sender", "to", "cc", "bcc", "references", "content-type")
 
 
@@ -126,17 +128,15 @@ class Page:
 class Listing:
     """Reads pages; one for each worker."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, counting: Counting) -> None:
         self._main = backend.main
+        self._counting = counting
 
     async def page(self, user: ObjectId, mailbox: ObjectId, wanted: Wanted) -> Page:
         """@raise MailboxNotFound: the account has no such mailbox."""
         read = self._by_thread if wanted.by_thread else self._by_message
         found, (rows, more, counted) = await gather(
-            self._main.find_one(
-                "mailboxes", {"_id": mailbox, "user": user}, projection={"_id": False, "specialUse": True}
-            ),
+            self._main.find_one("mailboxes", {"_id": mailbox, "user": user}, projection=_MAILBOX),
             read(mailbox, wanted),
         )
         if found is None:
@@ -148,7 +148,7 @@ class Listing:
         after = backwards or more
         whole = wanted.after is None and wanted.before is None and not more
         total, threads, drafts, bimi = await gather(
-            self._total(mailbox, wanted, len(rows) if whole else None, counted),
+            self._total(found, wanted, len(rows) if whole else counted),
             self._threads(user, rows if wanted.thread_counters else ()),
             self._with_drafts(user, rows) if wanted.drafts else _nothing(),
             shown.bimi(self._main, rows),
@@ -217,28 +217,14 @@ class Listing:
 
     # --- what belongs to them -----------------------------------------------------------
 
-    async def _total(
-        self, mailbox: ObjectId, wanted: Wanted, on_page: int | None, counted: int | None
-    ) -> int:
-        """
-        @param on_page: messages in all, where all are on the page.
-        @param counted: threads, if these are listed.
-        """
-        if counted is not None:
-            return counted
-        if on_page is not None:
-            self._correct(mailbox, wanted, on_page)
-            return on_page
-        known = (await counters.counts(self._backend.redis, self._main, [mailbox]))[mailbox]
+    async def _total(self, mailbox: Document, wanted: Wanted, known: int | None) -> int:
+        """@param known: rows of all pages, where these have been counted."""
+        if known is not None:
+            return known
+        counts = (await self._counting.counts([mailbox]))[mailbox["_id"]]
         if wanted.unseen is None:
-            return known.total
-        return known.unseen if wanted.unseen else known.total - known.unseen
-
-    def _correct(self, mailbox: ObjectId, wanted: Wanted, number: int) -> None:
-        """Put a cached counter right that was seen to be wrong; nobody need wait for it."""
-        if wanted.unseen is not False:
-            name = "total" if wanted.unseen is None else "unseen"
-            self._backend.background(counters.correct(self._backend.redis, f"{name}:{mailbox}", number))
+            return counts.total
+        return counts.unseen if wanted.unseen else max(0, counts.total - counts.unseen)
 
     async def _threads(self, user: ObjectId, rows: Iterable[Mapping[str, Any]]) -> dict[Any, int]:
         ids = _threads_of(rows)

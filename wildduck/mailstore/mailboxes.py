@@ -37,11 +37,15 @@ _LISTED_FIELDS = {"_id": False, "path": True, "specialUse": True, "subscribed": 
 
 
 class Mailboxes:
-    """The mailboxes of all accounts, as one worker sees them."""
+    """
+    The mailboxes of all accounts, as one worker sees them.
+
+    @ivar counting: knows how many messages they have.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._counting = Counting(backend)
+        self.counting = Counting(backend)
 
     async def list(self, user: ObjectId) -> list[Mailbox]:
         """All mailboxes of an account, hidden ones included, by path."""
@@ -84,7 +88,7 @@ class Mailboxes:
         documents: _Documents = await self._backend.main.find(
             "mailboxes", filter, projection={**MAILBOX_FIELDS, "settled": SETTLED}, limit=10 * MAILBOXES
         )
-        counted = await self._counting.counts(documents, sizes=sizes) if counts else {}
+        counted = await self.counting.counts(documents, sizes=sizes) if counts else {}
         return [(Mailbox.from_document(document), counted.get(document["_id"])) for document in documents]
 
     async def get(self, user: ObjectId, path: str) -> Mailbox:

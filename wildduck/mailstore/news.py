@@ -17,15 +17,14 @@ from bson import ObjectId
 from twisted.internet.defer import Deferred
 
 from wildduck import limits
-from wildduck.mailstore import counters
 from wildduck.mailstore.backend import Backend
-from wildduck.mailstore.counters import Counts
+from wildduck.mailstore.counting import COUNTED_FIELDS, Counting, Counts
 from wildduck.mailstore.journal_reader import Entry, JournalReader, id_at
 
 #: The journal is read no more often than this; what comes meanwhile is read together.
 PAUSE_SECONDS = 0.1
-#: Counters are looked at so long after their mailbox changed, for writers adjust
-#: them after the ping, and once more later.
+#: Mailboxes are counted so long after they changed, and once more later: of a busy one
+#: the counters in Redis are asked, which writers adjust after the ping.
 COUNT_SECONDS = (0.3, 2.0)
 #: Direct commands that wait for a reader that does not read: the journal tells of what they say, too.
 COMMANDS = 100
@@ -95,7 +94,7 @@ class Feed:
     but for L{COMMANDS} direct commands.
     """
 
-    def __init__(self, backend: Backend, user: ObjectId, last: ObjectId | None) -> None:
+    def __init__(self, backend: Backend, counting: Counting, user: ObjectId, last: ObjectId | None) -> None:
         """@param last: the last entry that the client has had."""
         self._backend = backend
         self._user = user
@@ -105,7 +104,7 @@ class Feed:
         self._woken = True
         self._waiting: Deferred[None] | None = None
         self._commands: deque[Mapping[str, Any]] = deque(maxlen=COMMANDS)
-        self._tally = _Tally(backend)
+        self._tally = _Tally(backend, counting)
         self._place: ObjectId | None = None
         self._told = 0.0
         self._read = float("-inf")
@@ -226,8 +225,9 @@ class Feed:
 class _Tally:
     """The mailboxes whose counters may have changed, and what was told of them."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, counting: Counting) -> None:
         self._backend = backend
+        self._counting = counting
         #: Of each mailbox how often it was looked at since it changed, and when it is next.
         self._pending: dict[ObjectId, tuple[int, float]] = {}
         self._told: dict[ObjectId, Counts] = {}
@@ -262,10 +262,11 @@ class _Tally:
             looked, _ = self._pending.pop(mailbox)
             if looked + 1 < len(COUNT_SECONDS):
                 self._pending[mailbox] = (looked + 1, now + COUNT_SECONDS[looked + 1])
-        found = await counters.counts(self._backend.redis, self._backend.main, mailboxes)
-        told = [
-            (mailbox, found[mailbox]) for mailbox in mailboxes if self._told.get(mailbox) != found[mailbox]
-        ]
+        documents = await self._backend.main.find(
+            "mailboxes", {"_id": {"$in": mailboxes}}, projection=COUNTED_FIELDS, limit=len(mailboxes)
+        )
+        found = await self._counting.counts(documents)
+        told = [(mailbox, counts) for mailbox, counts in found.items() if self._told.get(mailbox) != counts]
         self._told.update(told)
         for mailbox in [mailbox for mailbox in self._told if mailbox not in self._pending]:
             del self._told[mailbox]

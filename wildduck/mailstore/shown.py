@@ -26,7 +26,7 @@ _QUEUED = 10_000
 def member(document: Any, *path: str) -> Any:
     """A member of objects in one another; C{None} where there is none."""
     for name in path:
-        if not isinstance(document, Mapping):
+        if not isinstance(document, dict):
             return None
         document = document.get(name)
     return document
@@ -47,7 +47,7 @@ async def bimi(main: Database, rows: Iterable[Mapping[str, Any]]) -> dict[Object
     @param rows: with C{verificationResults.bimi}.
     @return: C{type}, C{url}, C{content} and C{vmc.type} by id.
     """
-    found = (member(row, "verificationResults", "bimi") for row in rows)
+    found = (member(row, "verificationResults", "bimi") for row in rows if "verificationResults" in row)
     ids = list({id: None for id in found if isinstance(id, ObjectId)})
     if not ids:
         return {}

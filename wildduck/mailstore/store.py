@@ -104,7 +104,7 @@ class MailStore:
         self._appender = Appender(self._backend, self._attachments, self.quota)
         self._flags = FlagStore(self._backend)
         self._updater = Updater(self._backend)
-        self.listing = Listing(self._backend)
+        self.listing = Listing(self._backend, self.mailboxes.counting)
         self.reading = Reading(self._backend, self.mailboxes, self._flags)
         self.drafting = Drafting(self._backend)
         self.chores = Chores(self._backend)
@@ -223,7 +223,7 @@ class MailStore:
 
         @param last: the last journal entry that was told before.
         """
-        return Feed(self._backend, user, last)
+        return Feed(self._backend, self.mailboxes.counting, user, last)
 
     async def oldest_shown(self, mailbox: Mailbox) -> int:
         """See L{oldest_shown.get}."""

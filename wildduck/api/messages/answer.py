@@ -31,8 +31,8 @@ class ListEntry(Answer, kw_only=True):
     @ivar address: a list's id, or a URI of whatever scheme; C{""} for none.
     """
 
-    name: str
     address: str
+    name: str
 
 
 class MailingList(Answer, kw_only=True):
@@ -76,9 +76,9 @@ class Verification(Answer, kw_only=True):
 class Reference(Answer, kw_only=True):
     """The message that a draft answers or forwards."""
 
+    action: str
     mailbox: str
     id: int
-    action: str
 
 
 class ForwardTarget(Answer, kw_only=True):

@@ -77,7 +77,8 @@ def message(shown: Shown, *, links: bool = False) -> answer.MessageAnswer:
     @param links: put paths of the API in place of C{attachment:} links.
     """
     document = shown.document
-    kind = shapes.media_type(document)
+    fields = shapes.header(document)
+    kind = shapes.media_type(fields)
     flags = shapes.flags(document)
     date, arrived = shapes.dates(document)
     attachments = shapes.attachments(document)
@@ -88,16 +89,16 @@ def message(shown: Shown, *, links: bool = False) -> answer.MessageAnswer:
         thread=shapes.id_text(document.get("thread")) or UNSET,
         user=shapes.id_text(document.get("user")),
         envelope=_envelope(document),
-        from_=shapes.sender(document),
-        replyTo=shapes.correspondents(shapes.header(document, "reply-to")) or UNSET,
-        to=shapes.correspondents(shapes.header(document, "to")) or UNSET,
-        cc=shapes.correspondents(shapes.header(document, "cc")) or UNSET,
-        bcc=shapes.correspondents(shapes.header(document, "bcc")) or UNSET,
+        from_=shapes.sender(fields, document),
+        replyTo=shapes.correspondents(fields.get("reply-to")) or UNSET,
+        to=shapes.correspondents(fields.get("to")) or UNSET,
+        cc=shapes.correspondents(fields.get("cc")) or UNSET,
+        bcc=shapes.correspondents(fields.get("bcc")) or UNSET,
         subject=shapes.text(document.get("subject")),
         messageId=shapes.text(document.get("msgid")),
         date=date,
         idate=arrived,
-        list_=_mailing_list(document),
+        list_=_mailing_list(fields),
         expires=(shapes.time_text(document.get("rdate")) if document.get("exp") is True else None) or UNSET,
         size=shapes.size(document),
         seen=flags.seen,
@@ -110,7 +111,7 @@ def message(shown: Shown, *, links: bool = False) -> answer.MessageAnswer:
         text=linked(shapes.text(document.get("text")) + shapes.text(document.get("textFooter"))),
         forwardTargets=_forward_targets(document) or UNSET,
         attachments=attachments,
-        references=shapes.references(document),
+        references=shapes.references(fields),
         metaData=shapes.meta_data(document),
         files=[_file(one) for one in shown.files] or UNSET,
         bimi=shapes.indicator_of(shown.bimi),
@@ -153,10 +154,10 @@ def _envelope(document: Mapping[str, Any]) -> answer.Envelope:
     )
 
 
-def _mailing_list(document: Mapping[str, Any]) -> answer.MailingList | UnsetType:
-    id = shapes.header(document, "list-id")
-    leave = shapes.texts(shapes.header(document, "list-unsubscribe"))
-    found = list_headers.list_id(shapes.texts(id)[-1]) if shapes.texts(id) else None
+def _mailing_list(fields: Mapping[str, Any]) -> answer.MailingList | UnsetType:
+    ids = shapes.texts(fields.get("list-id"))
+    leave = shapes.texts(fields.get("list-unsubscribe"))
+    found = list_headers.list_id(ids[-1]) if ids else None
     entries = list_headers.addresses(",".join(leave)) if leave else []
     if found is None and not entries:
         return UNSET

@@ -77,8 +77,8 @@ class MessageRow(Answer, kw_only=True, rename={"from_": "from"}):
     forwarded: bool
     references: list[str]
     bimi: shapes.Indicator | UnsetType = UNSET
-    metaData: dict[str, Any] | UnsetType = UNSET
     headers: dict[str, Any] | UnsetType = UNSET
+    metaData: dict[str, Any] | UnsetType = UNSET
     contentType: shapes.MediaType
     encrypted: bool | UnsetType = UNSET
 
@@ -168,7 +168,8 @@ def row(document: Document, found: Found, wanted: Wanted) -> MessageRow:
 
     @param found: the page that it is on.
     """
-    kind = shapes.media_type(document)
+    fields = shapes.header(document)
+    kind = shapes.media_type(fields)
     thread = document.get("thread")
     flags = shapes.flags(document)
     date, arrived = shapes.dates(document)
@@ -178,22 +179,22 @@ def row(document: Document, found: Found, wanted: Wanted) -> MessageRow:
         thread=shapes.id_text(thread) or UNSET,
         threadMessageCount=_thread_count(found.threads, thread) if wanted.thread_counters else UNSET,
         hasDrafts=document["_id"] in found.with_drafts if found.with_drafts is not None else UNSET,
-        from_=shapes.sender(document),
-        to=shapes.correspondents(shapes.header(document, "to")),
-        cc=shapes.correspondents(shapes.header(document, "cc")),
-        bcc=shapes.correspondents(shapes.header(document, "bcc")),
+        from_=shapes.sender(fields, document),
+        to=shapes.correspondents(fields.get("to")),
+        cc=shapes.correspondents(fields.get("cc")),
+        bcc=shapes.correspondents(fields.get("bcc")),
         messageId=shapes.text(document.get("msgid")),
         subject=shapes.text(document.get("subject")),
         intro=shapes.text(document.get("intro")),
         attachments=bool(document.get("ha")),
         attachmentsList=shapes.attachments(document),
         size=shapes.size(document),
-        references=shapes.references(document),
+        references=shapes.references(fields),
         bimi=shapes.indicator(document, found.bimi),
         metaData=shapes.meta_data(document)
         if wanted.meta_data and member(document, "meta", "custom") is not None
         else UNSET,
-        headers=shapes.all_headers(document) if wanted.headers else UNSET,
+        headers=shapes.all_headers(fields) if wanted.headers else UNSET,
         contentType=kind,
         encrypted=True if shapes.is_encrypted(kind) else UNSET,
         date=date,

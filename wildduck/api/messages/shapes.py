@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -40,8 +40,8 @@ class Correspondent(Answer, kw_only=True):
     @ivar group: members, in place of an address.
     """
 
-    name: str
     address: str | UnsetType = UNSET
+    name: str
     group: list[Correspondent] | UnsetType = UNSET
 
 
@@ -106,11 +106,11 @@ def id_text(value: Any) -> str:
 
 
 def time_text(*values: Any) -> str | None:
-    """The first of these that is a time, or milliseconds, as ISO 8601."""
+    """The first of these that is a time, or milliseconds, as ISO 8601; a time without zone is in UTC."""
     for value in values:
         if isinstance(value, datetime):
-            time = value.astimezone(timezone.utc) if value.tzinfo is not None else value
-            return time.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+            # All that the database gives are in UTC.
+            return value.isoformat(timespec="milliseconds").partition("+")[0] + "Z"
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _LATEST:
             return time_text(from_milliseconds(int(value)))
     return None
@@ -127,7 +127,7 @@ def plain(value: Any, depth: int = _DEPTH) -> Any:
         return time_text(value)
     if depth <= 0:
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {str(name): plain(one, depth - 1) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(one, depth - 1) for one in value]
@@ -136,9 +136,13 @@ def plain(value: Any, depth: int = _DEPTH) -> Any:
     return str(value)
 
 
-def header(document: Document, name: str) -> Any:
-    """A parsed field of the message's header."""
-    return member(document, "mimeTree", "parsedHeader", name)
+_NOTHING: dict[str, Any] = {}
+
+
+def header(document: Document) -> dict[str, Any]:
+    """The parsed fields of the message's header."""
+    found = member(document, "mimeTree", "parsedHeader")
+    return found if isinstance(found, dict) else _NOTHING
 
 
 # --- header fields --------------------------------------------------------------------
@@ -151,61 +155,73 @@ def correspondents(value: Any) -> list[Correspondent]:
     @param value: C{{"name", "address"}} or C{{"name", "group"}} of each; text
         is read as an address list.
     """
+    if not value:
+        return []
     if isinstance(value, str):
-        value = addresses.parse(value) if value.strip() else []
-    if isinstance(value, Mapping):
+        value = addresses.parse(value)
+    elif isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
         return []
-    return [_correspondent(entry) for entry in value if isinstance(entry, Mapping)]
+    return [_correspondent(entry) for entry in value if isinstance(entry, dict)]
 
 
 def _correspondent(entry: Document) -> Correspondent:
-    name = text(entry.get("name"))
-    if "=?" in name:
-        name = words.decode(name)
     group = entry.get("group")
     if isinstance(group, list):
-        return Correspondent(name=name, group=[_single(one) for one in group if isinstance(one, Mapping)])
-    return Correspondent(name=name, address=_address(entry.get("address")))
+        members = [_single(one) for one in group if isinstance(one, dict)]
+        return Correspondent(name=_name(entry), group=members)
+    return _single(entry)
 
 
 def _single(entry: Document) -> Correspondent:
-    """A member of a group: groups do not nest."""
-    name = text(entry.get("name"))
-    return Correspondent(name=words.decode(name), address=_address(entry.get("address")))
+    """One address; groups do not nest."""
+    address = entry.get("address")
+    if not isinstance(address, str):
+        address = ""
+    elif "xn--" in address or "XN--" in address:
+        local, at, domain = address.rpartition("@")
+        address = local + at + unicode_domain(domain) if at else address
+    return Correspondent(address=address, name=_name(entry))
 
 
-def _address(value: Any) -> str:
-    address = text(value)
-    if "xn--" not in address.lower():
-        return address
-    local, at, domain = address.rpartition("@")
-    return local + at + unicode_domain(domain) if at else address
+def _name(entry: Document) -> str:
+    name = entry.get("name")
+    if not isinstance(name, str):
+        return ""
+    return words.decode(name) if "=?" in name else name
 
 
-def sender(document: Document) -> Correspondent:
-    """From, else Sender, else who the envelope says."""
-    found = correspondents(header(document, "from")) or correspondents(header(document, "sender"))
+def sender(fields: Document, document: Document) -> Correspondent:
+    """
+    From, else Sender, else who the envelope says.
+
+    @param fields: the header, see L{header}; likewise below.
+    """
+    found = correspondents(fields.get("from")) or correspondents(fields.get("sender"))
     return found[0] if found else Correspondent(name="", address=text(member(document, "meta", "from")))
 
 
-def references(document: Document) -> list[str]:
+def references(fields: Document) -> list[str]:
     """The message ids in References."""
-    value = header(document, "references")
+    value = fields.get("references")
     if isinstance(value, list):
         value = " ".join(one for one in value if isinstance(one, str))
     return value.split() if isinstance(value, str) else []
 
 
-def media_type(document: Document) -> MediaType:
+def media_type(fields: Document) -> MediaType:
     """The Content-Type of the whole message."""
-    value = header(document, "content-type")
-    if not isinstance(value, Mapping):
+    value = fields.get("content-type")
+    if not isinstance(value, dict):
         return MediaType(value=text(value) or "text/plain")
     params = value.get("params")
-    params = {str(name): text(one) for name, one in params.items()} if isinstance(params, Mapping) else {}
-    return MediaType(value=text(value.get("value")) or "text/plain", params=params or UNSET)
+    if not params or not isinstance(params, dict):
+        return MediaType(value=text(value.get("value")) or "text/plain")
+    return MediaType(
+        value=text(value.get("value")) or "text/plain",
+        params={name: one if isinstance(one, str) else "" for name, one in params.items()},
+    )
 
 
 def is_encrypted(kind: MediaType) -> bool:
@@ -217,16 +233,13 @@ def is_encrypted(kind: MediaType) -> bool:
     return value == "multipart/encrypted"
 
 
-def all_headers(document: Document) -> dict[str, Any]:
+def all_headers(fields: Document) -> dict[str, Any]:
     """Every parsed field that says something."""
-    parsed = member(document, "mimeTree", "parsedHeader")
-    if not isinstance(parsed, Mapping):
-        return {}
-    return {str(name): _header_value(value) for name, value in parsed.items() if value}
+    return {str(name): _header_value(value) for name, value in fields.items() if value}
 
 
 def _header_value(value: Any) -> Any:
-    if isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
         return correspondents(value)
     return plain(value)
 
@@ -281,10 +294,11 @@ def size(document: Document) -> int:
 
 def dates(document: Document) -> tuple[str, str]:
     """The Date of the header, and when it arrived; one stands for a missing other."""
-    made = document.get("_id")
-    made = made.generation_time if isinstance(made, ObjectId) else datetime.fromtimestamp(0, timezone.utc)
-    arrived, said = document.get("idate"), document.get("hdate")
-    return time_text(said, arrived, made) or "", time_text(arrived, said, made) or ""
+    arrived, said = time_text(document.get("idate")), time_text(document.get("hdate"))
+    if arrived is None and said is None:
+        made = document.get("_id")
+        arrived = time_text(made.generation_time) if isinstance(made, ObjectId) else time_text(0)
+    return said or arrived or "", arrived or said or ""
 
 
 def meta_data(document: Document) -> dict[str, Any]:
@@ -306,9 +320,9 @@ def attachments(document: Document) -> list[AttachmentRow]:
     if not isinstance(rows, list):
         return []
     return [
-        _attachment(row, hashes if isinstance(hashes, Mapping) else {})
+        _attachment(row, hashes if isinstance(hashes, dict) else {})
         for row in rows
-        if isinstance(row, Mapping) and isinstance(row.get("id"), str)
+        if isinstance(row, dict) and isinstance(row.get("id"), str)
     ]
 
 
