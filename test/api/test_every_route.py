@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import typing
 from typing import Any
 
+import msgspec
 from bson import ObjectId
+from twisted.trial.unittest import SynchronousTestCase
 
 from test.api.test_application import ApiCase
 from wildduck.api.roles import ROLES
 from wildduck.api.route import Route
+from wildduck.command_line.openapi import every_route
 from wildduck.config import ApiSettings
 
 #: Collections that hold what the routes show or change.
@@ -117,3 +121,29 @@ class EveryRouteTests(ApiCase):
         for route in self.application.routes:
             if route.permission is not None:
                 await self.refused(route, token, "InvalidToken")
+
+
+class HiddenAttributeTests(SynchronousTestCase):
+    def test_can_be_left_out(self) -> None:
+        """What a role may not see can be left out of every answer that has it, rows of lists too."""
+        for route in every_route().routes:
+            for table in ROLES.values():
+                grant = table.get(route.permission) if route.permission else None
+                if grant is None or not issubclass(route.answer, msgspec.Struct):
+                    continue
+                for struct in self.structs(route.answer):
+                    for field in msgspec.structs.fields(struct):
+                        if field.name in grant.without:
+                            kinds = typing.get_args(field.type)
+                            self.assertIn(msgspec.UnsetType, kinds, (route.name, struct, field.name))
+
+    def structs(self, answer: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
+        """The answer and the rows of its C{results}."""
+        rows = [
+            row
+            for field in msgspec.structs.fields(answer)
+            if field.name == "results"
+            for row in typing.get_args(field.type)
+            if isinstance(row, type) and issubclass(row, msgspec.Struct)
+        ]
+        return [answer, *rows]
