@@ -171,6 +171,20 @@ class DeleteTests(MessagesCase):
         self.assertEqual((status, answer["code"]), (404, "MessageNotFound"))
         self.assertEqual(self.rows()[0]["size"], self.storage_used())
 
+    async def test_what_can_not_be_archived_stays(self) -> None:
+        """And is not said to be missing."""
+        await self.put(1)
+        removal = self.store._removal
+
+        async def nothing(rows: Any) -> set[Any]:
+            return set()
+
+        self.patch(removal, "_archive", nothing)
+        status, answer = await self.messages("DELETE", "/1")
+        self.assertEqual((status, answer["code"]), (503, "ServiceUnavailable"))
+        self.assertEqual(await self.messages("DELETE"), (200, {"success": True, "deleted": 0, "errors": 1}))
+        self.assertEqual([1], self.uids())
+
     async def test_draft_is_not_archived(self) -> None:
         await self.put(1, "\\Draft")
         await self.messages("DELETE", "/1")

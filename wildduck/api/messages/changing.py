@@ -12,7 +12,7 @@ from wildduck.api.call import Call
 from wildduck.api.mail_fields import METADATA_BYTES, MessageRange, MetaData
 from wildduck.api.route import Route
 from wildduck.api.schema import Boolean, Date, Id, Integer, Schema
-from wildduck.errors import DomainError, MessageNotFound
+from wildduck.errors import DomainError, MessageNotFound, Unavailable
 from wildduck.limits import MAX_UID
 from wildduck.mailstore import MailStore
 from wildduck.mailstore.selection import Selection
@@ -175,10 +175,13 @@ class ChangingApi:
         """
         @raise MailboxNotFound: the account has no such mailbox.
         @raise MessageNotFound: it has no such message.
+        @raise Unavailable: the archive did not take it; it stays.
         """
         mailbox = await self._mailbox(call, call.values["mailbox"])
         selected = Selection.of([call.values["message"]])
         cleared = await self._store.clear(mailbox, selected, session=call.sess)
+        if cleared.errors:
+            raise Unavailable("The message could not be archived, please try again")
         if not cleared.deleted:
             raise MessageNotFound("Message was not found")
         return Deleted(deleted=cleared.deleted, errors=cleared.errors)
