@@ -8,10 +8,12 @@ from typing import Any
 from bson import ObjectId
 from twisted.trial.unittest import TestCase
 
+from test.api.test_application import ApiCase
 from test.imap.server import ImapServer
 from test.pop3.server import Pop3Client
 from test.support import wildduck_documents
 from test.support.databases import blocking_database
+from test.support.passwords import cheap_passwords
 from test.support.wildduck_documents import Written
 from wildduck import errors
 from wildduck.accounts import Authentication, SignIn, passwords
@@ -253,3 +255,38 @@ class WildDuckDocumentTests(TestCase):
         ):
             self.raw.users.update_one({"_id": written.id}, {"$set": members})
             self.assertEqual("master", (await self.as_master(written.username, "secretpass")).source)
+
+
+class ApiTests(ApiCase):
+    """The same accounts, whose passwords the API is asked about."""
+
+    timeout = 300
+
+    async def ask(self, written: Written, password: str, scope: str) -> tuple[int, Any]:
+        # What the questions before did must not limit this one.
+        await self.redis.execute("DEL", f"auth_user:{written.id}")
+        return await self.post(
+            "/authenticate", username=written.username, password=password, scope=scope, ip="192.0.2.1"
+        )
+
+    async def test_table(self) -> None:
+        """C{POST /authenticate} says of each scope what the faces do."""
+        cheap_passwords(self)
+        codes = {WRONG: "AuthFailed", NOT_HERE: "InvalidAuthScope", SHUT: "UserDisabled"}
+        made: dict[str, Written] = {}
+        for name, which, imap, pop3, master in TABLE:
+            if name not in made:
+                made[name] = wildduck_documents.read(name)
+                made[name].put(self.raw)
+            written = made[name]
+            for scope, wanted in (("imap", imap), ("pop3", pop3), ("master", master)):
+                status, answer = await self.ask(written, written.passwords[which], scope)
+                place = (name, which, scope)
+                if wanted in (IN, "master", "temporary"):
+                    self.assertEqual((200, str(written.id)), (status, answer.get("id")), place)
+                    factors = written.user["enabled2fa"] if wanted == "master" else []
+                    self.assertEqual((factors or False), answer["require2fa"], place)
+                    self.assertEqual(wanted == "temporary", answer["requirePasswordChange"], place)
+                else:
+                    self.assertEqual((403, codes.get(wanted, wanted)), (status, answer["code"]), place)
+        await self.accounts.settle()

@@ -36,7 +36,15 @@ from test.interop import (
     workers,
 )
 from test.interop.case import Case, Failed, Setting, Skipped
-from test.interop.mixed import announced, corpus as mixed_corpus, encrypted, odd, writers
+from test.interop.mixed import (
+    announced,
+    corpus as mixed_corpus,
+    encrypted,
+    odd,
+    sign_in as mixed_sign_in,
+    tasks,
+    writers,
+)
 from test.interop.programs import Missing
 from test.support.server_process import ServerProcess, automatic_ports
 
@@ -83,6 +91,9 @@ CASES = (
     Case("wildduck-writers", writers.random_writers),
     Case("wildduck-odd", odd.odd_documents),
     Case("schemathesis", fuzzing.schemathesis),
+    Case("wildduck-passwords", mixed_sign_in.same_passwords),
+    Case("wildduck-counts", mixed_sign_in.same_counts),
+    Case("wildduck-tasks", tasks.done_once),
 )
 
 #: POP3 clients shall see all of a large mailbox.

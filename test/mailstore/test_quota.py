@@ -146,3 +146,12 @@ class RecountTests(StoreCase):
     async def test_unknown_account(self) -> None:
         """Who is not there has no storage."""
         await self.fails(UserNotFound, self.store.quota.recount(ObjectId()))
+
+    async def test_at_the_same_time(self) -> None:
+        """Recounts that run side by side move the number once."""
+        for drift in (20, -5):
+            self.users.update_one({"_id": self.account.id}, {"$set": {"storageUsed": 12 + drift}})
+            results = await gather(*(self.recount() for _ in range(4)))
+            self.assertEqual(12, self.storage_used())
+            self.assertEqual([12] * 4, [after for _, after in results])
+            self.assertNotIn("recount", self.users.find_one({"_id": self.account.id}).get("native", {}))

@@ -164,7 +164,8 @@ class QuotaTests(WorkCase):
         right = {account.id: self.storage_used(account) for account in accounts}
         self.users.update_many({}, {"$set": {"storageUsed": 7}})
         self.put("quota", {})
-        self.killer.arm(3)
+        # Two writes for each account.
+        self.killer.arm(5)
         await self.mortal.run_due()
         self.flushLoggedErrors(Killed)
         self.assertEqual(3, self.users.count_documents({"storageUsed": 7}))

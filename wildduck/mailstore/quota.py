@@ -24,6 +24,8 @@ _USED = {"$max": [{"$ifNull": ["$storageUsed", 0]}, 0]}
 
 #: L{Quota.recount} looks twice, so far apart: a message is rarely on its way for longer.
 RECOUNT_SECONDS = 3.0
+#: Where an account's document tells which recount may move the number.
+_MARK = "native.recount"
 #: And so often each time, for a moment in which nothing is added or given back.
 RECOUNT_TRIES = 5
 
@@ -112,25 +114,32 @@ class Quota:
         What other writers add or give back while it counts is kept: the number
         is moved by the difference.  A reservation whose message is on its way
         looks like a leak, so a difference is believed only as far as it is
-        still there a while later.
+        still there a while later.  Of several recounts at a time the one that
+        began last moves the number, or it would be moved as often.
 
         @return: bytes before and after.
         @raise UserNotFound: no such account.
         """
         before, surplus = await self._surplus(user)
-        if surplus:
-            await deferLater(self._backend.clock, RECOUNT_SECONDS, lambda: None)
-            surplus = min(surplus, (await self._surplus(user))[1])
+        if not surplus:
+            return max(0, before), max(0, before)
+        mark = ObjectId()
+        await self._backend.users.update_one("users", {"_id": user}, {"$set": {_MARK: mark}})
+        before, surplus = await self._surplus(user)
+        await deferLater(self._backend.clock, RECOUNT_SECONDS, lambda: None)
+        surplus = min(surplus, (await self._surplus(user))[1])
         moved = {"$max": [{"$subtract": [{"$ifNull": ["$storageUsed", 0]}, surplus]}, 0]}
         after = await self._backend.users.find_one_and_update(
             "users",
-            {"_id": user},
-            [{"$set": {"storageUsed": moved}}],
+            {"_id": user, _MARK: mark},
+            [{"$set": {"storageUsed": moved}}, {"$unset": _MARK}],
             projection={"storageUsed": True},
             return_after=True,
         )
         if after is None:
-            raise UserNotFound()
+            # A later one does it, or the account is gone.
+            await self._recorded(user)
+            return max(0, before), max(0, before - surplus)
         return max(0, before), number(after.get("storageUsed"))
 
     async def _surplus(self, user: ObjectId) -> tuple[int, int]:
