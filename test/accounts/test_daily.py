@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bson import ObjectId
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -12,7 +13,7 @@ from test.pop3.server import Pop3Client
 from test.support.databases import blocking_database, blocking_redis
 from test.support.parts import connected
 from wildduck import errors
-from wildduck.accounts import IMAP_DOWNLOAD, Account
+from wildduck.accounts import IMAP_DOWNLOAD, Account, daily
 from wildduck.accounts.aside import Aside
 from wildduck.accounts.daily import DailyMeter
 from wildduck.accounts.site_settings import SiteSettings
@@ -25,6 +26,7 @@ class FaceTests(TestCase):
     """IMAP and POP3 sessions of one account."""
 
     async def start(self, *sets: str, **limits: int) -> None:
+        self.patch(daily, "_GATHERED", 1)
         self.server = await ImapServer.start(self, *sets)
         self.account = await self.server.account("fred")
         raw = blocking_database(self.server.settings)
@@ -130,31 +132,63 @@ class FaceTests(TestCase):
 
 
 class MeterTests(TestCase):
-    async def test_gathered(self) -> None:
-        """What is moved while a count is on its way is counted after it, in one."""
+    async def setUp(self) -> None:  # type: ignore[override]
         settings, databases, redis = await connected(self)
-        aside = Aside()
-        clock = Clock()
-        calls: list[int] = []
+        self.aside = Aside()
+        self.clock = Clock()
+        self.told: list[int] = []
         script = redis.script
 
         async def counting(source: str, keys: Any, args: Any) -> Any:
-            calls.append(args[0])
+            self.told.append(args[0])
             return await script(source, keys, args)
 
         self.patch(redis, "script", counting)
-        account = Account(id=settings, username="x", imap_max_download=9)  # type: ignore[arg-type]
-        meter = DailyMeter(redis, SiteSettings(databases.main, clock), aside, IMAP_DOWNLOAD, account, 0)
+        self.account = Account(id=ObjectId(), username="x", imap_max_download=1000)
+        settings_of_site = SiteSettings(databases.main, self.clock)
+
+        def meter() -> DailyMeter:
+            return DailyMeter(redis, settings_of_site, self.aside, IMAP_DOWNLOAD, self.account, 0, self.clock)
+
+        self.meter = meter
+
+    async def test_gathered(self) -> None:
+        """Small ones are told in one now and then, the last at the end of the session, large ones at once."""
+        meter = self.meter()
         for size in (1, 2, 3, 0):
             meter.add(size)
-        await aside.settle()
-        self.assertEqual([1, 5], calls)
+        await self.aside.settle()
+        self.assertEqual([1, 5], self.told)
+        meter.add(4)
+        meter.add(5)
+        await self.aside.settle()
+        self.assertEqual([1, 5], self.told)
+        self.clock.advance(1)
+        meter.add(6)
+        await self.aside.settle()
+        self.assertEqual([1, 5, 15], self.told)
+        meter.add(300_000)
+        await self.aside.settle()
+        meter.add(7)
+        meter.flush()
+        meter.flush()
+        await self.aside.settle()
+        self.assertEqual([1, 5, 15, 300_000, 7], self.told)
+
+    async def test_what_is_not_told_counts(self) -> None:
+        """A session's own bytes count for it at once; another's when they are told."""
+        meter, other = self.meter(), self.meter()
+        meter.add(1)
+        await self.aside.settle()
+        await other.check()
+        meter.add(998)
         await meter.check()
-        self.assertEqual([1, 5], calls)
-        meter.add(3)
-        await aside.settle()
+        meter.add(1)
         with self.assertRaises(errors.DailyLimitReached):
             await meter.check()
+        # It has looked, and so told.
+        with self.assertRaises(errors.DailyLimitReached):
+            await self.meter().check()
 
 
 class TextTests(SynchronousTestCase):

@@ -97,6 +97,38 @@ class CountingTests(SignInCase):
         self.assertTrue(0 < self.raw_redis.ttl(f"auth_user:{self.fred.id}") <= 120)
 
 
+class TimingTests(SignInCase):
+    async def test_one_hash(self) -> None:
+        """Whether a name is somebody's, and in what state, can't be told by the time that a refusal takes."""
+        computed: list[Any] = []
+        verify = passwords.verify_password
+
+        def counting(password: str, stored: object) -> bool:
+            computed.append(stored)
+            return verify(password, stored)
+
+        self.patch(passwords, "verify_password", counting)
+        changes: list[dict[str, Any]] = [
+            {},
+            {"disabled": True},
+            {"disabled": False, "suspended": True},
+            {"suspended": False, "enabled2fa": ["totp"]},
+            {"enabled2fa": [], "disabledScopes": ["imap"]},
+            {"password": ""},
+            {"password": "$6$rounds=999999999$salt$" + "." * 86},
+        ]
+        for change in changes:
+            if change:
+                self.raw.users.update_one({"_id": self.fred.id}, {"$set": change})
+            for name in ("fred.f", "nobody"):
+                for password, service in (("wrong", "imap"), ("a" * 16, "imap"), ("wrong", "master")):
+                    computed.clear()
+                    refused = await self.attempt(password, name, service)
+                    place = (change, name, password, service)
+                    self.assertEqual(("AuthenticationFailed", 1), (refused, len(computed)), place)
+                    self.raw_redis.flushdb()
+
+
 class AddressCountingTests(SignInCase):
     failures_per_ip = 3
 

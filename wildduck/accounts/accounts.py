@@ -85,6 +85,7 @@ class Accounts:
         """
         self._databases = databases
         self._redis = redis
+        self._clock = clock
         self._notifier = notifier or Notifier(redis)
         self._pool = password_pool
         self.directory = Directory(databases.users, default_quota)
@@ -126,7 +127,9 @@ class Accounts:
 
         @param default: bytes of a day for accounts and sites that say nothing; 0: no limit.
         """
-        return DailyMeter(self._redis, self.site_settings, self._aside, limit, account, default)
+        return DailyMeter(
+            self._redis, self.site_settings, self._aside, limit, account, default, self._clock
+        )
 
     async def settle(self) -> None:
         """Wait for what sign-ins have left to be written, at shutdown."""

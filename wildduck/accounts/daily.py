@@ -10,13 +10,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from twisted.internet.interfaces import IReactorTime
+
 from wildduck.accounts.aside import Aside
 from wildduck.accounts.site_settings import SiteSettings
 from wildduck.accounts.values import Account
 from wildduck.database import Redis
 from wildduck.errors import DailyLimitReached, DomainError
+from wildduck.limits import KIB
 
 DAY_SECONDS = 86_400
+
+#: Bytes of one session that are told in one go, and after how long at the next chance.
+_GATHERED = 256 * KIB
+_GATHERED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ class DailyMeter:
         limit: DailyLimit,
         account: Account,
         default: int,
+        clock: IReactorTime,
     ) -> None:
         """@param default: bytes of a day where neither account nor site say another number; 0: no limit."""
         self._redis = redis
@@ -65,6 +73,8 @@ class DailyMeter:
         self._key = f"{limit.prefix}:{account.id}"
         self._own = int(getattr(account, limit.field))
         self._default = default
+        self._clock = clock
+        self._told = float("-inf")
         #: What the counter was last seen at, and its seconds to live; C{None} at first.
         self._seen: tuple[int, int] | None = None
         self._uncounted = 0
@@ -75,15 +85,23 @@ class DailyMeter:
         most = self._own or await self._settings.number(self._limit.setting, self._default)
         if not most:
             return
-        if self._seen is None or self._seen[0] >= most:
+        if self._seen is None or self._seen[0] + self._uncounted >= most:
             # At the brim it is looked at each time, for the day may have ended.
-            await self._look(0)
-        if self._seen is not None and self._seen[0] >= most:
+            size, self._uncounted = self._uncounted, 0
+            await self._look(size)
+        if self._seen is not None and self._seen[0] + self._uncounted >= most:
             raise DailyLimitReached(self._limit.name, self._seen[1])
 
     def add(self, size: int) -> None:
-        """Count bytes that were moved; returns at once."""
+        """Count bytes that were moved; returns at once, and tells Redis now and then."""
         self._uncounted += size
+        now = self._clock.seconds()
+        if self._uncounted >= _GATHERED or not 0 <= now - self._told < _GATHERED_SECONDS:
+            self._told = now
+            self.flush()
+
+    def flush(self) -> None:
+        """Tell what was not told; also at the end of the session."""
         if self._uncounted and not self._counting:
             self._counting = self._aside.run(self._count())
 

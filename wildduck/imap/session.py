@@ -252,6 +252,8 @@ class Session:
         unlisten, self._unlisten = self._unlisten, None
         if unlisten is not None:
             unlisten()
+        for meter in self._meters.values():
+            meter.flush()
         if account is not None:
             self.services.counter.leave(account)
 

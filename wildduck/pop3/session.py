@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from twisted.internet.error import ConnectionLost
 
-from wildduck.accounts import POP3_DOWNLOAD, Account, Accounts, SignedIn, SignIn
+from wildduck.accounts import POP3_DOWNLOAD, Account, Accounts, DailyMeter, SignedIn, SignIn
 from wildduck.config import Settings
 from wildduck.mailstore.store import MailStore
 from wildduck.pop3.maildrop import Maildrop, open_maildrop
@@ -81,6 +81,7 @@ class Session:
         self._unlisten: Callable[[], None] | None = None
         self._maildrop: Maildrop | None = None
         self._transfer: Transfer | None = None
+        self._meter: DailyMeter | None = None
 
     @property
     def maildrop(self) -> Maildrop:
@@ -122,8 +123,9 @@ class Session:
             services.counter.leave(account)
             raise
         self._account, self._maildrop = account, maildrop
-        meter = services.accounts.meter(POP3_DOWNLOAD, account, services.settings.pop3.download_per_day)
-        self._transfer = Transfer(services.store, maildrop, line, meter)
+        default = services.settings.pop3.download_per_day
+        self._meter = services.accounts.meter(POP3_DOWNLOAD, account, default)
+        self._transfer = Transfer(services.store, maildrop, line, self._meter)
         self.state = State.TRANSACTION
         self._unlisten = services.store.listen(account.id, _no_news, self._commanded)
         line.signed_in()
@@ -149,6 +151,8 @@ class Session:
         unlisten, self._unlisten = self._unlisten, None
         if unlisten is not None:
             unlisten()
+        if self._meter is not None:
+            self._meter.flush()
         if account is not None:
             self.services.counter.leave(account)
 
