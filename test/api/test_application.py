@@ -179,6 +179,8 @@ class ConventionTests(TestCase):
         """Without a token neither a web page, nor a rebound name, nor a guessed token gets in."""
         for headers, expected in (
             ({"Origin": "https://example.com"}, 403),
+            ({"Sec-Fetch-Site": "cross-site"}, 403),
+            ({"Sec-Fetch-Site": "none"}, 200),
             ({"Host": "rebound.example.com"}, 403),
             ({"X-Access-Token": "guess"}, 403),
             ({"Host": "localhost:8080"}, 200),

@@ -43,6 +43,7 @@ from test.interop.mixed import (
     odd,
     sign_in as mixed_sign_in,
     tasks,
+    tokens,
     writers,
 )
 from test.interop.programs import Missing
@@ -94,6 +95,7 @@ CASES = (
     Case("wildduck-passwords", mixed_sign_in.same_passwords),
     Case("wildduck-counts", mixed_sign_in.same_counts),
     Case("wildduck-tasks", tasks.done_once),
+    Case("wildduck-tokens", tokens.both_take),
 )
 
 #: POP3 clients shall see all of a large mailbox.

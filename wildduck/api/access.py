@@ -53,7 +53,7 @@ class Access:
             raise InvalidToken()
         if not _is_loopback(request.getClientAddress().host):
             raise InvalidToken("Without api.token only this machine may call the API")
-        if request.getHeader(b"origin") is not None or not _is_local_name(request.getHeader(b"host")):
+        if _is_of_web_page(request) or not _is_local_name(request.getHeader(b"host")):
             raise InvalidToken("Without api.token no web page may call the API")
         return ROOT
 
@@ -83,6 +83,17 @@ def _given(request: Any) -> bytes | None:
     authorization: bytes = request.getHeader(b"authorization") or b""
     scheme, _, bearer = authorization.partition(b" ")
     return bearer.strip() or None if scheme.lower() == b"bearer" else None
+
+
+def _is_of_web_page(request: Any) -> bool:
+    """
+    Whether a page made a browser send the request.
+
+    Not every such request has an C{Origin}: pictures and links have none, but then
+    browsers since 2020 say so (Fetch Metadata); C{none} is what a person has typed.
+    """
+    site = request.getHeader(b"sec-fetch-site")
+    return request.getHeader(b"origin") is not None or site not in (None, b"none")
 
 
 def _is_loopback(host: str) -> bool:
