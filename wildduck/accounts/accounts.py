@@ -127,9 +127,7 @@ class Accounts:
 
         @param default: bytes of a day for accounts and sites that say nothing; 0: no limit.
         """
-        return DailyMeter(
-            self._redis, self.site_settings, self._aside, limit, account, default, self._clock
-        )
+        return DailyMeter(self._redis, self.site_settings, self._aside, limit, account, default, self._clock)
 
     async def settle(self) -> None:
         """Wait for what sign-ins have left to be written, at shutdown."""
