@@ -79,7 +79,7 @@ class FieldTests(CreationCase):
                 "_id": row["_id"],
                 "username": "user",
                 "unameview": "user",
-                "name": "",
+                "name": None,
                 "enabled2fa": [],
                 "seed": "",
                 "pendingSeed": "",

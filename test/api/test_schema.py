@@ -35,6 +35,13 @@ class SchemaTests(SynchronousTestCase):
         error = self.assertRaises(BadInput, SCHEMA.parse, {"size": "0x10", "main": 3, "$where": "1"})
         self.assertEqual(set(error.fields), {"name", "size", "main", "$where"})
 
+    def test_named(self) -> None:
+        """A field that must be there may be empty; its absence is told with all other failures."""
+        schema = Schema({"name": String(required=True), "password": String(named=True)})
+        read = schema.read({"name": "a", "password": ""})
+        self.assertEqual((read.values["password"], read.emptied), (None, frozenset(("password",))))
+        self.assertEqual(set(self.assertRaises(BadInput, schema.read, {}).fields), {"name", "password"})
+
     def test_refused_values(self) -> None:
         """No scalar becomes a string, no object passes, no number leaves its bounds."""
         bad: tuple[dict[str, Any], ...] = (

@@ -118,7 +118,7 @@ class CreateTests(UsersCase):
                 "success": True,
                 "id": user,
                 "username": "user",
-                "name": "",
+                "name": None,
                 "address": "first.last@example.com",
                 "language": None,
                 "enabled2fa": [],
@@ -420,7 +420,7 @@ class ListTests(UsersCase):
         user = await self.new(quota=5, metaData={"m": 1}, internalData={"i": 1}, targets=["x@y.example"])
         self.raw.users.update_one({}, {"$set": {"storageUsed": -5, "enabled2fa": True}})
         row = {
-            "id": user, "username": "user", "name": "", "address": self.row(user)["address"], "tags": [],
+            "id": user, "username": "user", "name": None, "address": self.row(user)["address"], "tags": [],
             "targets": ["x@y.example"], "enabled2fa": ["totp"], "autoreply": False, "encryptMessages": False,
             "encryptForwarded": False, "quota": {"allowed": 5, "used": 0}, "hasPasswordSet": True,
             "activated": True, "disabled": False, "suspended": False,

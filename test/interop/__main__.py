@@ -35,6 +35,7 @@ from test.interop import (
     sorting,
     workers,
 )
+from test.interop.api import comparison as api_comparison
 from test.interop.case import Case, Failed, Setting, Skipped
 from test.interop.mixed import (
     announced,
@@ -84,6 +85,7 @@ CASES = (
     Case("imapclient-works", workers.imapclient),
     Case("imapclient-tls", workers.imapclient_tls),
     Case("dovecot", comparison.dovecot_structures),
+    Case("wildduck-api", api_comparison.same_answers),
     Case("wildduck-corpus", mixed_corpus.served_there),
     Case("wildduck-announces", announced.from_here),
     Case("wildduck-announced", announced.from_there),

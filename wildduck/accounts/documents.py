@@ -36,7 +36,7 @@ def new_user(name: str, fields: Mapping[str, Any], now: datetime) -> dict[str, A
         "_id": ObjectId(),
         "username": name,
         "unameview": normalise.name_view(name),
-        "name": "",
+        "name": None,
         "password": "",
         **without_second_factors(),
         "authVersion": 1,

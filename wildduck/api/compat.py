@@ -32,11 +32,11 @@ _MESSAGES = "/users/<user>/mailboxes/<mailbox>/messages"
 #: (route, code), or ("", code) for every route, to WildDuck's status.  200 is
 #: C{success: false} with C{error} and C{code}.
 STATUSES: Mapping[tuple[str, str], int] = {
-    ("PUT /users/<user>/logout", "UserNotFound"): 500,
     ("GET /settings/<key>", "SettingNotFound"): 200,
     ("PUT /users/<user>/addressregister/<id>", "AddressNotFound"): 200,
     ("DELETE /users/<user>/outbound/<queueId>", "NoSuchQueueEntry"): 200,
     ("", "NothingChanged"): 500,
+    ("PUT /users/<user>/logout", "UserNotFound"): 500,
     # Each error of its message layer; a message that is not there it finds itself.
     (f"PUT {_MESSAGES}", "NoSuchMailbox"): 500,
     (f"PUT {_MESSAGES}/<message>", "NoSuchMailbox"): 500,

@@ -62,12 +62,14 @@ class Field:
     One parameter.
 
     @ivar required: its absence is an error.
+    @ivar named: as C{required}, but an empty one will do.
     @ivar default: what stands for an absent one.
     @ivar nullable: JSON's C{null} is a value of its own.
     @ivar about: what it means, for the OpenAPI document.
     """
 
     required: bool = False
+    named: bool = False
     default: Any = None
     nullable: bool = False
     about: str = ""
@@ -427,7 +429,7 @@ def object_schema(fields: Mapping[str, Field]) -> JsonSchema:
         if one.required and properties[name].get("type") == "string":
             properties[name].setdefault("minLength", 1)
     schema: JsonSchema = {"type": "object", "properties": properties, "additionalProperties": False}
-    required = [name for name, one in fields.items() if one.required]
+    required = [name for name, one in fields.items() if one.required or one.named]
     if required:
         schema["required"] = required
     return schema

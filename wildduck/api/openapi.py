@@ -149,7 +149,7 @@ def _body(route: Route, fields: Mapping[str, Field]) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": schema}}
     for kind in route.raw:
         content["application/octet-stream" if kind == "*" else kind] = {}
-    return {"content": content, "required": any(field.required for field in fields.values())}
+    return {"content": content, "required": any(field.required or field.named for field in fields.values())}
 
 
 def _responses(route: Route, schemas: Mapping[type, JsonSchema]) -> dict[str, Any]:

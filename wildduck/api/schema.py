@@ -133,7 +133,7 @@ class Schema:
         for name, field in self.fields.items():
             if name not in parameters or is_absent(parameters[name]):
                 values[name] = field.default
-                if field.required:
+                if field.required or (field.named and name not in parameters):
                     failed[(name,)] = "is required"
                 elif name in parameters:
                     emptied.append(name)

@@ -94,6 +94,7 @@ class ListedUser(Answer, kw_only=True):
     """
     An account in a list.
 
+    @ivar name: C{None} where it never had one.
     @ivar targets: where its mail is forwarded to.
     @ivar hasPasswordSet: the account, or a password reset, has a password.
     @ivar disabled: neither sign-in nor mail; C{suspended}: no sign-in.
@@ -101,7 +102,7 @@ class ListedUser(Answer, kw_only=True):
 
     id: str
     username: str
-    name: str
+    name: str | None
     address: str
     tags: list[str] | UnsetType = UNSET
     targets: list[str]
@@ -136,7 +137,7 @@ class ShownUser(Success, kw_only=True):
 
     id: str
     username: str
-    name: str
+    name: str | None
     address: str
     language: str | None
     retention: int | UnsetType = UNSET
@@ -303,11 +304,13 @@ def shown_user(
 
 def _common(document: Mapping[str, Any]) -> dict[str, Any]:
     """Members that a list and a single account have alike."""
-    texts = {name: stored_string(document.get(name)) for name in ("username", "name", "address")}
+    texts = {name: stored_string(document.get(name)) for name in ("username", "address")}
+    name = document.get("name")
     switches = ("autoreply", "encryptMessages", "encryptForwarded", "activated", "disabled", "suspended")
     return {
         "id": str(document["_id"]),
         **texts,
+        "name": name if isinstance(name, str) else None,
         "tags": list(stored_tags(document.get("tags"))),
         "targets": [target.value for target in stored_targets(document.get("targets"))],
         "enabled2fa": list(second_factors(document.get("enabled2fa"))),

@@ -90,7 +90,7 @@ _SETTINGS: dict[str, Field] = {
 CREATE = Schema(
     {
         "username": Username(required=True, about="Dots do not tell names apart"),
-        "password": NewPasswordField(about="Must be there; empty or false: none"),
+        "password": NewPasswordField(named=True, about="Empty or false: none"),
         "address": MailAddress(about="Default address; not given: made from the username"),
         "emptyAddress": Boolean(default=False, about="The account has no address"),
         "requirePasswordChange": Boolean(default=False, about="The password is a temporary one"),

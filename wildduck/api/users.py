@@ -86,9 +86,6 @@ class UsersApi:
         @raise BadInput: with every failed field.
         @raise DomainError: and others, see L{Accounts.create_user}; they name the username too.
         """
-        if "password" not in call.given | call.emptied:
-            text = '"password" is required'
-            raise BadInput(text, {"password": text})
         given = {name: call.values[name] for name in call.given if name not in _NO_SETTINGS}
         given.setdefault("password", "")
         if "mailboxes" in given:

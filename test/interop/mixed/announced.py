@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,8 +106,6 @@ class _Scene:
         def fits(event: dict[str, Any]) -> bool:
             return event.get("command") == command and all(event.get(k) == v for k, v in members.items())
 
-        if self.events is None:
-            return {}
         found = self.events.wait(fits, SOON, f"{command} {members}")
         self.slowest = max(self.slowest, time.monotonic() - self.began)
         return found
@@ -129,7 +127,7 @@ def _scene(mixed: Cluster, doer: str, watcher: str, name: str) -> Iterator[_Scen
     with (
         mixed.imap(doer, name) as actor,
         mixed.imap(watcher, name) as idle,
-        EventStream(port, user) if watcher == "theirs" else nullcontext() as events,
+        EventStream(port, user) as events,
     ):
         actor.select()
         idle.select()
@@ -144,9 +142,8 @@ def _both_watch(mixed: Cluster, doer: str, watcher: str, name: str) -> str:
         _transfers(scene)
         _mailboxes(scene)
         _dropped(scene)
-        if doer == "theirs":
-            _by_api(scene)
-            _sign_off(scene)
+        _by_api(scene)
+        _sign_off(scene)
     return f"everything told within {scene.slowest * 1000:.0f} ms"
 
 
@@ -257,8 +254,6 @@ def _mailboxes(scene: _Scene) -> None:
         scene.now()
         scene.event("DELETE", mailbox=str(made))
         expect("Ideas" not in _listed(reader), f"{scene.watcher} lists what was deleted")
-        if scene.doer == "ours":
-            return
         by_api = scene.api("POST", "/mailboxes", {"path": "ByApi"})["id"]
         scene.now()
         scene.event("CREATE", path="ByApi", mailbox=by_api)

@@ -44,8 +44,8 @@ class Cluster:
         """
         if there:
             return ObjectId(self.theirs.account(name))
-        self.ours.account(name)
-        return ObjectId(self.database["users"].find_one({"username": name})["_id"])
+        body = {"username": name, "password": PASSWORD, "address": f"{name}@example.com"}
+        return ObjectId(self.api("ours", "POST", "/users", body)["id"])
 
     def imap(self, server: str, user: str) -> Imap:
         """A session of C{"ours"} or C{"theirs"}, signed in."""
@@ -68,9 +68,11 @@ class Cluster:
         return answer
 
     def mailbox(self, user: ObjectId, path: str) -> ObjectId:
-        """The id of a mailbox."""
-        found = self.database["mailboxes"].find_one({"user": user, "path": path})
-        expect(found, f"there is no mailbox {path}")
+        """The id of a mailbox, which is there soon."""
+        mailboxes = self.database["mailboxes"]
+        found = within(
+            SOON, lambda: mailboxes.find_one({"user": user, "path": path}), f"there is a mailbox {path}"
+        )
         return ObjectId(found["_id"])
 
     def verified(self) -> list[str]:

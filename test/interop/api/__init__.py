@@ -1,0 +1,1 @@
+"""Calls to WildDuck's HTTP API and to ours, each on its own database: the same answers."""
