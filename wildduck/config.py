@@ -178,7 +178,7 @@ class MongoSettings(Section, frozen=True, kw_only=True):
     @ivar gridfs: attachments; likewise.
     @ivar sender: outgoing queue; likewise.
     @ivar mixed_cluster: WildDuck (Node.js) servers work on the same database:
-        keep the indexes that its queries need too.
+        keep the indexes that its queries need too, and speak its worker channels.
     @ivar connections: connections for quick operations, per database server.
     @ivar slow_connections: connections for scans and other slow work.
     """

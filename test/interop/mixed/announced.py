@@ -12,7 +12,7 @@ from typing import Any
 from bson import ObjectId
 
 from test.interop.case import Failed, Setting, expect
-from test.interop.mixed.cluster import SOON, Cluster, cluster
+from test.interop.mixed.cluster import SOON, Cluster, cluster, within
 from test.interop.mixed.event_stream import EventStream
 from test.interop.mixed.shown import same
 from test.support.blocking_imap import CommandFailed, Imap
@@ -137,12 +137,16 @@ def _scene(mixed: Cluster, doer: str, watcher: str, name: str) -> Iterator[_Scen
 
 def _both_watch(mixed: Cluster, doer: str, watcher: str, name: str) -> str:
     with _scene(mixed, doer, watcher, name) as scene:
+        mixed.fill_counters(scene.user)
         _arrivals(scene)
+        mixed.fill_counters(scene.user)
         _flags(scene)
+        mixed.fill_counters(scene.user)
         _transfers(scene)
         _mailboxes(scene)
         _dropped(scene)
         _by_api(scene)
+        within(SOON, lambda: not mixed.wrong_counters(scene.user), "the counters in Redis are right")
         _sign_off(scene)
     return f"everything told within {scene.slowest * 1000:.0f} ms"
 

@@ -75,6 +75,22 @@ class Cluster:
         )
         return ObjectId(found["_id"])
 
+    def fill_counters(self, user: ObjectId) -> None:
+        """Have the numbers of messages counted and kept in Redis, by WildDuck's API."""
+        self.api("theirs", "GET", f"/users/{user}/mailboxes?counters=true")
+
+    def wrong_counters(self, user: ObjectId, names: tuple[str, ...] = ("total", "unseen")) -> list[str]:
+        """Numbers kept in Redis that are not those of the messages."""
+        wrong = []
+        for mailbox in self.database["mailboxes"].find({"user": user}):
+            for name in names:
+                kept = self.redis.get(f"{name}:{mailbox['_id']}")
+                these = {"mailbox": mailbox["_id"]} | ({"unseen": True} if name == "unseen" else {})
+                there = self.database["messages"].count_documents(these)
+                if kept is not None and int(kept) != there:
+                    wrong.append(f"{mailbox['path']}: {name} is {int(kept)} in Redis, but {there}")
+        return wrong
+
     def verified(self) -> list[str]:
         """What C{wildduck verify} finds, of whatever age."""
         done = self.ours.command("verify", "--min-age", "0s", "--contents")

@@ -119,6 +119,9 @@ def _api(mixed: Cluster, user: Any, count: int) -> list[str]:
     """WildDuck's API lists them and parses each."""
     found = mixed.api("theirs", "GET", "/users/resolve/corpus")
     expect(found["id"] == str(user), f"resolve: {found}")
+    body = {"username": "corpus", "password": PASSWORD}
+    signed_in = mixed.api("theirs", "POST", "/authenticate", body)
+    expect(signed_in["id"] == str(user), f"authenticate: {signed_in}")
     mailbox = mixed.mailbox(user, "INBOX")
     place = f"/users/{user}/mailboxes/{mailbox}/messages"
     listed = mixed.api("theirs", "GET", f"{place}?limit={_PAGE}&order=asc")

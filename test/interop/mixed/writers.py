@@ -33,11 +33,12 @@ _FLAGS = ("\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Label1", "$Label2")
 def random_writers(setting: Setting) -> str:
     """In the end both show the same, to old sessions and to new ones, and the verifier finds nothing."""
     mixed = cluster(setting)
-    mixed.account(_USER)
+    user = mixed.account(_USER)
     with mixed.imap("ours", _USER) as client:
         client.command("CREATE Work")
         for number in range(30):
             client.append("INBOX", _message(number))
+    mixed.fill_counters(user)
     writers = [_Writer(mixed, server, number) for number, server in enumerate(["ours", "theirs"] * 2)]
     try:
         for writer in writers:
@@ -51,6 +52,9 @@ def random_writers(setting: Setting) -> str:
         for writer in writers:
             if writer.server == "ours":
                 writer.settled()
+        # How many are unseen WildDuck counts from documents as they were a while before.
+        wrong = mixed.wrong_counters(user, ("total",))
+        expect(not wrong, "; ".join(wrong))
     finally:
         for writer in writers:
             writer.client.close()
