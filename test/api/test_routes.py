@@ -23,7 +23,7 @@ from wildduck.api.call import ROOT, Call, Caller as Holder
 from wildduck.api.fields import Boolean, Integer, String
 from wildduck.api.route import Method, Route
 from wildduck.api.schema import Schema
-from wildduck.api.streams import Stream
+from wildduck.api.streams import Stream, WrongLength
 from wildduck.errors import OverQuota
 
 ME, OTHER = ObjectId(), ObjectId()
@@ -321,14 +321,8 @@ class StreamTests(RouteCase):
         self.assertEqual((await self.call("GET", "/x"))[0], 403)
 
     async def test_error_after(self) -> None:
-        """What fails later cuts the connection: what came does not look whole."""
+        """What fails later, or ends too early, cuts the connection: what came does not look whole."""
         self.add("GET", "/x", answer=Stream)
-
-        async def blocks() -> AsyncIterator[bytes]:
-            yield b"x" * 10
-            raise KeyError
-
-        self.answer = Stream("image/png", blocks())
         self.serve()
 
         async def fails() -> bool:
@@ -338,8 +332,19 @@ class StreamTests(RouteCase):
                 return True
             return False
 
+        async def blocks(error: Exception | None) -> AsyncIterator[bytes]:
+            yield b"x" * 10
+            if error is not None:
+                raise error
+
+        self.answer = Stream("image/png", blocks(KeyError()))
         self.assertTrue(await fails())
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.answer = Stream("image/png", blocks(None), 11)
+        self.assertTrue(await fails())
+        self.assertEqual(len(self.flushLoggedErrors(WrongLength)), 1)
+        self.answer = Stream("image/png", blocks(None), 10)
+        self.assertFalse(await fails())
 
     async def test_back_pressure(self) -> None:
         """A client that does not read stops the blocks; when it hangs up they are closed."""

@@ -136,6 +136,7 @@ class _Seeds:
         return {
             "user": user,
             "username": name,
+            "password": "secretpass",
             "mailbox": mailbox,
             "message": "1",
             "attachment": "ATT00002",

@@ -1,7 +1,7 @@
 """
-Loaded by schemathesis: most path parameters are those of accounts that exist.
+Loaded by schemathesis: most names and ids are those of accounts that exist.
 
-Without it nearly every request would be for an account that does not.
+Without it nearly every request would be for something that does not.
 """
 
 from __future__ import annotations
@@ -21,21 +21,35 @@ with open(os.environ["FUZZING_SEEDS"]) as _file:
 _random = random.Random(4)
 #: Of so many requests one keeps what schemathesis has made up.
 _KEPT = 5
+#: Parameters elsewhere than in the path that name what a seed has under another name.
+_MEANT = {"moveTo": "mailbox"} | {name: name for name in ("mailbox", "user", "username", "password")}
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Put values that belong together into a path."""
-    if not case.path_parameters or _random.randrange(_KEPT) == 0:
+    """Put values that belong together into path, query and body."""
+    if _random.randrange(_KEPT) == 0:
         return
     seed = dict(_random.choice(_SEEDS))
     if "forwarded" in case.path:
         seed["id"] = seed["forwarded"]
-    for name in case.path_parameters:
+    for name in case.path_parameters or ():
         if name in seed:
             case.path_parameters[name] = seed[name]
-    if "message" in case.path_parameters:
+    if "message" in (case.path_parameters or ()):
         case.path_parameters["message"] = str(_random.randint(1, 5))
+    for place in (case.query, case.body):
+        if isinstance(place, dict):
+            _fill(place, seed)
+
+
+def _fill(values: dict[str, Any], seed: dict[str, str]) -> None:
+    """Half of the values that can be meant, on every level."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _fill(value, seed)
+        elif name in _MEANT and isinstance(value, str) and _random.randrange(2):
+            values[name] = seed[_MEANT[name]]
 
 
 _statuses: Counter[str] = Counter()

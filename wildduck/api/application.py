@@ -31,7 +31,7 @@ from wildduck.api.roles import Grant, MissingPrivileges
 from wildduck.api.route import Route
 from wildduck.api.schema import Schema
 from wildduck.api.site import ApiSite
-from wildduck.api.streams import HungUp, Stream, Writer
+from wildduck.api.streams import HungUp, Stream, Writer, WrongLength
 from wildduck.errors import BadInput, DomainError, ServerBug
 
 _JSON = b"application/json; charset=utf-8"
@@ -241,6 +241,8 @@ class Application:
             await writer.write(first)
             async for block in blocks:
                 await writer.write(block)
+            if stream.length not in (None, writer.written):
+                raise WrongLength(f"{writer.written} bytes in place of {stream.length}")
             writer.close()
         except HungUp:
             pass

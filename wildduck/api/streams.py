@@ -36,12 +36,17 @@ class HungUp(Exception):
     """The client is gone, or reads nothing for too long."""
 
 
+class WrongLength(Exception):
+    """A body had more or fewer bytes than its head said."""
+
+
 @implementer(IPushProducer)
 class Writer:
     """
     Writes to a request with back-pressure.
 
     @ivar gone: the client hung up.
+    @ivar written: bytes so far.
     """
 
     def __init__(self, request: Any, clock: IReactorTime) -> None:
@@ -50,6 +55,7 @@ class Writer:
         self._waiter: Deferred[None] | None = None
         self._paused = False
         self._registered = False
+        self.written = 0
         self.gone = bool(self._request._disconnected)
         if not self.gone:
             self._request.notifyFinish().addErrback(self._hung_up)
@@ -63,6 +69,7 @@ class Writer:
         @raise HungUp: the client is gone, or reads nothing for
             C{limits.WRITE_STALL_SECONDS} (then it is cut off).
         """
+        self.written += len(data)
         if not self.gone:
             self._request.write(data)
         if self._paused and not self.gone:
