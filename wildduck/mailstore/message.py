@@ -94,15 +94,7 @@ class Reading:
         self._mailboxes = mailboxes
         self._flags = flags
 
-    async def show(
-        self,
-        user: ObjectId,
-        mailbox: ObjectId,
-        uid: int,
-        *,
-        mark_as_seen: bool = False,
-        session: str | None = None,
-    ) -> Shown:
+    async def show(self, user: ObjectId, mailbox: ObjectId, uid: int, *, mark_as_seen: bool = False) -> Shown:
         """
         @param mark_as_seen: set C{\\Seen}, if it is not.
         @raise MessageNotFound: there is none, or it is another account's.
@@ -113,20 +105,18 @@ class Reading:
             shown.files(databases.gridfs, user, document),
             shown.queued(databases.sender, document),
             shown.bimi(databases.main, (document,)),
-            self._mark(user, mailbox, document, session if mark_as_seen else None, mark_as_seen),
+            self._mark(user, mailbox, document, mark_as_seen),
         )
         return Shown(document, files, queued, next(iter(bimi.values()), None))
 
-    async def _mark(
-        self, user: ObjectId, mailbox: ObjectId, document: Document, session: str | None, wanted: bool
-    ) -> None:
+    async def _mark(self, user: ObjectId, mailbox: ObjectId, document: Document, wanted: bool) -> None:
         if not wanted or document.get("unseen") is False:
             return
         try:
             found = await self._mailboxes.get_by_id(user, mailbox)
         except MailboxNotFound:
             raise MessageNotFound() from None
-        stored = await self._flags.store(found, [document["uid"]], "+", [SEEN], session=session)
+        stored = await self._flags.store(found, [document["uid"]], "+", [SEEN])
         for flags, _modseq in stored.changed.values():
             document.update(flags=list(flags), unseen=False)
 

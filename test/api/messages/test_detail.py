@@ -167,9 +167,11 @@ class DetailTests(MessagesCase):
         """Only on demand, and told to others."""
         await self.add(message())
         self.assertFalse((await self.one())["seen"])
-        self.assertTrue((await self.one("?markAsSeen=1"))["seen"])
+        self.assertTrue((await self.one("?markAsSeen=1&sess=abc"))["seen"])
         self.assertTrue((await self.one())["seen"])
-        self.assertEqual(self.db.journal.count_documents({"command": "FETCH"}), 1)
+        # Every session is told: sess is for logs.
+        (entry,) = self.db.journal.find({"command": "FETCH"})
+        self.assertIsNone(entry["ignore"])
 
     async def test_encrypted(self) -> None:
         """OpenPGP and S/MIME are told, a signature is not."""

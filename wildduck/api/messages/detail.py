@@ -61,11 +61,7 @@ class DetailApi:
         """@raise MessageNotFound: there is none, or it is another account's."""
         values = call.values
         shown = await self._store.reading.show(
-            call.user,
-            values["mailbox"],
-            values["message"],
-            mark_as_seen=values["markAsSeen"],
-            session=call.sess or None,
+            call.user, values["mailbox"], values["message"], mark_as_seen=values["markAsSeen"]
         )
         return message(shown, links=values["replaceCidLinks"])
 
