@@ -68,6 +68,10 @@ class AuthenticationTests(ApiCase):
         body = {"username": "bob", "password": "otherpass"}
         status, answer = await self.call("POST", "/authenticate", token, **body)
         self.assertEqual((status, answer["code"]), (403, "MissingPrivileges"))
+        # Nor does it tell which names there are.
+        body = {"username": "nobody", "password": "otherpass"}
+        self.assertEqual(await self.call("POST", "/authenticate", token, **body), (status, answer))
+        self.assertEqual(await self.call("POST", "/preauth", token, username="nobody"), (status, answer))
         self.assertEqual((await self.call("POST", "/preauth", token, username="bob"))[0], 403)
         self.assertEqual((await self.call("POST", "/preauth", token, username="alice"))[0], 200)
 

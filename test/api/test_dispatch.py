@@ -86,3 +86,12 @@ class HeadTests(RouteCase):
         status, headers, body = await self.fetch("HEAD", "/x/1")
         self.assertEqual((status, body, headers["content-length"]), (200, b"", "22"))
         self.assertEqual(self.calls[0].values, {"id": "1"})
+
+    async def test_not_utf8(self) -> None:
+        """A path that is not UTF-8 is an error of the client, and none in the log."""
+        self.add("GET", "/x/<id>", schema=Schema({"id": String(required=True)}))
+        self.caller = listen(self, self.application)
+        for path in ("/x/%ff", "/%ed%a0%80", "/x/%c3"):
+            status, answer = await self.call("GET", path)
+            self.assertEqual((status, answer["code"]), (400, "BadRequest"), path)
+        self.assertEqual((self.flushLoggedErrors(), self.calls), ([], []))

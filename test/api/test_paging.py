@@ -22,6 +22,10 @@ def text(value: Any) -> str:
     return base64.urlsafe_b64encode(json_util.dumps(value).encode()).decode().rstrip("=")
 
 
+def raw(json: str) -> str:
+    return base64.urlsafe_b64encode(json.encode()).decode().rstrip("=")
+
+
 def paged(value: Any, page: Any) -> str:
     """As WildDuck writes it: the inner cursor is text within the outer one."""
     return text([json_util.dumps(value), page])
@@ -52,6 +56,9 @@ class CursorTests(SynchronousTestCase):
             base64.urlsafe_b64encode(b'{"$regularExpression": {"pattern": "x", "options": ""}}').decode(),
             base64.urlsafe_b64encode(b'{"$code": "x"}').decode(),
             text(["a", "b"]), text(["a", 1.5, one]),
+            # What BSON can not hold would be an error of the database.
+            text(2**63), paged(2**63, 1), paged(["a" * 9, 1], 1),
+            raw('"\\ud800"'), raw('["\\"\\\\ud800\\"",1]'),
         ):  # fmt: skip
             with self.assertRaises(BadInput, msg=value):
                 SCHEMA.read({"next": value})

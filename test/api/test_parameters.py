@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -109,6 +110,18 @@ class MultipartTests(SynchronousTestCase):
         self.assertEqual(
             (bytes(upload), upload.filename, upload.content_type), (b"\x00\xff\r\n", "é x.bin", "image/png")
         )
+
+    def test_blanks(self) -> None:
+        """A header of blanks or semicolons takes no longer than another of its length."""
+        for filling in (b" " * 8000 + b"x", b"\t x" * 2600, b";" * 8000, b'"' + b";" * 8000, b';"' * 4000):
+            head = b"Content-Disposition: form-data; name=text" + b"; x=" + filling + b"\r\nX: a" + filling
+            part = b"--b\r\n" + head[:8000] + b"\r\n\r\ncontent\r\n"
+            begun = time.process_time()
+            try:
+                merged("", b"multipart/form-data; boundary=b", part * 50 + b"--b--")
+            except BadInput:
+                pass
+            self.assertLess(time.process_time() - begun, 2.5, filling[:3])
 
     def test_cut_off(self) -> None:
         """A body that was cut anywhere before its last delimiter is refused."""

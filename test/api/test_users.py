@@ -406,7 +406,7 @@ class ListTests(UsersCase):
             ("query=us.er", "abcde"),
             ("query=serb", "b"),
             ("query=nothing", ""),
-            ("forward=hook.example/%3Fx", ""),
+            ("forward=hook.example/%3Fx", "c"),
             ("forward=hook.example", "c"),
             ("tags=A,%20b", "ab"),
             ("requiredTags=all,c", "c"),
@@ -622,6 +622,10 @@ class RoleTests(UsersCase):
             (status, answer["total"], [row["id"] for row in answer["results"]]), (200, 1, [user])
         )
         self.assertEqual({"tags", "internalData"} & set(answer["results"][0]), set())
+        for query in ("tags=x", "requiredTags=x", "requiredTags=t"):
+            status, answer = await self.call("GET", f"/users?{query}", accessToken=token)
+            # Asking for tags does not tell which there are.
+            self.assertEqual((status, answer["total"]), (200, 1), query)
 
     async def test_password(self) -> None:
         """Who changes his own password stays signed in; his other tokens end."""

@@ -62,7 +62,7 @@ class UserQuery:
                 {"unameview": containing(normalise.name_view(text))},
             ]
         if self.forward:
-            query["targets.value"] = containing(self.forward.lower())
+            query["targets.value"] = containing(self.forward, ignore_case=True)
         tags: dict[str, Any] = {}
         if self.required_tags:
             tags["$all"] = list(self.required_tags)

@@ -52,7 +52,8 @@ def iso(time: datetime) -> str:
     """C{2026-01-02T03:04:05.678Z}; MongoDB's naive times are UTC."""
     if time.tzinfo is not None:
         time = time.astimezone(timezone.utc)
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"
+    # Not by strftime, which on Linux gives years before 1000 less than four digits.
+    return time.replace(tzinfo=None).isoformat("T", "milliseconds") + "Z"
 
 
 def _hook(value: Any) -> Any:

@@ -13,6 +13,7 @@ from wildduck.api.application import Application
 from wildduck.api.call import Call
 from wildduck.api.fields import Boolean, Choice, Field, JsonSchema, String
 from wildduck.api.mail_fields import MailAddress, Url, Username
+from wildduck.api.roles import MissingPrivileges
 from wildduck.api.route import Route
 from wildduck.api.schema import Schema
 from wildduck.errors import AuthenticationFailed, AuthorizationFailed, BadInput
@@ -118,11 +119,7 @@ class AuthenticationApi:
         @raise AuthenticationFailed: nobody has this name.
         @raise AuthorizationFailed: the service is switched off for the account.
         """
-        found = await self._accounts.directory.find_by_name(call.values["username"])
-        if found is None:
-            raise AuthenticationFailed()
-        account, scope = found[0], call.values["scope"]
-        call.require_own(account.id)
+        account, scope = await self._known(call), call.values["scope"]
         if scope in account.disabled_scopes:
             raise AuthorizationFailed()
         return Known(**_known(account, scope, account.second_factors))
@@ -137,7 +134,7 @@ class AuthenticationApi:
             text = '"scope" must be [master] where a token is asked for'
             raise BadInput(text, {"scope": text})
         if not call.permission.any:
-            await self._require_own(call, values["username"])
+            await self._known(call)
         given = SignIn(
             values["username"],
             values["password"],
@@ -156,12 +153,19 @@ class AuthenticationApi:
             token=await self._token(call, authentication),
         )
 
-    async def _require_own(self, call: Call, name: str) -> None:
-        """Before its password is looked at: nobody guesses at others with a user's token."""
-        found = await self._accounts.directory.find_by_name(name)
+    async def _known(self, call: Call) -> Account:
+        """
+        The account that is named, before its password is looked at: nobody guesses at
+        others with a user's token, nor learns which names there are.
+
+        @raise AuthenticationFailed: nobody has this name.
+        @raise MissingPrivileges: the caller may ask of his own account only.
+        """
+        found = await self._accounts.directory.find_by_name(call.values["username"])
         if found is None:
-            raise AuthenticationFailed()
+            raise AuthenticationFailed() if call.permission.any else MissingPrivileges()
         call.require_own(found[0].id)
+        return found[0]
 
     async def _token(self, call: Call, authentication: Authentication) -> str | UnsetType:
         """

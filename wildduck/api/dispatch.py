@@ -103,9 +103,14 @@ class DirectResource(KleinResource, Generic[_Target]):
         klein: Klein,
         table: RouteTable[_Target],
         serve: Callable[[Any, _Target, dict[str, str]], object],
+        not_utf8: Callable[[Any], bytes],
     ) -> None:
-        """@param serve: answers the request and finishes it, now or later."""
+        """
+        @param serve: answers the request and finishes it, now or later.
+        @param not_utf8: the answer to a path that is not UTF-8, which Klein would log with a traceback.
+        """
         super().__init__(klein)
+        self._not_utf8 = not_utf8
         self._table = table
         self._serve = serve
 
@@ -113,6 +118,10 @@ class DirectResource(KleinResource, Generic[_Target]):
         """Answer a request."""
         found = self._table.find(request.method, request.path)
         if found is None:
+            try:
+                unquote_to_bytes(request.path).decode("utf-8")
+            except UnicodeDecodeError:
+                return self._not_utf8(request)
             return super().render(request)
         self._serve(request, *found)
         return NOT_DONE_YET

@@ -7,14 +7,18 @@ The body is in memory and bounded by its route when it comes here.
 from __future__ import annotations
 
 import re
-from email.message import Message
+from urllib.parse import unquote
 
 from wildduck.errors import BadInput
 
 #: Parts of one body.
 MOST_PARTS = 1000
 _PART_HEADER_BYTES = 8192
-_HEADER = re.compile(rb"(?im)^([!-9;-~]{1,100}):[ \t]*(.*?)[ \t]*$")
+#: One parameter, up to the semicolon after it; nothing that can be matched in two ways.
+_PARAMETER = re.compile(
+    r"""[ \t]*(?:([^\s=;"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;]*)))?[^;]*(?:;|\Z)""", re.DOTALL
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Upload(bytes):
@@ -57,7 +61,8 @@ def _part(piece: bytes) -> tuple[str, str | Upload]:
     padding, line_break, head = head.partition(b"\r\n")
     if not blank or not line_break or padding.strip(b" \t") or len(head) > _PART_HEADER_BYTES:
         raise _malformed()
-    headers = {name.lower(): value for name, value in _HEADER.findall(head.replace(b"\r\n", b"\n"))}
+    lines = (line.partition(b":") for line in head.replace(b"\r\n", b"\n").split(b"\n"))
+    headers = {name.lower(): value.strip(b" \t") for name, colon, value in lines if colon}
     disposition = headers.get(b"content-disposition", b"")
     name = _parameter(disposition, "name")
     if not name:
@@ -76,20 +81,28 @@ def _part(piece: bytes) -> tuple[str, str | Upload]:
 
 def _parameter(header: bytes, name: str) -> str | None:
     """One parameter of a structured header; browsers send its UTF-8 as it is (RFC 7578 §5.1)."""
-    message = Message()
-    message["content-type"] = "x/x;" + header.decode("latin-1").partition(";")[2].replace("\n", " ")
-    value = message.get_param(name)
-    if value is None:
+    text = header.decode("latin-1").partition(";")[2]
+    found: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        match = _PARAMETER.match(text, position)
+        if match is None:
+            break
+        position = match.end()
+        key, quoted, plain = match.groups()
+        if key:
+            value = _ESCAPED.sub(r"\1", quoted) if quoted is not None else plain.strip()
+            found.setdefault(key.lower(), value)
+    if name in found:
+        return found[name].encode("latin-1").decode("utf-8", "replace")
+    # RFC 8187; RFC 7578 §4.2 forbids it, and some send it.
+    charset, tick, value = found.get(f"{name}*", "").partition("'")
+    if not tick:
         return None
-    if isinstance(value, tuple):
-        charset, _, text = value
-        raw, encoding = text.encode("latin-1", "replace"), charset or "utf-8"
-    else:
-        raw, encoding = value.encode("latin-1", "replace"), "utf-8"
     try:
-        return raw.decode(encoding, "replace")
+        return unquote(value.partition("'")[2], charset or "utf-8", "replace")
     except LookupError:
-        return raw.decode("utf-8", "replace")
+        return unquote(value.partition("'")[2], "utf-8", "replace")
 
 
 def _malformed() -> BadInput:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import bson
 from bson import ObjectId, json_util
 from bson.errors import BSONError
 
@@ -211,6 +212,8 @@ def _decoded(text: str) -> Cursor:
     # Comparing with a regular expression or a script is an error of the database.
     if not 1 <= len(values) <= 2 or not all(isinstance(one, _SORTABLE) for one in values):
         raise ValueError
+    # So is what BSON can not hold: integers of more than 64 bits, lone surrogates.
+    bson.encode({"values": values})
     if len(values) == 2:
         # In some lists WildDuck has the id as text.
         values = (values[0], ObjectId(values[1]))

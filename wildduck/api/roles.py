@@ -74,7 +74,8 @@ def _grants(letters: str, resources: str, grant: Grant) -> Table:
 
 _ANY = Grant(any=True)
 _OWN = Grant(any=False)
-_PRIVATE = frozenset(("tags", "disabledScopes", "internalData"))
+#: Nor can they be guessed by asking for accounts with certain tags.
+_PRIVATE = frozenset(("tags", "requiredTags", "disabledScopes", "internalData"))
 _OWN_USER = Grant(any=False, without=_PRIVATE)
 #: What the holder of an account may change of it.
 _CHANGES = """
