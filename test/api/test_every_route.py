@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing
+from itertools import product
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from bson import ObjectId
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.api.test_application import ApiCase
+from wildduck.api.fields import Field, ListOf, Object
 from wildduck.api.roles import ROLES
 from wildduck.api.route import Route
+from wildduck.api.streams import Stream
 from wildduck.command_line.openapi import every_route
 from wildduck.config import ApiSettings
 
@@ -27,6 +32,15 @@ class EveryRouteTests(ApiCase):
         await super().setUp()
         self.first = await self.accounts.create("firstuser", "secretpass", addresses=["first@example.com"])
         self.second = await self.accounts.create("seconduser", "secretpass", addresses=["second@example.com"])
+        source = b"Subject: Secrets of the first\r\nFrom: first@example.com\r\n\r\nSecrets of the first\r\n"
+        for user in (self.first, self.second):
+            box = self.raw.mailboxes.find_one({"user": user.id, "path": "INBOX"})
+            assert box is not None
+            path = f"/users/{user.id}/mailboxes/{box['_id']}/messages"
+            text = source if user is self.first else b"Subject: mine\r\n\r\nmine\r\n"
+            headers = {"X-Access-Token": "master", "Content-Type": "message/rfc822"}
+            status, answer = await self.caller.call("POST", path, text, headers)
+            self.assertEqual(status, 200, answer)
         inbox = self.raw.mailboxes.find_one({"user": self.first.id, "path": "INBOX"})
         address = self.raw.addresses.find_one({"user": self.first.id})
         assert inbox is not None and address is not None
@@ -97,6 +111,77 @@ class EveryRouteTests(ApiCase):
                 continue
             await self.refused(route, token, "MissingPrivileges")
         self.assertEqual(self.everything(), before)
+
+    async def test_ids_of_another_user(self) -> None:
+        """In a user's own path, ids of another user's things are nobody's, in bodies too."""
+        token = await self.tokens.sign_in(self.second.id)
+        before = self.of_first()
+        mailbox = self.raw.mailboxes.find_one({"user": self.second.id, "path": "INBOX"})
+        assert mailbox is not None
+        tried = granted = 0
+        for route in self.application.routes:
+            if (
+                "<user>" not in route.path
+                or route.answer is Stream
+                and route.content_type == "text/event-stream"
+            ):
+                continue
+            foreign = self.path(route).replace(str(self.first.id), str(self.second.id))
+            own = foreign.replace(self.known["mailbox"], str(mailbox["_id"]))
+            for path, fields in product({foreign, own}, self.bodies(route)):
+                headers = {"X-Access-Token": token}
+                if route.method in ("POST", "PUT"):
+                    status, answer = await self.caller.call(route.method, path, fields, headers)
+                else:
+                    query = urlencode({name: one for name, one in fields.items() if isinstance(one, str)})
+                    status, answer = await self.caller.call(route.method, f"{path}?{query}", None, headers)
+                tried += 1
+                self.assertLess(status, 500, (route.name, answer))
+                if status == 200:
+                    granted += 1
+                    shown = json.dumps(answer.get("results", answer))
+                    for text in ("first@example.com", "firstuser", "of the first"):
+                        self.assertNotIn(text, shown, route.name)
+        self.assertEqual(self.of_first(), before)
+        self.assertGreater(tried, 150)
+        # The token has not ended meanwhile.
+        self.assertGreater(granted, 50)
+        status, _ = await self.caller.call("GET", "/users/me", None, {"X-Access-Token": token})
+        self.assertEqual(status, 200)
+
+    def bodies(self, route: Route) -> list[dict[str, Any]]:
+        """What is required, one parameter more, and all of them, with ids of the first account."""
+        fields = {name: one for name, one in route.schema.fields.items() if name not in route.path_parameters}
+        values = {name: self.example(name, one) for name, one in fields.items()}
+        required = {name: values[name] for name, one in fields.items() if one.required}
+        return [required, *({**required, name: value} for name, value in values.items()), values]
+
+    def example(self, name: str, field: Field) -> Any:
+        """Something that a parameter takes."""
+        if isinstance(field, Object):
+            return {inner: self.example(inner, one) for inner, one in field.fields.items()}
+        if isinstance(field, ListOf):
+            return [self.example(name, field.item)]
+        if name in ("moveTo", "mailbox", "id"):
+            return self.known["mailbox"]
+        for value in (
+            "a@example.org", True, 1, "1", "2026-01-01", ["a"], {"a": 1}, "reply", "imap", "desc",
+            str(ObjectId()),
+        ):  # fmt: skip
+            try:
+                field.parse(value)
+            except ValueError:
+                continue
+            return value
+        return None
+
+    def of_first(self) -> dict[str, Any]:
+        """All documents of the first account."""
+        found: dict[str, Any] = {}
+        for name in (*_COLLECTIONS, "archived", "storage", "threads"):
+            query = {"_id": self.first.id} if name == "users" else {"user": self.first.id}
+            found[name] = list(self.raw[name].find(query).sort("_id", 1))
+        return found
 
     async def test_lists_of_all(self) -> None:
         """What a user may ask without naming an account shows that user's own things."""
