@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from test.imap.server import ImapServer
+from test.imap.waiting import until
 from test.pop3.server import Pop3Client
 from test.support.databases import blocking_database, blocking_redis
 from test.support.parts import connected
@@ -86,12 +87,7 @@ class FaceTests(TestCase):
         """RETR and TOP count and are refused; the session goes on."""
         await self.start(pop3MaxDownload=len(MESSAGE))
         await self.append()
-        domain = self.server.domain
-        from twisted.internet import reactor
-
-        factory = Pop3Factory(domain.accounts, domain.store, self.server.settings, None, reactor)
-        pop3 = Pop3Client(factory, "127.0.0.1")
-        await pop3.login("fred")
+        pop3 = await self.pop3()
         await pop3.listing(b"TOP 1 0")
         await self.settled()
         self.assertEqual(len(b"Subject: s\r\n\r\n"), self.counted("pdw"))
@@ -106,6 +102,34 @@ class FaceTests(TestCase):
         self.assertTrue((await pop3.command(b"LIST 1")).startswith(b"+OK 1"))
         pop3.connection.abort()
         await pop3.end()
+
+    async def test_end_of_session(self) -> None:
+        """What a session had not told yet is told when it ends."""
+        await self.start()
+        self.patch(daily, "_GATHERED", 10**6)
+        await self.append()
+        await self.append()
+        self.assertEqual(len(MESSAGE), self.counted("iup"))
+        await self.imap.command(b"LOGOUT")
+        await self.imap.end()
+        await until(lambda: self.counted("iup") == 2 * len(MESSAGE))
+        pop3 = await self.pop3()
+        for _ in range(3):
+            await pop3.message(b"RETR 1")
+        await self.settled()
+        self.assertEqual(len(MESSAGE), self.counted("pdw"))
+        pop3.connection.abort()
+        await pop3.end()
+        await until(lambda: self.counted("pdw") == 3 * len(MESSAGE))
+
+    async def pop3(self) -> Pop3Client:
+        domain = self.server.domain
+        from twisted.internet import reactor
+
+        factory = Pop3Factory(domain.accounts, domain.store, self.server.settings, None, reactor)
+        client = Pop3Client(factory, "127.0.0.1")
+        await client.login("fred")
+        return client
 
     async def test_defaults(self) -> None:
         """The setting in the database counts before the file's, the account's own before both."""

@@ -16,6 +16,7 @@ from test.support.passwords import cheap_passwords
 from wildduck import errors
 from wildduck.accounts import Accounts, SignIn, passwords
 from wildduck.accounts.aside import Aside
+from wildduck.accounts.policy import FailureCounter
 from wildduck.accounts.site_settings import SiteSettings
 
 IP = "192.0.2.7"
@@ -87,6 +88,13 @@ class CountingTests(SignInCase):
         self.assertEqual("in", await self.attempt("secret"))
         await self.attempt("wrong")
         self.assertFalse(self.raw_redis.exists(f"auth_user:{self.fred.id}"))
+
+    async def test_at_once(self) -> None:
+        """Failures that were checked at the same time count to the limit, as in WildDuck."""
+        counter = FailureCounter(self.redis)
+        for _ in range(14):
+            await counter.failed("x")
+        self.assertEqual(b"12", self.raw_redis.get("auth_user:x"))
 
     async def test_odd_counters(self) -> None:
         """A counter that is no number, or lost its time to live, shuts nobody out for ever."""

@@ -212,6 +212,21 @@ class LoopTests(TaskCase):
         await self.loop.stopService()
         self.assertEqual([id], self.done)
 
+    async def test_stopped_while_taking(self) -> None:
+        """A task that is taken while the loop is stopped is not begun."""
+        self.replace(self.loop)
+        id = self.put("quota", {})
+        take = self.loop._leases.take
+
+        async def taking() -> Lease | None:
+            lease = await take()
+            self.loop.stopService()
+            return lease
+
+        self.patch(self.loop._leases, "take", taking)
+        await self.loop.run_due()
+        self.assertEqual(([], False), (self.done, self.row(id)["locked"]))
+
     async def test_service(self) -> None:
         """A running loop frees what is due, does it, and looks again."""
         self.replace(self.loop)

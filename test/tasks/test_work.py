@@ -35,6 +35,18 @@ class WorkCase(TaskCase):
         while await (loop or self.loop).run_due():
             pass
 
+    def lose_at(self, method: str) -> None:
+        """Lose the lease at the first such write to the messages."""
+        original = getattr(self.node.databases.main, method)
+
+        async def losing(collection: str, *arguments: Any, **options: Any) -> Any:
+            if collection == "messages":
+                for lease in self.loop._held:
+                    lease.lose()
+            return await original(collection, *arguments, **options)
+
+        self.patch(self.node.databases.main, method, losing)
+
     async def die_everywhere(self, put: Any, check: Any) -> int:
         """
         Have the work die at each of its writes, and be done by another server.
@@ -136,15 +148,7 @@ class UserDeleteTests(WorkCase):
         """A lease that is lost on the way ends the work between two steps."""
         self.patch(deleted_mailboxes, "_MESSAGES", 2)
         await self.put_deleted()
-        original = self.node.databases.main.update_many
-
-        async def losing(collection: str, *arguments: Any, **options: Any) -> Any:
-            if collection == "messages":
-                for lease in self.loop._held:
-                    lease.lose()
-            return await original(collection, *arguments, **options)
-
-        self.patch(self.node.databases.main, "update_many", losing)
+        self.lose_at("update_many")
         await self.loop.run_due()
         self.assertEqual(2, self.db.messages.count_documents({"userDeleted": True}))
         self.assertEqual(False, self.row(self.task)["locked"])
@@ -237,6 +241,14 @@ class ClearTests(WorkCase):
             self.assertEqual(0, self.db.tasks.count_documents({}))
         self.assertEqual(1, self.db.messages.count_documents({}))
 
+    async def test_lost(self) -> None:
+        """A lease that is lost on the way ends the work between two steps."""
+        await self.put_clear()
+        self.lose_at("delete_many")
+        await self.loop.run_due()
+        self.assertEqual(3, self.db.messages.count_documents({}))
+        self.assertEqual(False, self.row(self.task)["locked"])
+
     async def test_unarchived(self) -> None:
         """Messages that could not come into the archive stay, and it is tried again."""
         await self.put_clear()
@@ -288,6 +300,13 @@ class RetentionTests(WorkCase):
     async def test_every_kill_point(self) -> None:
         """Wherever it dies, another server brings it to its end, and the times are WildDuck's."""
         self.assertGreater(await self.die_everywhere(self.put_retention, self.check_stamped), 2)
+
+    async def test_lost(self) -> None:
+        """A lease that is lost on the way ends the work between two steps."""
+        await self.put_retention()
+        self.lose_at("update_many")
+        await self.loop.run_due()
+        self.assertEqual(2, self.db.messages.count_documents({"retention": DAY, "exp": True}))
 
     async def test_for_ever(self) -> None:
         """Without a retention nothing expires any more."""

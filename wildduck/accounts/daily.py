@@ -89,7 +89,7 @@ class DailyMeter:
             # At the brim it is looked at each time, for the day may have ended.
             size, self._uncounted = self._uncounted, 0
             await self._look(size)
-        if self._seen is not None and self._seen[0] + self._uncounted >= most:
+        if self._seen is not None and self._seen[0] >= most:
             raise DailyLimitReached(self._limit.name, self._seen[1])
 
     def add(self, size: int) -> None:
