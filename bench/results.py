@@ -22,6 +22,7 @@ class Figure:
     @ivar most: the worst.
     @ivar server_cpu: seconds of an operation, the median of the rounds.
     @ivar database_cpu: the same, of mongod and redis-server.
+    @ivar p99: seconds, the median of the rounds.
     """
 
     value: float
@@ -30,6 +31,7 @@ class Figure:
     server_cpu: float
     database_cpu: float
     note: str
+    p99: float | None = None
 
     @property
     def cpu(self) -> float:
@@ -45,6 +47,7 @@ def figure(samples: Sequence[Sample]) -> Figure:
         else:
             values += [seconds / sample.operations for seconds in sample.seconds]
     counts = [max(1, len(sample.seconds)) * sample.operations for sample in samples]
+    p99s = [sample.p99 for sample in samples if sample.p99 is not None]
     server = [max(0.0, sample.server_cpu) / count for sample, count in zip(samples, counts, strict=True)]
     database = [sample.database_cpu / count for sample, count in zip(samples, counts, strict=True)]
     return Figure(
@@ -54,6 +57,7 @@ def figure(samples: Sequence[Sample]) -> Figure:
         statistics.median(server),
         statistics.median(database),
         samples[-1].note,
+        statistics.median(p99s) if p99s else None,
     )
 
 
@@ -75,6 +79,13 @@ class Line:
         if _OURS not in self.figures or peer not in self.figures or not self.figures[_OURS].cpu:
             return None
         return self.figures[peer].cpu / self.figures[_OURS].cpu
+
+    def p99_ratio(self, peer: str) -> float | None:
+        """How many times shorter the 99th percentile is; C{None} where it is not known."""
+        ours, theirs = self.figures.get(_OURS), self.figures.get(peer)
+        if ours is None or theirs is None or not ours.p99 or theirs.p99 is None:
+            return None
+        return theirs.p99 / ours.p99
 
     @property
     def comparable(self) -> bool:
@@ -100,7 +111,12 @@ class Line:
         ratios = []
         for peer in _PEERS:
             ratio, cpu = self.ratio(peer), self.cpu_ratio(peer)
-            ratios.append(_times(ratio) + (f" ({_times(cpu)})" if cpu is not None else ""))
+            p99 = self.p99_ratio(peer)
+            ratios.append(
+                _times(ratio)
+                + (f" ({_times(cpu)})" if cpu is not None else "")
+                + (f", p99 {_times(p99)}" if p99 is not None else "")
+            )
         return [self.row.title, *ours, *ratios, self.verdict()]
 
     def shown(self, name: str) -> str:
@@ -109,6 +125,8 @@ class Line:
         if found is None:
             return ""
         note = f"; {found.note}" if found.note else ""
+        if found.p99 is not None:
+            note += f"; p99 {_milliseconds(found.p99)}"
         if self.row.unit:
             return f"{found.value:,.0f} {self.row.unit}{note}"
         value = f"{1 / found.value:,.0f}/s" if self.row.rate else _milliseconds(found.value)
@@ -122,6 +140,7 @@ class Line:
             "servers": {name: vars(found) for name, found in self.figures.items()},
             "ratio": {peer: self.ratio(peer) for peer in _PEERS},
             "cpu_ratio": {peer: self.cpu_ratio(peer) for peer in _PEERS},
+            "p99_ratio": {peer: self.p99_ratio(peer) for peer in _PEERS},
             "target": self.row.target,
             "verdict": self.verdict(),
         }

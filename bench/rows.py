@@ -43,6 +43,7 @@ class Sample:
     @ivar database_cpu: of mongod and redis-server.
     @ivar note: what else there is to see: hits of a search.
     @ivar value: instead of seconds, for rows that measure something else.
+    @ivar p99: seconds, of rows with many requests.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Sample:
     database_cpu: float = 0.0
     note: str = ""
     value: float | None = None
+    p99: float | None = None
 
 
 @dataclass
@@ -281,6 +283,7 @@ def idle(place: Place) -> None:
         time.sleep(0.02)
     server_after, database_after = place.cpu()
     place.sample.server_cpu, place.sample.database_cpu = server_after - server, database_after - database
+    place.sample.p99 = sorted(place.sample.seconds)[(count * 99 - 1) // 100]
     watcher.done()
     watcher.close()
     lmtp.close()
@@ -342,7 +345,8 @@ def _requests(find: Callable[[Place, str, str], str]) -> Callable[[Place], None]
         place.sample.seconds = [count / float(re.search(r"Requests/sec: *([\d.]+)", said)[1])]  # type: ignore[index]
         place.sample.operations = count
         place.sample.server_cpu, place.sample.database_cpu = server_after - server, database_after - database
-        place.sample.note = "p99 " + re.search(r"99% +(\S+)", said)[1]  # type: ignore[index]
+        number, unit = re.search(r"99% +([\d.]+)(us|ms|s|m)\s", said).groups()  # type: ignore[union-attr]
+        place.sample.p99 = float(number) * {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}[unit]
 
     return run
 
