@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench import mail
@@ -57,12 +57,13 @@ class Run:
         for name in options.servers:
             self.servers.append(SERVERS[name](folder, self._databases))
 
-    def measure(self) -> None:
-        """All rounds."""
+    def measure(self) -> Iterator[int]:
+        """All rounds; stands still after each, with its number from 1."""
         for server in self.servers:
             self._fill(server)
         for number in range(self._options.rounds):
             self._round(number)
+            yield number + 1
 
     def close(self) -> None:
         """End the databases."""
@@ -81,7 +82,7 @@ class Run:
                 found.append(Line(row, figures))
         return found
 
-    def about(self) -> dict[str, Any]:
+    def about(self, rounds: int) -> dict[str, Any]:
         """What was run, and how."""
         return {
             "servers": {server.name: server.title for server in self.servers},
@@ -89,7 +90,7 @@ class Run:
             "versions": self._databases.versions,
             "storage": storage(self._folder),
             "messages": self._options.messages,
-            "rounds": self._options.rounds,
+            "rounds": rounds,
             "cores": os.cpu_count(),
         }
 
@@ -135,7 +136,7 @@ class Run:
                 places.append(place)
             time.sleep(1)
             for row in self.rows:
-                if row.once and number:
+                if row.once and number + 1 < self._options.rounds:
                     continue
                 # Another one begins each time.
                 for place in places[number % len(places) :] + places[: number % len(places)]:
@@ -209,24 +210,28 @@ def main(arguments: Sequence[str]) -> int:
     try:
         run = Run(options, folder)
         try:
-            run.measure()
+            for rounds in run.measure():
+                _keep(options, run.about(rounds), run.lines())
         finally:
             run.close()
-        lines, about = run.lines(), run.about()
     except Missing as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     finally:
         if not options.folder:
             shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _keep(options: argparse.Namespace, about: Mapping[str, Any], lines: Sequence[Line]) -> None:
+    """Show and write what there is so far."""
     os.makedirs(os.path.dirname(os.path.abspath(options.json)), exist_ok=True)
     with open(options.json, "w") as file:
-        json.dump(about | {"rows": [line.as_json() for line in lines]}, file, indent=1)
+        json.dump({**about, "rows": [line.as_json() for line in lines]}, file, indent=1)
     print("\n".join(f"{key}: {value}" for key, value in about.items()))
-    print(table(lines))
+    print(table(lines), flush=True)
     if options.write_docs:
         write(about, lines)
-    return 0
 
 
 if __name__ == "__main__":
