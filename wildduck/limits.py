@@ -218,6 +218,12 @@ TLS_HANDSHAKE_SECONDS = 30.0
 #: Body of an API request that carries no message.
 API_BODY = 1 * MIB
 
+#: Addresses of one header field, message ids of References, and attachments of one message
+#: that a list of messages shows: 250 hostile messages would take seconds and 100 MB.
+LISTED_ADDRESSES = 100
+LISTED_REFERENCES = 100
+LISTED_ATTACHMENTS = 100
+
 #: Streams of updates: of one account, and of all, in one worker.
 UPDATE_READERS_PER_ACCOUNT = 30
 UPDATE_READERS = 2_000

@@ -14,11 +14,13 @@ from typing import Any
 
 from bson import ObjectId
 
+from wildduck import limits
 from wildduck.errors import MailboxNotFound
 from wildduck.mailstore import shown
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.counting import COUNTED_FIELDS, Counting
+from wildduck.mime.headers import ADDRESS_FIELDS
 
 Document = dict[str, Any]
 
@@ -84,14 +86,19 @@ class Wanted:
     headers: bool = False
 
     @property
-    def projection(self) -> dict[str, bool]:
+    def projection(self) -> dict[str, Any]:
         """The fields to read."""
-        fields = [*_FIELDS, *(("meta.custom",) if self.meta_data else ())]
+        fields: dict[str, Any] = dict.fromkeys(_FIELDS, True)
+        fields["attachments"] = {"$slice": limits.LISTED_ATTACHMENTS}
+        if self.meta_data:
+            fields["meta.custom"] = True
         if self.headers:
-            fields.append("mimeTree.parsedHeader")
-        else:
-            fields += (f"mimeTree.parsedHeader.{name}" for name in _HEADERS)
-        return dict.fromkeys(fields, True)
+            fields["mimeTree.parsedHeader"] = True
+            return fields
+        for name in _HEADERS:
+            value = {"$slice": limits.LISTED_ADDRESSES} if name in ADDRESS_FIELDS else True
+            fields[f"mimeTree.parsedHeader.{name}"] = value
+        return fields
 
     def filter(self, mailbox: ObjectId) -> Document:
         """All messages that are listed."""

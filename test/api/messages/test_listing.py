@@ -162,3 +162,24 @@ class ListTests(MessagesCase):
         """The mailbox's special use is told."""
         answer = await self.get(await self.path(mailbox="Trash"))
         self.assertEqual(answer["specialUse"], "\\Trash")
+
+    async def test_hostile_rows(self) -> None:
+        """A list shows the beginning of what is very long, one message all of it."""
+        many = ", ".join(f"a{n}@example.org" for n in range(3000))
+        ids = " ".join(f"<{n}@x>" for n in range(3000))
+        parts = "".join(f"--b\r\nContent-Type: image/png\r\n\r\n{n}\r\n" for n in range(300))
+        await self.add(
+            f"From: a@example.org\r\nTo: {many}\r\nCc: All: {many};\r\nReferences: {ids}\r\n"
+            f"Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n".encode()
+        )
+        for query in ("", "?includeHeaders=1"):
+            (row,) = (await self.get(self.messages + query))["results"]
+            self.assertEqual((len(row["to"]), row["to"][99]["address"]), (100, "a99@example.org"))
+            self.assertEqual(len(row["cc"][0]["group"]), 100)
+            self.assertEqual(row["references"], [f"<{n}@x>" for n in range(2900, 3000)])
+            self.assertEqual(len(row["attachmentsList"]), 100)
+        self.assertEqual(len(row["headers"]["to"]), 100)
+        shown = await self.get(self.messages + "/1")
+        self.assertEqual(
+            [len(shown[name]) for name in ("to", "references", "attachments")], [3000, 3000, 300]
+        )

@@ -8,6 +8,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from wildduck import limits
 from wildduck.api.answers import UNSET, Answer, UnsetType
 from wildduck.api.application import Application
 from wildduck.api.call import Call
@@ -180,16 +181,16 @@ def row(document: Document, found: Found, wanted: Wanted) -> MessageRow:
         threadMessageCount=_thread_count(found.threads, thread) if wanted.thread_counters else UNSET,
         hasDrafts=document["_id"] in found.with_drafts if found.with_drafts is not None else UNSET,
         from_=shapes.sender(fields, document),
-        to=shapes.correspondents(fields.get("to")),
-        cc=shapes.correspondents(fields.get("cc")),
-        bcc=shapes.correspondents(fields.get("bcc")),
+        to=shapes.correspondents(fields.get("to"), limits.LISTED_ADDRESSES),
+        cc=shapes.correspondents(fields.get("cc"), limits.LISTED_ADDRESSES),
+        bcc=shapes.correspondents(fields.get("bcc"), limits.LISTED_ADDRESSES),
         messageId=shapes.text(document.get("msgid")),
         subject=shapes.text(document.get("subject")),
         intro=shapes.text(document.get("intro")),
         attachments=bool(document.get("ha")),
         attachmentsList=shapes.attachments(document),
         size=shapes.size(document),
-        references=shapes.references(fields),
+        references=shapes.references(fields, limits.LISTED_REFERENCES),
         bimi=shapes.indicator(document, found.bimi),
         metaData=shapes.meta_data(document)
         if wanted.meta_data and member(document, "meta", "custom") is not None

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from bson import ObjectId
 
+from wildduck import limits
 from wildduck.api.answers import UNSET, Answer, UnsetType
 from wildduck.mailstore.backend import from_milliseconds
 from wildduck.mailstore.shown import member
@@ -148,28 +149,29 @@ def header(document: Document) -> dict[str, Any]:
 # --- header fields --------------------------------------------------------------------
 
 
-def correspondents(value: Any) -> list[Correspondent]:
+def correspondents(value: Any, most: int = limits.ADDRESSES) -> list[Correspondent]:
     """
     Addresses of a parsed field.
 
     @param value: C{{"name", "address"}} or C{{"name", "group"}} of each; text
         is read as an address list.
+    @param most: so many of them, and of each group.
     """
     if not value:
         return []
     if isinstance(value, str):
-        value = addresses.parse(value)
+        value = addresses.parse(value, most)
     elif isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
         return []
-    return [_correspondent(entry) for entry in value if isinstance(entry, dict)]
+    return [_correspondent(entry, most) for entry in value[:most] if isinstance(entry, dict)]
 
 
-def _correspondent(entry: Document) -> Correspondent:
+def _correspondent(entry: Document, most: int) -> Correspondent:
     group = entry.get("group")
     if isinstance(group, list):
-        members = [_single(one) for one in group if isinstance(one, dict)]
+        members = [_single(one) for one in group[:most] if isinstance(one, dict)]
         return Correspondent(name=_name(entry), group=members)
     return _single(entry)
 
@@ -202,12 +204,19 @@ def sender(fields: Document, document: Document) -> Correspondent:
     return found[0] if found else Correspondent(name="", address=text(member(document, "meta", "from")))
 
 
-def references(fields: Document) -> list[str]:
-    """The message ids in References."""
+def references(fields: Document, most: int = 0) -> list[str]:
+    """
+    The message ids in References.
+
+    @param most: so many of them, the latest; 0 for all.
+    """
     value = fields.get("references")
     if isinstance(value, list):
         value = " ".join(one for one in value if isinstance(one, str))
-    return value.split() if isinstance(value, str) else []
+    if not isinstance(value, str):
+        return []
+    # What stands before the latest ones is left in one piece.
+    return value.rsplit(None, most)[-most:] if most else value.split()
 
 
 def media_type(fields: Document) -> MediaType:
@@ -240,7 +249,7 @@ def all_headers(fields: Document) -> dict[str, Any]:
 
 def _header_value(value: Any) -> Any:
     if isinstance(value, list) and any(isinstance(one, dict) for one in value):
-        return correspondents(value)
+        return correspondents(value, limits.LISTED_ADDRESSES)
     return plain(value)
 
 
