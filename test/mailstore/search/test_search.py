@@ -172,6 +172,8 @@ class FoundTests(SearchCase):
             "From: a=b?= $ne",
             "From:",
             "From: " + "har" * 2000 + "bour",
+            "From: harbour" + "=" * 600_000,
+            "From: " + "a " * 300_000 + "=?utf-8?q?h=61rbour?=" + "=" * 300_000,
             "To: x",
         )
         for number, field in enumerate(fields):

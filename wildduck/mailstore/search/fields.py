@@ -30,6 +30,8 @@ KINDS = frozenset((Field,))
 
 #: Characters of a text that are put into a regular expression; mongod takes some 32,000 in all.
 _LONGEST = 500
+#: On longer lines mongod's regular expressions give up, without a word, and would not match.
+_LONG_LINE = 20_000
 #: What is encoded, or is no ASCII, may become any text.
 _MAY_BE_ANYTHING = r"(?:[\x00-<>-\x7f]++|=(?!\?))*+[\s\S]"
 
@@ -92,8 +94,9 @@ def _possible(leaves: Iterable[Leaf]) -> dict[str, Any] | None:
             # A blank can be where a line is folded: one word is enough.
             word = max(text.split(" "), key=len)
             said.insert(0, rf"[\s\S]*{re.escape(word)}")
-        line = rf"^{name}[ \t]*:(?:{'|'.join(said)})"
-        lines.append({"mimeTree.header": {"$regex": line, "$options": "i"}})
+        field = rf"^{name}[ \t]*:"
+        for line in (rf"{field}(?:{'|'.join(said)})", rf"{field}[\s\S]{{{_LONG_LINE}}}"):
+            lines.append({"mimeTree.header": {"$regex": line, "$options": "i"}})
     # Of these the header must be read elsewhere, or is none.
     others = [
         {"mimeTree.native.layout": {"$exists": True}},
