@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from test.api.messages_case import SETTINGS, MessagesCase
+from wildduck.mailstore import expunge
 
 
 class UpdateTests(MessagesCase):
@@ -75,9 +76,10 @@ class UpdateTests(MessagesCase):
             self.assertEqual((status, answer["code"]), (404, code))
         status, answer = await self.call("PUT", f"{self.nobody()}/messages/1", {"seen": True})
         self.assertEqual((status, answer["code"]), (404, "NoSuchMailbox"))
-        status, answer = await self.messages("PUT", "/1", {})
-        self.assertEqual((status, answer["code"]), (400, "NothingChanged"))
-        answer = await self.messages("PUT", "/1:*", {"markHam": True})
+        for body in ({}, {"markHam": True}):
+            status, answer = await self.messages("PUT", "/1", body)
+            self.assertEqual((status, answer["code"]), (400, "NothingChanged"))
+        answer = await self.messages("PUT", "/1:*", {"markHam": True, "seen": False})
         self.assertEqual(answer, (200, {"success": True, "updated": 1}))
         self.assertEqual([], self.rows()[0]["flags"])
 
@@ -157,6 +159,17 @@ class CompatTests(MessagesCase):
         await self.put(1)
         for body in ({}, {"moveTo": str(self.nobody())}):
             self.assertEqual((await self.messages("PUT", "/1", body))[0], 500)
+
+    async def test_mailbox_in_use(self) -> None:
+        """WildDuck's word for it, too."""
+        await self.put(1)
+        self.patch(expunge, "LOCK_WAIT_SECONDS", 0)
+        lock = await self.store._backend.locks.acquire(f"mbwr:{self.inbox.id}", 60, 0)
+        assert lock is not None
+        status, answer = await self.messages("DELETE", "/1")
+        await lock.release()
+        self.assertEqual((status, answer["code"]), (500, "LockFail"))
+        self.assertEqual([1], self.uids())
 
 
 class DeleteTests(MessagesCase):

@@ -1,7 +1,8 @@
 """
 C{api.compat_status = true}: where WildDuck's HTTP status is another than ours.
 
-One table: the code of an error, or a route with it, to WildDuck's status.
+One table: the code of an error, or a route with it, to WildDuck's status; and
+one of the codes that WildDuck has another word for.
 Clients that were written for WildDuck can expect them; all others are better
 served by statuses that mean something (spec/differences.md G).
 """
@@ -36,11 +37,15 @@ STATUSES: Mapping[tuple[str, str], int] = {
     ("PUT /users/<user>/addressregister/<id>", "AddressNotFound"): 200,
     ("DELETE /users/<user>/outbound/<queueId>", "NoSuchQueueEntry"): 200,
     ("", "NothingChanged"): 500,
+    ("", "MailboxInUse"): 500,
     ("PUT /users/<user>/logout", "UserNotFound"): 500,
     # Each error of its message layer; a message that is not there it finds itself.
     (f"PUT {_MESSAGES}", "NoSuchMailbox"): 500,
     (f"PUT {_MESSAGES}/<message>", "NoSuchMailbox"): 500,
 }
+
+#: Codes that are others in WildDuck.
+_CODES = {"MailboxInUse": "LockFail"}
 
 #: Codes of errors that WildDuck's framework answers itself: C{message} in place of C{error}.
 _FRAMEWORK = frozenset(("InvalidToken", "ResourceNotFound", "MethodNotAllowed"))
@@ -54,7 +59,12 @@ def status_of(route: str, code: str, status: int) -> int:
 
 
 def envelope(status: int, answer: dict[str, Any]) -> dict[str, Any]:
-    """An error's members as WildDuck says them under one of its statuses."""
+    """
+    An error's members as WildDuck says them under one of its statuses.
+
+    @param answer: C{error}, C{code} and more, as without C{api.compat_status}.
+    """
+    answer = {**answer, "code": _CODES.get(answer["code"], answer["code"])}
     if answer["code"] in _FRAMEWORK:
         return {"code": answer["code"], "message": answer["error"]}
     return {"success": False, **answer} if status == 200 else answer

@@ -32,7 +32,9 @@ _CHANGES = {
     "deleted": Boolean(about="Set or clear the flag \\Deleted"),
     "flagged": Boolean(about="Set or clear the flag \\Flagged"),
     "draft": Boolean(about="Set or clear the flag \\Draft"),
-    "markHam": Boolean(default=False, about="Taken, and without effect: events are WildDuck's work as yet"),
+    "markHam": Boolean(
+        default=False, about="Taken beside other changes, without effect: events are WildDuck's work as yet"
+    ),
     "expires": Date(or_false=True, about="When the messages expire; false: never"),
     "metaData": MetaData(about="Replaces the metaData of the messages"),
 }
@@ -155,7 +157,7 @@ class ChangingApi:
         change = _change(values)
         if values["moveTo"] is not None:
             return await self._move(call, mailbox, selected, change)
-        if change.nothing and not values["markHam"]:
+        if change.nothing:
             raise NothingChanged()
         updated = await self._store.update(mailbox, selected, change, session=call.sess)
         if not updated:

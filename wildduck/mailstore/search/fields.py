@@ -94,9 +94,10 @@ def _possible(leaves: Iterable[Leaf]) -> dict[str, Any] | None:
             # A blank can be where a line is folded: one word is enough.
             word = max(text.split(" "), key=len)
             said.insert(0, rf"[\s\S]*{re.escape(word)}")
-        field = rf"^{name}[ \t]*:"
-        for line in (rf"{field}(?:{'|'.join(said)})", rf"{field}[\s\S]{{{_LONG_LINE}}}"):
-            lines.append({"mimeTree.header": {"$regex": line, "$options": "i"}})
+        # Decided first, without looking further.
+        said.insert(0, rf"[\s\S]{{{_LONG_LINE}}}")
+        line = rf"^{name}[ \t]*:(?:{'|'.join(said)})"
+        lines.append({"mimeTree.header": {"$regex": line, "$options": "i"}})
     # Of these the header must be read elsewhere, or is none.
     others = [
         {"mimeTree.native.layout": {"$exists": True}},
