@@ -37,6 +37,8 @@ def by_worker_channels(setting: Setting) -> str:
     """Both, with pings to the workers that serve the account only."""
     mixed = cluster(setting)
     with _worker_channels(mixed):
+        kept = mixed.database["settings"].find_one({"key": _WORKERS_SETTING})
+        expect(kept and kept["value"] == "true", f"WildDuck keeps the setting as {kept}")
         there = _both_watch(mixed, "theirs", "ours", "workers-there")
         here = _both_watch(mixed, "ours", "theirs", "workers-here")
     return f"there: {there}; here: {here}"
@@ -45,17 +47,12 @@ def by_worker_channels(setting: Setting) -> str:
 @contextmanager
 def _worker_channels(mixed: Cluster) -> Iterator[None]:
     """WildDuck's setting is on."""
-    settings = mixed.database["settings"]
-    settings.update_one(
-        {"key": _WORKERS_SETTING},
-        {"$set": {"value": "true", "encrypted": False, "enumerable": True}},
-        upsert=True,
-    )
+    mixed.api("theirs", "POST", f"/settings/{_WORKERS_SETTING}", {"value": True})
     time.sleep(_SETTING_SECONDS)
     try:
         yield
     finally:
-        settings.delete_one({"key": _WORKERS_SETTING})
+        mixed.api("theirs", "POST", f"/settings/{_WORKERS_SETTING}", {"value": False})
         time.sleep(_SETTING_SECONDS)
 
 
