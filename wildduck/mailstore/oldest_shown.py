@@ -14,6 +14,19 @@ from wildduck.database import Redis
 from wildduck.errors import Unavailable
 from wildduck.mailstore.values import Mailbox
 
+#: Where older versions of WildDuck keep it, for all accounts; read, and moved when there is a newer value.
+_FORMER = "pop3uid"
+
+#: KEYS the account's hash, the former one; ARGV the mailbox.
+_GET = "return redis.call('HGET', KEYS[1], ARGV[1]) or redis.call('HGET', KEYS[2], ARGV[1])"
+
+#: Likewise; ARGV 2 the UID.
+_KEEP = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('HDEL', KEYS[2], ARGV[1])
+return 1
+"""
+
 
 def _key(user: ObjectId) -> str:
     return f"pxm:{user}"
@@ -22,7 +35,7 @@ def _key(user: ObjectId) -> str:
 async def get(redis: Redis, mailbox: Mailbox) -> int:
     """Its UID; 0 when none was hidden yet, or Redis does not tell."""
     try:
-        value = await redis.execute("HGET", _key(mailbox.user), str(mailbox.id))
+        value = await redis.script(_GET, [_key(mailbox.user), _FORMER], [str(mailbox.id)])
     except Unavailable:
         return 0
     return int(value) if value is not None and value.isdigit() else 0
@@ -31,7 +44,7 @@ async def get(redis: Redis, mailbox: Mailbox) -> int:
 async def keep(redis: Redis, mailbox: Mailbox, uid: int) -> None:
     """Older ones are hidden from now on."""
     try:
-        await redis.execute("HSET", _key(mailbox.user), str(mailbox.id), uid)
+        await redis.script(_KEEP, [_key(mailbox.user), _FORMER], [str(mailbox.id), uid])
     except Unavailable:
         return
 
