@@ -48,6 +48,8 @@ class EveryRouteTests(ApiCase):
             "user": str(self.first.id),
             "mailbox": str(inbox["_id"]),
             "address": str(address["_id"]),
+            "id": str(address["_id"]),
+            "attachment": "ATT00001",
             "message": "1",
             "username": "firstuser",
         }
