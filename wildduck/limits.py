@@ -244,6 +244,10 @@ UPDATES_PLACE_SECONDS = 10 * 60.0
 API_CONNECTIONS = 5_000
 API_BIG_BODIES = 32
 
+#: A request is complete after so many seconds, and one for each so many bytes of it.
+API_REQUEST_SECONDS = 60.0
+API_REQUEST_RATE = 16 * KIB
+
 #: For so long what a client sends after a refusal is read away, so that it can read the answer.
 API_LINGER_SECONDS = 2.0
 

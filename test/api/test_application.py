@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import socket
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from test.support.databases import blocking_database
 from test.support.parts import connected, pool
+from wildduck import limits
 from wildduck.accounts import Accounts, SignIn
 from wildduck.accounts.tokens import AccessTokens
 from wildduck.api import make_application
@@ -219,6 +221,33 @@ class ConventionTests(TestCase):
             body = b"Content-Length: %d\r\n\r\n" % length + b" " * length
             answer = await self.caller.raw(head + body)
             self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:80])
+
+    async def test_drip(self) -> None:
+        """A head or body that comes byte by byte is given up; requests on one connection are not added up."""
+        self.patch(limits, "API_REQUEST_SECONDS", 0.3)
+        head = b"GET /things/7?name=a HTTP/1.1\r\nHost: localhost\r\n"
+        body = b"POST /things/7 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{"
+        for start in (head, body):
+            answer = await deferToThread(self._drip, start, b" ", b"")
+            self.assertTrue(answer.startswith(b"HTTP/1.1 408 "), answer[:80])
+        self.assertEqual(self.seen, [])
+        answer = await deferToThread(self._drip, b"", head + b"\r\n", b"nonsense\r\n")
+        self.assertNotIn(b" 408 ", answer)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer[:80])
+
+    def _drip(self, start: bytes, piece: bytes, end: bytes) -> bytes:
+        """Send pieces for a second, at most; all that comes back."""
+        with socket.create_connection(("127.0.0.1", self.caller.port), timeout=20) as connection:
+            connection.sendall(start)
+            for _ in range(20):
+                connection.sendall(piece)
+                if select.select([connection], [], [], 0.05)[0] and not end:
+                    break
+            connection.sendall(end)
+            received = b""
+            while found := connection.recv(65536):
+                received += found
+            return received
 
     async def test_log(self) -> None:
         """What stands in a query, a token for one, does not get into the log."""

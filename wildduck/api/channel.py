@@ -7,6 +7,7 @@ system tells the client that the connection broke before it tells the answer.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ TOO_MANY_BODIES = _response(
 _HEAD_TOO_BIG = _response(
     b"431 Request Header Fields Too Large", "RequestHeadTooBig", "The URL or the headers are too long"
 )
+_TOO_SLOW = _response(b"408 Request Timeout", "RequestTimeout", "The request came too slowly")
 _NO_HTTP = _response(b"400 Bad Request", "BadRequest", "This is no HTTP request")
 
 
@@ -42,11 +44,35 @@ class ApiChannel(HTTPChannel):
 
     site: Any
     _refused = False
+    #: When the first byte of the present request came, and how many have come.
+    _began: float | None = None
+    _bytes = 0
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came; those after a refusal are dropped."""
-        if not self._refused:
-            super().dataReceived(data)
+        if self._refused:
+            return
+        # While a handler runs, what comes is the next request, which waits.
+        if not self._handlingRequest and self._is_slow(len(data)):
+            self.refuse(_TOO_SLOW)
+            return
+        super().dataReceived(data)
+
+    def allContentReceived(self) -> None:
+        """The request is complete."""
+        self._began = None
+        super().allContentReceived()
+
+    def _is_slow(self, length: int) -> bool:
+        """
+        Whether a request drips in: each byte puts off twisted.web's timeout for
+        silence, and would keep a connection for ever.
+        """
+        now = monotonic()
+        if self._began is None:
+            self._began, self._bytes = now, 0
+        self._bytes += length
+        return now - self._began > limits.API_REQUEST_SECONDS + self._bytes / limits.API_REQUEST_RATE
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of the head is longer than C{MAX_LENGTH}."""
