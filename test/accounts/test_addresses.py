@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bson import ObjectId
+from twisted.internet.defer import Deferred, DeferredList
 
 from test.accounts.test_accounts import AccountsCase
 from wildduck import errors
@@ -175,6 +176,51 @@ class ChangeTests(AddressCase):
         (main,) = await self.book.of(self.user)
         with self.assertRaises(errors.NotPermitted):
             await self.book.remove(self.user, main.id)
+
+
+class RaceTests(AddressCase):
+    async def test_default_and_removed(self) -> None:
+        """Whatever comes of an address that is made the default and removed at once, the default is there."""
+        for n in range(20):
+            added = await self.book.add(self.user, f"address{n}@example.net")
+            at_once = [self.book.change(self.user, added.id, main=True), self.book.remove(self.user, added.id)]
+            if n % 2:
+                at_once.reverse()
+            done = await DeferredList([Deferred.fromCoroutine(one) for one in at_once], consumeErrors=True)
+            for success, result in done:
+                self.assertTrue(success or result.check(errors.NotPermitted, errors.AddressNotFound), result)
+            (default,) = [one.address for one in await self.book.of(self.user) if one.main]
+            self.assertEqual(self.default(self.user), default)
+
+    async def test_removed_first(self) -> None:
+        """An address that goes just before it becomes the default one does not become it."""
+        added = await self.book.add(self.user, "late@example.net")
+        update_one = self.databases.users.update_one
+
+        async def late(collection: str, *arguments: Any, **options: Any) -> Any:
+            if collection == "users":
+                self.raw.addresses.delete_one({"_id": added.id})
+            return await update_one(collection, *arguments, **options)
+
+        self.patch(self.databases.users, "update_one", late)
+        with self.assertRaises(errors.AddressNotFound):
+            await self.book.change(self.user, added.id, main=True)
+        self.assertEqual(self.default(self.user), "user@example.com")
+
+    async def test_default_first(self) -> None:
+        """An address that becomes the default one just before it is removed stays."""
+        added = await self.book.add(self.user, "late@example.net", name="Late", meta_data={"m": 1})
+        before = self.row(added.id)
+        delete_one = self.databases.users.delete_one
+
+        async def late(*arguments: Any, **options: Any) -> Any:
+            self.raw.users.update_one({"_id": self.user}, {"$set": {"address": "late@example.net"}})
+            return await delete_one(*arguments, **options)
+
+        self.patch(self.databases.users, "delete_one", late)
+        with self.assertRaises(errors.NotPermitted):
+            await self.book.remove(self.user, added.id)
+        self.assertEqual(self.row(added.id), before)
 
 
 class OldRowTests(AddressCase):

@@ -188,6 +188,30 @@ class Addresses:
             await self._users.update_one(
                 "users", which, {"$set": {"address": new}}, durable=True, idempotent=True
             )
+            await self._still_there(user, id, new, default)
+
+    async def _still_there(self, user: ObjectId, id: ObjectId, new: str, default: str) -> None:
+        """
+        After an address became the default one: somebody may have removed it before.
+
+        @param default: what was the default before.
+        @raise AddressNotFound: so it was; the default is what it was.
+        """
+        if await self._users.find_one("addresses", {"_id": id, "user": user}, projection={"_id": True}):
+            return
+        kept = await self._users.find_one(
+            "addresses", {"user": user, "address": default}, projection={"_id": True}
+        )
+        await self._set_default(user, new, default if kept is not None else "")
+        raise AddressNotFound(_NOT_FOUND)
+
+    async def _set_default(self, user: ObjectId, old: str, new: str) -> bool:
+        """Another default address in the place of one; C{False}: that is not it any more."""
+        which = {"_id": user, "address": old}
+        done = await self._users.update_one(
+            "users", which, {"$set": {"address": new}}, durable=True, idempotent=True
+        )
+        return bool(done.matched)
 
     async def update(self, which: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         """
@@ -218,11 +242,21 @@ class Addresses:
         @raise UserNotFound: no such account.
         @raise AddressNotFound: it has no such address.
         """
-        address = await self.get(user, id)
+        default = await self._default(user)
+        row = await self._row(user, id)
+        address = Address.from_document(row, default)
         if address.main:
             raise NotPermitted()
         if not await self._users.delete_one("addresses", {"_id": id, "user": user}, durable=True):
             raise AddressNotFound(_NOT_FOUND)
+        if await self._default(user) == address.address:
+            # It became the default one meanwhile, which must not name what is not there.
+            try:
+                await self._users.insert_one("addresses", row, durable=True)
+            except DuplicateKey:
+                await self._set_default(user, address.address, default)
+                return address
+            raise NotPermitted()
         return address
 
     def now(self) -> datetime:
