@@ -251,6 +251,12 @@ API_REQUEST_RATE = 16 * KIB
 #: For so long what a client sends after a refusal is read away, so that it can read the answer.
 API_LINGER_SECONDS = 2.0
 
+#: Levels of metaData and internalData.  Answers are indented: a megabyte of deep levels
+#: would be hundreds of them.
+META_LEVELS = 20
+#: Answers over this are not indented.
+API_INDENTED = 1 * MIB
+
 #: Characters of one level of an API path that is a parameter (WildDuck's router has the same).
 API_PATH_PARAMETER = 196
 

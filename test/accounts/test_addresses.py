@@ -13,6 +13,7 @@ from wildduck.accounts.address_register import AddressRegister
 from wildduck.accounts.domain_renaming import Renamed, domain_name, rename_domain
 from wildduck.accounts.stored import beginning, containing, ending, meta_text, meta_value, tag_fields
 from wildduck.accounts.targets import Target, stored_targets
+from wildduck.limits import META_LEVELS
 
 
 class AddressCase(AccountsCase):
@@ -183,7 +184,8 @@ class RaceTests(AddressCase):
         """Whatever comes of an address that is made the default and removed at once, the default is there."""
         for n in range(20):
             added = await self.book.add(self.user, f"address{n}@example.net")
-            at_once = [self.book.change(self.user, added.id, main=True), self.book.remove(self.user, added.id)]
+            at_once: list[Any] = [self.book.change(self.user, added.id, main=True)]
+            at_once.append(self.book.remove(self.user, added.id))
             if n % 2:
                 at_once.reverse()
             done = await DeferredList([Deferred.fromCoroutine(one) for one in at_once], consumeErrors=True)
@@ -430,6 +432,12 @@ class ValueTests(AddressCase):
         self.assertEqual(meta_value('{"a":1}'), {"a": 1})
         for odd in (None, "", 3, "x", "[1]", "[" * 100_000, "1"):
             self.assertEqual(meta_value(odd), {})
+        self.assertEqual(meta_value(r'{"\ud800":["\udfff\ud83d\ude00"]}'), {"?": ["?\U0001f600"]})
+        deep: Any = None
+        for _ in range(META_LEVELS - 1):
+            deep = [deep]
+        shown = meta_value('{"a":' + "[" * 900 + "]" * 900 + ',"b":"' + "[" * 100 + '"}')
+        self.assertEqual(shown, {"a": deep, "b": "[" * 100})
 
     def test_patterns(self) -> None:
         """Text from outside is never a pattern."""

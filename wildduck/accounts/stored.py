@@ -13,6 +13,8 @@ from typing import Any
 
 from bson import ObjectId
 
+from wildduck.limits import META_LEVELS
+
 
 def tag_fields(tags: Iterable[str]) -> dict[str, list[str]]:
     """
@@ -39,14 +41,49 @@ def meta_text(value: Mapping[str, Any]) -> str:
 
 
 def meta_value(stored: Any) -> dict[str, Any]:
-    """What was stored as C{metaData} or C{internalData}; C{{}} for what is none."""
+    """
+    What was stored as C{metaData} or C{internalData}; C{{}} for what is none.
+
+    WildDuck takes what JSON can not say in UTF-8, and any depth: a lone surrogate is
+    C{?}, and levels beyond L{META_LEVELS} are C{None}.
+    """
     if isinstance(stored, str) and stored:
         try:
             value = json.loads(stored)
         except (ValueError, RecursionError):
             return {}
+        if "\\u" in stored or _brackets(stored) > META_LEVELS:
+            value = _sayable(value, META_LEVELS)
         return value if isinstance(value, dict) else {}
     return {}
+
+
+def _sayable(value: Any, levels: int) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, dict):
+        if levels > 0:
+            return {_text(name): _sayable(one, levels - 1) for name, one in value.items()}
+        return None
+    if isinstance(value, list):
+        return [_sayable(one, levels - 1) for one in value] if levels > 0 else None
+    return value
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether objects and lists lie in each other over more levels than these."""
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels <= 0 or any(is_deeper(one, levels - 1) for one in inner)
+
+
+def _brackets(text: str) -> int:
+    return text.count("[") + text.count("{")
 
 
 def containing(text: str, *, ignore_case: bool = False) -> dict[str, str]:

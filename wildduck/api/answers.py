@@ -16,6 +16,8 @@ import msgspec
 from bson import ObjectId
 from msgspec import UNSET, Struct, UnsetType
 
+from wildduck import limits
+
 __all__ = ["UNSET", "Answer", "ErrorAnswer", "Success", "UnsetType", "WrongAnswer", "encode", "iso"]
 
 
@@ -77,7 +79,9 @@ def compact(value: Any) -> bytes:
 
 
 def pretty(encoded: bytes) -> bytes:
-    """JSON as it is sent, from its shortest form."""
+    """JSON as it is sent, from its shortest form, which what is very long stays in."""
+    if len(encoded) > limits.API_INDENTED:
+        return encoded + b"\n"
     return msgspec.json.format(encoded, indent=2) + b"\n"
 
 

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from wildduck.accounts import normalise
+from wildduck.accounts.stored import is_deeper
 from wildduck.api.fields import Field, JsonSchema, ListOf, Object, String
 from wildduck.errors import BadInput
-from wildduck.limits import MAILBOX_DEPTH, MAILBOX_SEGMENT, MIB
+from wildduck.limits import MAILBOX_DEPTH, MAILBOX_SEGMENT, META_LEVELS, MIB
 
 #: Bytes of C{metaData} as JSON.
 METADATA_BYTES = MIB
@@ -37,11 +38,13 @@ class MetaData(Field):
         if not isinstance(value, dict):
             raise ValueError("must be a valid JSON object")
         try:
-            length = len(msgspec.json.encode(value))
+            encoded = msgspec.json.encode(value)
         except (UnicodeEncodeError, RecursionError, msgspec.MsgspecError):
             raise ValueError("must be a valid JSON object") from None
-        if length > METADATA_BYTES:
+        if len(encoded) > METADATA_BYTES:
             raise ValueError(f"must have at most {METADATA_BYTES} bytes as JSON")
+        if encoded.count(b"[") + encoded.count(b"{") > META_LEVELS and is_deeper(value, META_LEVELS):
+            raise ValueError(f"must have at most {META_LEVELS} levels")
         return value
 
     def json_schema(self) -> JsonSchema:

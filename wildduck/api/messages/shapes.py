@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from bson import ObjectId
 
 from wildduck import limits
+from wildduck.accounts.stored import meta_value
 from wildduck.api.answers import UNSET, Answer, UnsetType
 from wildduck.mailstore.backend import from_milliseconds
 from wildduck.mailstore.shown import member
@@ -314,10 +314,7 @@ def meta_data(document: Document) -> dict[str, Any]:
     """C{metaData}; empty where there is none that can be read."""
     stored = member(document, "meta", "custom")
     if isinstance(stored, str):
-        try:
-            stored = msgspec.json.decode(stored)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return {}
+        return meta_value(stored)
     value = plain(stored)
     return value if isinstance(value, dict) else {}
 
