@@ -316,6 +316,8 @@ BSON_BYTES = 16 * MIB
 #: GridFS chunks of one read and of one write command: what a stream holds.
 CHUNKS_READ = 4
 CHUNKS_WRITTEN = 16
+#: Pieces of work that wait to be done a while later; what is over this is left to the verifier.
+LATER_WORKS = 1_000
 #: Accounts whose ping could not be sent, and is when Redis is back.
 UNSENT_PINGS = 5_000
 #: Sign of life asked of Redis.

@@ -10,13 +10,14 @@ from typing import Any
 
 from bson import ObjectId
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorCore, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wildduck.config import Settings
 from wildduck.database import Database, Databases, GridFS, Locks, Redis
 from wildduck.events import Notifier
+from wildduck.limits import LATER_WORKS
 from wildduck.threads import BoundedPool
 
 #: GridFS bucket of deduplicated attachments (spec/schema.md §3).
@@ -43,6 +44,7 @@ class Backend:
     gridfs: GridFS = field(init=False)
     _steady: Callable[[], float] = field(init=False)
     _running: set[Deferred[Any]] = field(init=False, default_factory=set)
+    _later: set[IDelayedCall] = field(init=False, default_factory=set)
 
     _log = Logger()
 
@@ -92,11 +94,29 @@ class Backend:
             self._running.add(running)
             running.addBoth(lambda _: self._running.discard(running))
 
+    def later(self, seconds: float, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """
+        As L{background}, in a while, unless the server ends before, or too much waits already.
+
+        @param work: makes what is then done.
+        """
+        if len(self._later) >= LATER_WORKS:
+            return
+
+        def begin() -> None:
+            self._later.discard(call)
+            self.background(work())
+
+        call = self.clock.callLater(seconds, begin)
+        self._later.add(call)
+
     def _failed(self, failure: Any) -> None:
         self._log.warn("something after a change failed: {error}", error=failure.type.__name__)
 
     async def settle(self) -> None:
-        """Wait for what runs in the background, at shutdown."""
+        """Wait for what runs in the background, at shutdown; what is to be done later is not."""
+        while self._later:
+            self._later.pop().cancel()
         if self._running:
             await DeferredList(list(self._running))
 

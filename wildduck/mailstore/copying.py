@@ -37,6 +37,7 @@ from wildduck.mailstore.placing import as_copies, new_ids, place_stages
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
 from wildduck.mailstore.uids import uid_filter
+from wildduck.mailstore.unmade_copies import Unmade, give_back_later
 from wildduck.mailstore.values import Copied, Mailbox, number
 
 #: What is read of a message that is to be copied.
@@ -198,6 +199,8 @@ class _Job:
         #: The batch in hand once copies of it may be there, and the numbers taken for it.
         self._batch: list[_Copy] = []
         self._allocations: list[Allocation] = []
+        #: It was not written at the first go.
+        self._disturbed = False
 
     @property
     def reservation_is_sure(self) -> bool:
@@ -233,23 +236,27 @@ class _Job:
             raise
         self._batch = batch
         self.held += sum(copy.size for copy in batch)
-        if not await self._write(batch, group, allocation):
+        self._disturbed = not await self._write(batch, group, allocation)
+        if self._disturbed:
             await self._write_again(batch, group)
         self._group = None
-        await self._end(batch)
+        await self._end(batch, group)
 
-    async def _end(self, batch: list[_Copy]) -> None:
+    async def _end(self, batch: list[_Copy], group: WriteGroup) -> None:
         """A batch is done."""
         there = [copy for copy in batch if copy.arrived is not None]
         for copy in there:
             assert copy.arrived is not None
             self._arrivals.add(copy.uid, copy.arrived)
         self._newly_marked.extend(copy.uid for copy in batch if not copy.row.get("copied"))
-        if len(there) < len(batch):
-            # They went in that moment; or their copies did just now, and what
-            # they held was given back: giving back twice would harm more.
-            self._log.warn("{count} messages went while they were copied", count=len(batch) - len(there))
         allocations, self._allocations, self._batch = self._allocations, [], []
+        if len(there) < len(batch):
+            self._log.info("{count} messages went while they were copied", count=len(batch) - len(there))
+            if not self._disturbed:
+                # Else what was counted for them may have been taken back by itself.
+                rows = {copy.id: copy.row for copy in batch if copy.arrived is None}
+                unmade = Unmade(self._target, allocations[0].modseq, rows, group)
+                give_back_later(self._backend, self._attachments, self._quota, unmade)
         # Tell readers of numbers that no copy has.
         used = {number(copy.arrived["modseq"]) for copy in there if copy.arrived is not None}
         for allocation in allocations:
