@@ -250,7 +250,7 @@ class Date(Field):
     def json_schema(self) -> JsonSchema:
         times: list[JsonSchema] = [
             {"type": "string", "format": "date-time"},
-            {"type": "integer", "minimum": _LEAST_MS, "maximum": _MOST_MS},
+            {"type": "number", "minimum": _LEAST_MS, "maximum": _MOST_MS},
         ]
         if self.or_false:
             times.append({"const": False})

@@ -213,7 +213,8 @@ class Target(Field):
         return {"type": "mail", "value": text}
 
     def json_schema(self) -> JsonSchema:
-        return {"type": "string", "maxLength": self.longest}
+        pattern = "^(?:[sS][mM][tT][pP][sS]?|[hH][tT][tT][pP][sS]?)://[^ ]+$|^[^ ]+@[^ ]+[.][^ ]+$"
+        return {"type": "string", "pattern": pattern, "maxLength": self.longest}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,8 @@ class CursorField(Field):
             raise ValueError("must be a valid paging cursor") from None
 
     def json_schema(self) -> JsonSchema:
-        return {"type": "string", "format": "paging-cursor", "maxLength": _CURSOR_LENGTH}
+        pattern = "^[A-Za-z0-9_-]*$"
+        return {"type": "string", "format": "paging-cursor", "pattern": pattern, "maxLength": _CURSOR_LENGTH}
 
 
 #: Parameters of a route that lists in pages.

@@ -69,7 +69,7 @@ class IpAddress(Field):
         return value
 
     def json_schema(self) -> dict[str, Any]:
-        return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+        return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"maxLength": 0}]}
 
 
 #: Taken by nearly every endpoint, used for logs only (spec/api.md 'Extra params').
