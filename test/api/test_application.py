@@ -183,6 +183,7 @@ class ConventionTests(TestCase):
             ({"Origin": "https://example.com"}, 403),
             ({"Sec-Fetch-Site": "cross-site"}, 403),
             ({"Sec-Fetch-Site": "none"}, 200),
+            ({"X-Forwarded-For": "192.0.2.1"}, 403),
             ({"Host": "rebound.example.com"}, 403),
             ({"X-Access-Token": "guess"}, 403),
             ({"Host": "localhost:8080"}, 200),

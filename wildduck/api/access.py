@@ -20,6 +20,10 @@ from wildduck.api.roles import ROLES
 __all__ = ["Access", "InvalidToken"]
 
 
+#: Headers by which a proxy on this machine says that the caller is another one.
+_OF_PROXIES = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
+
+
 class Access:
     """
     Tells callers by their tokens.
@@ -55,6 +59,8 @@ class Access:
             raise InvalidToken("Without api.token only this machine may call the API")
         if _is_of_web_page(request) or not _is_local_name(request.getHeader(b"host")):
             raise InvalidToken("Without api.token no web page may call the API")
+        if any(request.getHeader(name) is not None for name in _OF_PROXIES):
+            raise InvalidToken("Without api.token nobody may call the API through a proxy")
         return ROOT
 
     async def _holder(self, given: bytes) -> Caller:
