@@ -17,7 +17,6 @@ from wildduck import errors
 from wildduck.accounts import IMAP_DOWNLOAD, Account, daily
 from wildduck.accounts.aside import Aside
 from wildduck.accounts.daily import DailyMeter
-from wildduck.accounts.site_settings import SiteSettings
 from wildduck.pop3.factory import Pop3Factory
 
 MESSAGE = b"Subject: s\r\n\r\n" + b"0123456789\r\n" * 10
@@ -138,7 +137,7 @@ class FaceTests(TestCase):
         self.assertIn(b"NO [LIMIT]", await self.append())
         raw = blocking_database(self.server.settings)
         raw.settings.insert_one({"key": "const:max:imap:upload", "value": "100000", "enumerable": True})
-        self.server.domain.accounts.site_settings.forget()
+        await self.server.domain.databases.shared_settings.read()
         self.assertTrue((await self.append()).startswith(b"t OK"))
         raw.users.update_one({"_id": self.account.id}, {"$set": {"imapMaxUpload": 2}})
         self.imap = self.server.connect()
@@ -169,10 +168,10 @@ class MeterTests(TestCase):
 
         self.patch(redis, "script", counting)
         self.account = Account(id=ObjectId(), username="x", imap_max_download=1000)
-        settings_of_site = SiteSettings(databases.main, self.clock)
+        shared = databases.shared_settings
 
         def meter() -> DailyMeter:
-            return DailyMeter(redis, settings_of_site, self.aside, IMAP_DOWNLOAD, self.account, 0, self.clock)
+            return DailyMeter(redis, shared, self.aside, IMAP_DOWNLOAD, self.account, 0, self.clock)
 
         self.meter = meter
 

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from test.support.databases import blocking_database, blocking_redis
@@ -17,7 +16,6 @@ from wildduck import errors
 from wildduck.accounts import Accounts, SignIn, passwords
 from wildduck.accounts.aside import Aside
 from wildduck.accounts.policy import FailureCounter
-from wildduck.accounts.site_settings import SiteSettings
 
 IP = "192.0.2.7"
 
@@ -45,9 +43,8 @@ class SignInCase(TestCase):
         self.raw = blocking_database(self.settings)
         self.raw_redis = blocking_redis(self.settings)
         self.fred = await self.accounts.create("fred.f", "secret", addresses=["fred@example.com"])
-        # What is noted here is of sign-ins only, by settings that are read when they are needed.
+        # What is noted here is of sign-ins only.
         self.raw.authlog.delete_many({})
-        self.accounts.site_settings._values.clear()
 
     async def attempt(self, password: str, name: str = "fred.f", service: str = "imap", **more: Any) -> str:
         """C{"in"}, or the name of the error."""
@@ -204,7 +201,7 @@ class NotesTests(SignInCase):
     async def test_no_log(self) -> None:
         """A site whose setting is zero keeps no log; the last sign-in is noted nonetheless."""
         self.raw.settings.insert_one({"key": "const:authlog:time", "value": "0", "enumerable": True})
-        self.accounts.site_settings.forget()
+        await self.databases.shared_settings.read()
         await self.attempt("secret")
         self.assertEqual(0, self.raw.authlog.count_documents({"action": "authentication"}))
         self.assertIsInstance(self.raw.users.find_one({"_id": self.fred.id})["lastLogin"]["time"], datetime)
@@ -257,32 +254,3 @@ class AsideTests(SynchronousTestCase):
         self.successResultOf(settled)
         self.assertTrue(aside.run(work("bad")))
         self.assertEqual(["first", "bad"], done)
-
-
-class SiteSettingsTests(SynchronousTestCase):
-    def test_read(self) -> None:
-        """A value is read once a minute; one that is none, or can't be read, leaves what was."""
-        clock = Clock()
-        clock.advance(1000)
-        answers: list[Any] = ["5", errors.Unavailable(), '"x"', "-1", "{", "1e400", None]
-        asked = 0
-
-        class Main:
-            async def find(self, collection: str, query: dict[str, Any], **options: Any) -> Any:
-                nonlocal asked
-                asked += 1
-                answer = answers.pop(0)
-                if isinstance(answer, Exception):
-                    raise answer
-                return [{"key": "const:authlog:time", "value": answer}] if answer else []
-
-        settings = SiteSettings(Main(), clock)  # type: ignore[arg-type]
-
-        def number() -> int:
-            return self.successResultOf(Deferred.fromCoroutine(settings.number("const:authlog:time", 7)))
-
-        self.assertEqual([5, 5], [number(), number()])
-        for wanted in (5, 7, 7, 7, 7, 7):
-            clock.advance(61)
-            self.assertEqual(wanted, number())
-        self.assertEqual(7, asked)

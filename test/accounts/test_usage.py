@@ -13,9 +13,7 @@ class UsageTests(AccountsCase):
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
         self.user = (await self.accounts.create("user", "secret")).id
-        self.usages = Usages(
-            self.databases, self.redis, self.accounts.site_settings, LimitDefaults(1000, 250, 15)
-        )
+        self.usages = Usages(self.databases, self.redis, LimitDefaults(1000, 250, 15))
 
     async def counters(self, **fields: Any) -> dict[str, Counter]:
         self.raw.users.update_one({}, {"$set": {"quota": 0, **fields}})
@@ -37,13 +35,17 @@ class UsageTests(AccountsCase):
 
     async def test_own(self) -> None:
         """The account's own limit comes first, then the setting that all servers share."""
+        shared = {"recipients": "77", "forwards": "88", "filters": "0", "storage": "99"}
         self.raw.settings.insert_many(
-            [{"key": "const:max:recipients", "value": "77"}, {"key": "const:max:forwards", "value": "88"}]
+            [{"key": f"const:max:{name}", "value": value} for name, value in shared.items()]
         )
-        self.accounts.site_settings.forget()
+        await self.databases.shared_settings.read()
         counters = await self.counters(recipients=5, quota=2.0**40, storageUsed=-3)
         self.assertEqual(counters["recipients"], Counter(5))
         self.assertEqual((counters["forwards"], counters["quota"]), (Counter(88), Counter(2**40)))
+        self.assertEqual(counters["filters"], Counter(0))
+        self.assertEqual((await self.counters())["quota"], Counter(99))
+        self.assertEqual((99, 99), (self.usages.default_quota, (await self.accounts.get("user")).quota))
 
     async def test_used(self) -> None:
         """Counters are read as WildDuck keeps them, with the seconds they live on."""

@@ -342,6 +342,7 @@ class ForwardedTests(AddressCase):
     async def test_system_limit(self) -> None:
         """WildDuck's setting in the database is the default."""
         self.raw.settings.insert_one({"key": "const:max:forwards", "value": "77"})
+        await self.databases.shared_settings.read()
         id = (await self.done("POST", self.FORWARDED, {"address": "s@example.com"}))["id"]
         shown = await self.done("GET", f"{self.FORWARDED}/{id}")
         self.assertEqual(shown["limits"]["forwards"]["allowed"], 77)

@@ -43,6 +43,7 @@ from test.interop.mixed import (
     encrypted,
     locks,
     odd,
+    settings,
     sign_in as mixed_sign_in,
     tasks,
     tokens,
@@ -100,6 +101,7 @@ CASES = (
     Case("wildduck-counts", mixed_sign_in.same_counts),
     Case("wildduck-tasks", tasks.done_once),
     Case("wildduck-tokens", tokens.both_take),
+    Case("wildduck-settings", settings.same_limits),
 )
 
 #: POP3 clients shall see all of a large mailbox.

@@ -53,7 +53,9 @@ class Killer:
             name: _Handle(self, getattr(self._databases, name))
             for name in ("main", "users", "gridfs", "sender")
         }
-        return Databases(handles, ())  # type: ignore[arg-type]
+        databases = Databases(handles, ())  # type: ignore[arg-type]
+        databases.shared_settings = self._databases.shared_settings
+        return databases
 
     def write(self, method: str, collection: str) -> None:
         """A write is about to be sent."""

@@ -36,6 +36,16 @@ class ExpungeTests(StoreCase):
         self.assertEqual([2], await self.store.expunge(await self.inbox(), [2]))
         self.assertEqual(2, self.db.messages.count_documents({}))
 
+    async def test_shared_archive_time(self) -> None:
+        """The time that WildDuck's API has set for all servers counts before this server's file."""
+        self.db.settings.insert_one({"key": "const:archive:time", "value": "3600000", "enumerable": True})
+        await self.node.databases.shared_settings.read()
+        await self.deleted()
+        await self.store.expunge(await self.inbox())
+        archived = self.db.archived.find_one()
+        since = archived["archived"].replace(tzinfo=datetime.timezone.utc).timestamp() * 1000
+        self.assertAlmostEqual(3_600_000, archived["rdate"] - since, delta=1)
+
     async def test_archive(self) -> None:
         """The same document stands in the archive for 25 days, with its references."""
         await self.deleted()

@@ -7,7 +7,7 @@ from typing import Any
 from bson import ObjectId
 
 from test.mailstore.support import StoreCase
-from wildduck.errors import CannotDo, MailboxExists, MailboxNotFound
+from wildduck.errors import CannotDo, LimitReached, MailboxExists, MailboxNotFound
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.paths import check_path, normal_path
 from wildduck.mailstore.values import Listed
@@ -30,6 +30,17 @@ class MailboxTests(StoreCase):
             self.assertEqual((True, []), (document["subscribed"], document["flags"]))
             limited = document["specialUse"] in ("\\Trash", "\\Junk")
             self.assertIs(float if limited else int, type(document["retention"]))
+
+    async def test_most(self) -> None:
+        """As many as WildDuck's API has set for all servers; the default ones are made nonetheless."""
+        self.db.settings.insert_one({"key": "const:max:mailboxes", "value": "6", "enumerable": True})
+        await self.node.databases.shared_settings.read()
+        await self.store.mailboxes.create(self.account.id, "sixth")
+        await self.fails(LimitReached, self.store.mailboxes.create(self.account.id, "seventh"))
+        self.db.settings.update_one({}, {"$set": {"value": "0"}})
+        await self.node.databases.shared_settings.read()
+        await self.fails(LimitReached, self.store.mailboxes.create(self.account.id, "seventh"))
+        await self.new_account(name="other")
 
     async def test_defaults_again(self) -> None:
         """Making them twice, also at once, makes nothing twice."""

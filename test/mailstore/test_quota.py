@@ -35,6 +35,14 @@ class QuotaTests(StoreCase):
         await self.reserve(account.id, 2 * MIB)
         await self.fails(OverQuota, self.reserve(account.id, 1))
 
+    async def test_shared_quota(self) -> None:
+        """What WildDuck's API has set for all servers counts before this server's file."""
+        account = await self.new_account(quota=0)
+        self.db.settings.insert_one({"key": "const:max:storage", "value": "1000", "enumerable": True})
+        await self.node.databases.shared_settings.read()
+        await self.reserve(account.id, 1000)
+        await self.fails(OverQuota, self.reserve(account.id, 1))
+
     async def test_quota_that_changed_meanwhile(self) -> None:
         """What counts is the account as it is stored, not as it was when it was read."""
         account = await self.new_account(quota=10)

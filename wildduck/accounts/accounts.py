@@ -34,7 +34,6 @@ from wildduck.accounts.policy import FailureCounter
 from wildduck.accounts.pwned import PwnedPasswords
 from wildduck.accounts.sign_in import AccountRealm, PasswordChecker
 from wildduck.accounts.sign_in_notes import SignInNotes
-from wildduck.accounts.site_settings import SiteSettings
 from wildduck.accounts.stored import stored_string, stored_tags
 from wildduck.accounts.surroundings import Surroundings
 from wildduck.accounts.updating import Changed, Updating
@@ -54,7 +53,6 @@ class Accounts:
     @ivar directory: look-ups.
     @ivar book: the addresses of accounts.
     @ivar forwarded: the addresses that are forwarded.
-    @ivar site_settings: what is set for all servers in the database.
     @ivar authlog: security events of the accounts.
     @ivar usages: what accounts have used of their limits.
     @ivar portal: L{twisted.cred} portal that gives L{IMailAccount} for L{SignIn}.
@@ -88,11 +86,10 @@ class Accounts:
         self._clock = clock
         self._notifier = notifier or Notifier(redis)
         self._pool = password_pool
-        self.directory = Directory(databases.users, default_quota)
+        self.directory = Directory(databases.users, default_quota, databases.shared_settings)
         self.book = Addresses(databases.users, clock)
         self.forwarded = ForwardedAddresses(databases.users, self.book)
-        self.site_settings = SiteSettings(databases.main, clock)
-        self.authlog = AuthLog(databases.users, self.site_settings)
+        self.authlog = AuthLog(databases.users, databases.shared_settings)
         self._aside = Aside()
         application_passwords = ApplicationPasswords(databases.users, password_pool)
         sign_in_notes = SignInNotes(
@@ -117,9 +114,7 @@ class Accounts:
         self._creation = Creation(around, self.book, notes)
         self._updating = Updating(around, failures, notes)
         self._deletion = Deletion(around, self.book, notes)
-        self.usages = Usages(
-            databases, redis, self.site_settings, limits or LimitDefaults(quota=default_quota)
-        )
+        self.usages = Usages(databases, redis, limits or LimitDefaults(quota=default_quota))
 
     def meter(self, limit: DailyLimit, account: Account, default: int) -> DailyMeter:
         """
@@ -127,7 +122,8 @@ class Accounts:
 
         @param default: bytes of a day for accounts and sites that say nothing; 0: no limit.
         """
-        return DailyMeter(self._redis, self.site_settings, self._aside, limit, account, default, self._clock)
+        settings = self._databases.shared_settings
+        return DailyMeter(self._redis, settings, self._aside, limit, account, default, self._clock)
 
     async def settle(self) -> None:
         """Wait for what sign-ins have left to be written, at shutdown."""

@@ -13,11 +13,14 @@ from typing import Any
 
 from bson import Binary, ObjectId
 
-from wildduck.accounts.site_settings import SiteSettings
-from wildduck.database import Database
+from wildduck.database import Database, SharedSettings
+from wildduck.database.shared_settings import AUTHLOG_TIME
 
 #: Events of one row happened within this time.
 BUCKET = datetime.timedelta(hours=6)
+
+#: Milliseconds that an event is kept for where all servers share no other number: 30 days.
+_LIFE = 30 * 86_400_000
 
 #: Members that make two events the same.
 _KEY = ("protocol", "ip", "action", "result", "target")
@@ -29,7 +32,7 @@ _TEXT = 1024
 class AuthLog:
     """Writes C{authlog}."""
 
-    def __init__(self, users: Database, settings: SiteSettings) -> None:
+    def __init__(self, users: Database, settings: SharedSettings) -> None:
         self._users = users
         self._settings = settings
 
@@ -43,8 +46,8 @@ class AuthLog:
         @return: id of its row; C{None} where the site keeps no log.
         @raise DomainError: the database does not take it.
         """
-        life = await self._settings.authlog_time()
-        if life <= datetime.timedelta():
+        life = datetime.timedelta(milliseconds=self._settings.value(AUTHLOG_TIME, _LIFE))
+        if not life:
             return None
         members = {name: _bounded(value) for name, value in event.items() if value is not None}
         key = Binary(hashlib.md5(_joined(members), usedforsecurity=False).digest())

@@ -13,9 +13,14 @@ from dataclasses import dataclass
 from twisted.internet.interfaces import IReactorTime
 
 from wildduck.accounts.aside import Aside
-from wildduck.accounts.site_settings import SiteSettings
 from wildduck.accounts.values import Account
-from wildduck.database import Redis
+from wildduck.database import Redis, SharedSettings
+from wildduck.database.shared_settings import (
+    MAX_IMAP_DOWNLOAD,
+    MAX_IMAP_UPLOAD,
+    MAX_POP3_DOWNLOAD,
+    Setting,
+)
 from wildduck.errors import DailyLimitReached, DomainError
 from wildduck.limits import KIB
 
@@ -39,13 +44,13 @@ class DailyLimit:
 
     prefix: str
     field: str
-    setting: str
+    setting: Setting
     name: str
 
 
-IMAP_UPLOAD = DailyLimit("iup", "imap_max_upload", "const:max:imap:upload", "Upload")
-IMAP_DOWNLOAD = DailyLimit("idw", "imap_max_download", "const:max:imap:download", "Download")
-POP3_DOWNLOAD = DailyLimit("pdw", "pop3_max_download", "const:max:pop3:download", "Download")
+IMAP_UPLOAD = DailyLimit("iup", "imap_max_upload", MAX_IMAP_UPLOAD, "Upload")
+IMAP_DOWNLOAD = DailyLimit("idw", "imap_max_download", MAX_IMAP_DOWNLOAD, "Download")
+POP3_DOWNLOAD = DailyLimit("pdw", "pop3_max_download", MAX_POP3_DOWNLOAD, "Download")
 
 
 class DailyMeter:
@@ -58,7 +63,7 @@ class DailyMeter:
     def __init__(
         self,
         redis: Redis,
-        settings: SiteSettings,
+        settings: SharedSettings,
         aside: Aside,
         limit: DailyLimit,
         account: Account,
@@ -82,7 +87,7 @@ class DailyMeter:
 
     async def check(self) -> None:
         """@raise DailyLimitReached: the account has moved as much as it may today."""
-        most = self._own or await self._settings.number(self._limit.setting, self._default)
+        most = self._own or self._settings.value(self._limit.setting, self._default)
         if not most:
             return
         if self._seen is None or self._seen[0] + self._uncounted >= most:

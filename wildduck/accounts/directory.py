@@ -12,7 +12,8 @@ from bson import ObjectId
 
 from wildduck.accounts import normalise
 from wildduck.accounts.values import ACCOUNT_FIELDS, Account, Recipient
-from wildduck.database import Database
+from wildduck.database import Database, SharedSettings
+from wildduck.database.shared_settings import MAX_STORAGE
 from wildduck.errors import AddressNotFound, DeliveryNotPossible, UserNotFound
 
 Row = dict[str, Any]
@@ -21,10 +22,11 @@ Row = dict[str, Any]
 class Directory:
     """Reads C{users}, C{addresses} and C{domainaliases}."""
 
-    def __init__(self, users: Database, default_quota: int) -> None:
-        """@param default_quota: bytes for accounts that have none of their own."""
+    def __init__(self, users: Database, default_quota: int, settings: SharedSettings) -> None:
+        """@param default_quota: bytes for accounts without their own, where all servers share no number."""
         self._users = users
         self._default_quota = default_quota
+        self._settings = settings
 
     async def find(self, query: Row, more_fields: Row | None = None) -> tuple[Account, Row] | None:
         """The account that a query on C{users} finds, and its document."""
@@ -33,7 +35,10 @@ class Directory:
         )
         if document is None:
             return None
-        return Account.from_document(document, self._default_quota), document
+        return self._account(document), document
+
+    def _account(self, document: Row) -> Account:
+        return Account.from_document(document, self._settings.value(MAX_STORAGE, self._default_quota))
 
     async def by_id(self, user: ObjectId) -> Account:
         """@raise UserNotFound: no such account."""
@@ -113,7 +118,7 @@ class Directory:
         rows = await self._users.find(
             "users", {"unameview": {"$gt": after}}, sort=[("unameview", 1)], limit=limit
         )
-        return [(row["unameview"], Account.from_document(row, self._default_quota)) for row in rows]
+        return [(row["unameview"], self._account(row)) for row in rows]
 
     async def _address_row(self, view: str) -> Row | None:
         """The row of a normalised address, at its own domain or the alias target's."""

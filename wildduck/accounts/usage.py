@@ -10,8 +10,7 @@ from bson import ObjectId
 from twisted.logger import Logger
 
 from wildduck.accounts.documents import LIMITS
-from wildduck.accounts.site_settings import SiteSettings
-from wildduck.database import Databases, Redis
+from wildduck.database import Databases, Redis, shared_settings
 from wildduck.errors import DomainError
 from wildduck.limits import GIB
 
@@ -27,15 +26,15 @@ _COUNTERS = {
 
 #: What an account without a limit of its own may, where the setting is not there either.
 _DEFAULTS = {
-    "recipients": ("const:max:recipients", 2000),
-    "forwards": ("const:max:forwards", 2000),
-    "filters": ("const:max:filters", 400),
+    "recipients": (shared_settings.MAX_RECIPIENTS, 2000),
+    "forwards": (shared_settings.MAX_FORWARDS, 2000),
+    "filters": (shared_settings.MAX_FILTERS, 400),
 }
 #: Likewise, where this server's settings say what.
 _DAILY = {
-    "imapMaxUpload": ("const:max:imap:upload", "imap_upload"),
-    "imapMaxDownload": ("const:max:imap:download", "imap_download"),
-    "pop3MaxDownload": ("const:max:pop3:download", "pop3_download"),
+    "imapMaxUpload": (shared_settings.MAX_IMAP_UPLOAD, "imap_upload"),
+    "imapMaxDownload": (shared_settings.MAX_IMAP_DOWNLOAD, "imap_download"),
+    "pop3MaxDownload": (shared_settings.MAX_POP3_DOWNLOAD, "pop3_download"),
 }
 #: Messages from outside within a minute (WildDuck's MX plugin).
 _RECEIVED = 60
@@ -98,18 +97,16 @@ class Usages:
 
     _log = Logger()
 
-    def __init__(
-        self, databases: Databases, redis: Redis, settings: SiteSettings, defaults: LimitDefaults
-    ) -> None:
+    def __init__(self, databases: Databases, redis: Redis, defaults: LimitDefaults) -> None:
         self._databases = databases
         self._redis = redis
-        self._settings = settings
+        self._settings = databases.shared_settings
         self._defaults = defaults
 
     @property
     def default_quota(self) -> int:
         """Bytes of an account that has no quota of its own."""
-        return self._defaults.quota
+        return self._settings.value(shared_settings.MAX_STORAGE, self._defaults.quota)
 
     async def of(self, document: Mapping[str, Any]) -> Usage:
         """
@@ -118,7 +115,7 @@ class Usages:
         @param document: the user's.
         """
         user: ObjectId = document["_id"]
-        allowed = {name: await self._allowed(name, document) for name in LIMITS}
+        allowed = {name: self._allowed(name, document) for name in LIMITS}
         counters = {name: Counter(value) for name, value in allowed.items()}
         filters = await self._databases.main.count("filters", {"user": user}, slow=False)
         counters["filters"] = Counter(allowed["filters"], filters)
@@ -127,18 +124,18 @@ class Usages:
             counters[name] = Counter(allowed[name], used, ttl)
         return Usage(counters)
 
-    async def _allowed(self, name: str, document: Mapping[str, Any]) -> int:
+    def _allowed(self, name: str, document: Mapping[str, Any]) -> int:
         own = positive(document.get(name))
         if own:
             return own
         if name in _DEFAULTS:
             key, default = _DEFAULTS[name]
-            return await self._settings.number(key, default) or default
+            return self._settings.value(key, default)
         if name in _DAILY:
             key, attribute = _DAILY[name]
-            return await self._settings.number(key, getattr(self._defaults, attribute))
+            return self._settings.value(key, getattr(self._defaults, attribute))
         return {
-            "quota": self._defaults.quota,
+            "quota": self.default_quota,
             "pop3MaxMessages": self._defaults.pop3_messages,
             "imapMaxConnections": self._defaults.imap_connections,
             "receivedMax": _RECEIVED,

@@ -57,7 +57,7 @@ def make_application(
     UserUpkeepApi(accounts, store, databases, clock).register(application)
     LegacyApi(accounts, store, redis).register(application)
     AddressesApi(accounts, databases).register(application)
-    ForwardedApi(accounts, databases, redis, clock).register(application)
+    ForwardedApi(accounts, databases, redis).register(application)
     MailboxesApi(accounts, store).register(application)
     ChangingApi(store).register(application)
     UploadApi(accounts, store, clock).register(application)

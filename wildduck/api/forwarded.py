@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
-from twisted.internet.interfaces import IReactorTime
 
 from wildduck.accounts import Accounts
 from wildduck.accounts.forwarded import MOST_TARGETS, Forwarded
-from wildduck.accounts.site_settings import SiteSettings
 from wildduck.accounts.stored import object_id
 from wildduck.accounts.targets import Target as StoredTarget
 from wildduck.accounts.values import Address
@@ -32,6 +30,7 @@ from wildduck.api.mail_fields import MailAddress, Target
 from wildduck.api.route import Route
 from wildduck.api.schema import Boolean, Date, Field, Id, Integer, ListOf, Object, Schema, String
 from wildduck.database import Databases, Redis
+from wildduck.database.shared_settings import MAX_FORWARDS
 from wildduck.errors import AddressNotFound
 from wildduck.limits import KIB
 
@@ -101,11 +100,10 @@ _RESOLVE = Schema(
 class ForwardedApi:
     """C{/addresses/forwarded} and C{/addresses/resolve}."""
 
-    def __init__(self, accounts: Accounts, databases: Databases, redis: Redis, clock: IReactorTime) -> None:
+    def __init__(self, accounts: Accounts, databases: Databases, redis: Redis) -> None:
         self._accounts = accounts
         self._databases = databases
         self._redis = redis
-        self._settings = SiteSettings(databases.main, clock)
 
     def register(self, application: Application) -> None:
         """Add the routes."""
@@ -187,7 +185,7 @@ class ForwardedApi:
         return row
 
     async def _members(self, forwarded: Forwarded) -> dict[str, Any]:
-        allowed = forwarded.forwards or await self._settings.number("const:max:forwards", FORWARDS)
+        allowed = forwarded.forwards or self._databases.shared_settings.value(MAX_FORWARDS, FORWARDS)
         key = f"wdf:{forwarded.id}"
         used = _number(await self._redis.execute("GET", key))
         ttl = _number(await self._redis.execute("TTL", key)) if used else 0

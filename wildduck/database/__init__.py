@@ -14,6 +14,7 @@ from wildduck.database.group import WriteGroup
 from wildduck.database.locks import Lock, Locks
 from wildduck.database.redis import Redis
 from wildduck.database.settings import MongoSettings
+from wildduck.database.shared_settings import SharedSettings
 from wildduck.database.transaction import Transaction
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Locks",
     "MongoSettings",
     "Redis",
+    "SharedSettings",
     "Transaction",
     "Updated",
     "WriteGroup",

@@ -14,6 +14,7 @@ from wildduck.database.address import Address, parse
 from wildduck.database.cluster import Cluster
 from wildduck.database.database import Database
 from wildduck.database.settings import MongoSettingsLike
+from wildduck.database.shared_settings import SharedSettings
 from wildduck.errors import ConfigurationError, DatabaseFailure, DomainError
 
 #: CannotCreateIndex (unique against the shard key), IndexOptionsConflict and
@@ -30,6 +31,7 @@ class Databases:
     @ivar users: users, addresses.
     @ivar gridfs: attachments.
     @ivar sender: outgoing queue.
+    @ivar shared_settings: what all servers go by.
     @ivar replica_set: of the main database; else it is a standalone server.
     @ivar sharded: names of the sharded collections, all handles together.
     """
@@ -41,6 +43,7 @@ class Databases:
         self.users = handles["users"]
         self.gridfs = handles["gridfs"]
         self.sender = handles["sender"]
+        self.shared_settings = SharedSettings(self.main)
         self.sharded: set[str] = set()
         self._clusters = tuple(clusters)
 
@@ -78,6 +81,7 @@ class Databases:
             await cluster.start()
         for handle in {id(handle): handle for handle in self._handles()}.values():
             await self._check(handle)
+        await self.shared_settings.read()
 
     async def _check(self, handle: Database) -> None:
         """txmongo does not tell of a refused sign-in (P7), so ask for something that needs it."""

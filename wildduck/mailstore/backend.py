@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wildduck.config import Settings
-from wildduck.database import Database, Databases, GridFS, Locks, Redis
+from wildduck.database import Database, Databases, GridFS, Locks, Redis, SharedSettings
 from wildduck.events import Notifier
 from wildduck.limits import LATER_WORKS
 from wildduck.threads import BoundedPool
@@ -62,6 +62,11 @@ class Backend:
     def users(self) -> Database:
         """The handle of accounts."""
         return self.databases.users
+
+    @property
+    def shared_settings(self) -> SharedSettings:
+        """What all servers go by."""
+        return self.databases.shared_settings
 
     def steady(self) -> float:
         """

@@ -12,6 +12,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from wildduck.database.shared_settings import MAX_MAILBOXES
 from wildduck.errors import CannotDo, DuplicateKey, LimitReached, MailboxExists, MailboxNotFound
 from wildduck.limits import MAILBOXES
 from wildduck.mailstore import counters, deleted_mailboxes, retention, retention_task
@@ -141,14 +142,14 @@ class Mailboxes:
         @param retention: its own, C{None} for the account's.
         @raise CannotDo: the name is not possible.
         @raise MailboxExists: the name is taken.
-        @raise LimitReached: the account has L{MAILBOXES} already.
+        @raise LimitReached: the account has as many as it may already.
         """
         path = new_path(path)
         main = self._backend.main
         count, validity = await gather(
             main.count("mailboxes", {"user": user}, slow=False), next_uid_validity(self._backend, user)
         )
-        if count >= MAILBOXES:
+        if count >= self._backend.shared_settings.value(MAX_MAILBOXES, MAILBOXES):
             raise LimitReached("Too many mailboxes")
         document = _document(user, path, special_use or "", validity, user_retention)
         if retention is not None:

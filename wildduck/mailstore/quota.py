@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wildduck.database import WriteGroup
+from wildduck.database.shared_settings import MAX_STORAGE
 from wildduck.errors import DomainError, OverQuota, UserNotFound
 from wildduck.limits import GROUPING_SECONDS
 from wildduck.mailstore.backend import Backend
@@ -50,7 +51,9 @@ class Quota:
         @raise OverQuota: it does not fit.
         @raise UserNotFound: no such account.
         """
-        default = self._backend.settings.storage.default_quota
+        default = self._backend.shared_settings.value(
+            MAX_STORAGE, self._backend.settings.storage.default_quota
+        )
         allowed = {"$cond": [{"$gt": ["$quota", 0]}, "$quota", default]}
         account = await self._backend.users.find_one_and_update(
             "users",

@@ -18,6 +18,7 @@ from typing import Any
 from bson import ObjectId
 from twisted.logger import Logger
 
+from wildduck.database.shared_settings import ARCHIVE_TIME
 from wildduck.errors import MailboxNotFound
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore import counters
@@ -128,7 +129,9 @@ class Removal:
         if not rows:
             return set()
         now = self._backend.now()
-        until = milliseconds(now) + int(self._backend.settings.storage.archive_days * _DAY)
+        until = milliseconds(now) + self._backend.shared_settings.value(
+            ARCHIVE_TIME, self._backend.settings.storage.archive_days * _DAY
+        )
         mark = {"archived": now, "exp": True, "rdate": javascript(until)}
         ids = [row["_id"] for row in rows]
         uids = [row["uid"] for row in rows]
