@@ -106,7 +106,9 @@ class FaceTests(TestCase):
         """What a session had not told yet is told when it ends."""
         await self.start()
         self.patch(daily, "_GATHERED", 10**6)
+        self.patch(daily, "_GATHERED_SECONDS", 10**6)
         await self.append()
+        await self.settled()
         await self.append()
         self.assertEqual(len(MESSAGE), self.counted("iup"))
         await self.imap.command(b"LOGOUT")
@@ -115,7 +117,7 @@ class FaceTests(TestCase):
         pop3 = await self.pop3()
         for _ in range(3):
             await pop3.message(b"RETR 1")
-        await self.settled()
+            await self.settled()
         self.assertEqual(len(MESSAGE), self.counted("pdw"))
         pop3.connection.abort()
         await pop3.end()
