@@ -240,9 +240,10 @@ UPDATES_REMEMBERED = 20_000
 UPDATES_PLACE_SECONDS = 10 * 60.0
 
 #: Open connections of the API in one worker, those of L{UPDATE_READERS} among them, and
-#: requests at work whose bodies are over L{API_BODY}: each has a temporary file.
+#: bytes of the bodies over L{API_BODY} of all requests at work: each has a temporary file, and
+#: is in memory while it is taken apart, in up to three copies.
 API_CONNECTIONS = 5_000
-API_BIG_BODIES = 32
+API_BIG_BODIES = 512 * MIB
 
 #: A request is complete after so many seconds, and one for each so many bytes of it.
 API_REQUEST_SECONDS = 60.0

@@ -21,9 +21,11 @@ class BoundedRequest(Request):
     _refused = False
     #: Bytes that the body may have, when it is known to be a big one.
     _most_bytes: int | None = None
+    _announced: int | None = None
 
     def gotLength(self, length: int | None) -> None:
         """The Content-Length, C{None} for a chunked body."""
+        self._announced = length
         if length is not None:
             self._judge(length)
         super().gotLength(0 if self._refused else length)
@@ -48,21 +50,23 @@ class BoundedRequest(Request):
         channel: Any = self.channel
         if self._most_bytes is None:
             self._most_bytes = channel.site.most_body(channel._command, channel._path)
-            if length <= self._most_bytes and not self._take_place(channel.site):
+            # A chunked body does not say how long it will be.
+            announced = self._most_bytes if self._announced is None else self._announced
+            if length <= self._most_bytes and not self._take_place(channel.site, announced):
                 self._refused = True
                 channel.refuse(TOO_MANY_BODIES)
         if length > self._most_bytes and not self._refused:
             self._refused = True
             channel.refuse(BODY_TOO_BIG)
 
-    def _take_place(self, site: Any) -> bool:
-        """Be one of the requests with big bodies, until this one has ended."""
-        if site.big_bodies >= limits.API_BIG_BODIES:
+    def _take_place(self, site: Any, length: int) -> bool:
+        """Have room for the body until this request has ended; one body always finds room."""
+        if site.big_bodies and site.big_bodies + length > limits.API_BIG_BODIES:
             return False
-        site.big_bodies += 1
+        site.big_bodies += length
 
         def give_back(_: object) -> None:
-            site.big_bodies -= 1
+            site.big_bodies -= length
 
         self.notifyFinish().addBoth(give_back)
         return True

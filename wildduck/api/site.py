@@ -19,8 +19,7 @@ class ApiSite(Site):
 
     @ivar most_body: bytes that the body of a request may have, by method and path.
     @ivar connections: open ones.
-    @ivar big_bodies: requests at work whose bodies are over C{limits.API_BODY}, each in a
-        temporary file.
+    @ivar big_bodies: bytes of the bodies over C{limits.API_BODY} of all requests at work.
     """
 
     displayTracebacks = False
