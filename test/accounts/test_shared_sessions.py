@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from bson import ObjectId
@@ -44,8 +45,14 @@ class SharedSessionsTests(TestCase):
         with self.assertRaises(errors.TooManySessions):
             await worker.enter(account)
 
+    def wildduck_serves(self, *members: str, ago: float = 0) -> None:
+        """What WildDuck says of itself."""
+        now = (time.time() - ago) * 1000
+        self.raw.zadd(f"wd:imap:users:{FRED.id}", dict.fromkeys(members, now))
+
     async def test_together(self) -> None:
         """The limit holds over all servers; what ends makes room."""
+        self.wildduck_serves("host:123")
         self.raw.hset("lim:imap", str(FRED.id), 1)
         await self.enter(self.one, self.two)
         await self.refused(self.one)
@@ -58,6 +65,21 @@ class SharedSessionsTests(TestCase):
         self.assertEqual(1, self.counted())
         self.assertEqual([b"lim:imap", b"lim:imap:workers"], sorted(self.raw.keys("lim*")))
         self.assertFalse(self.clock.getDelayedCalls())
+
+    async def test_dead_wildduck(self) -> None:
+        """What a WildDuck left that serves the account no more shuts nobody out."""
+        self.raw.hset("lim:imap", str(FRED.id), 15)
+        self.wildduck_serves("host:123", ago=300)
+        # As our own workers say it.
+        self.wildduck_serves("host:123:0123abcd")
+        await self.enter(self.one, self.two, self.one)
+        await self.refused(self.two)
+        self.assertEqual(3, self.counted())
+        self.raw.hset("lim:imap", str(FRED.id), 15)
+        await self.leave(self.two)
+        self.wildduck_serves("mail.example.com")
+        await self.refused(self.two)
+        await self.leave(self.one, self.one)
 
     async def test_own_limit(self) -> None:
         """An account's own limit counts, and is its own."""

@@ -7,6 +7,10 @@ of ours has a ledger of what it added, C{lim:imap:<worker>}, and says every half
 minute that it lives, C{lim:imap:workers}; what stands in the ledger of a dead one
 is taken out again by the others.  WildDuck empties its hash when one of its
 processes starts; the ledgers are then the least that counts.
+
+What a dead WildDuck has left in the hash is not believed when it would shut
+somebody out: a living one that serves an account says so every half minute in
+C{wd:imap:users:<user>}.
 """
 
 from __future__ import annotations
@@ -58,6 +62,16 @@ local function ours(user)
     end
     return count
 end
+-- Whether WildDuck serves an account: our own workers' names end with eight digits.
+local function theirs(user)
+    local members = redis.call('ZRANGEBYSCORE', 'wd:imap:users:' .. user, (now - 180) * 1000, '+inf')
+    for _, member in ipairs(members) do
+        if not string.find(member, ':%d+:%x%x%x%x%x%x%x%x$') then
+            return true
+        end
+    end
+    return false
+end
 local function bury()
     for _, dead in ipairs(redis.call('ZRANGEBYSCORE', workers, '-inf', now)) do
         if dead ~= worker then
@@ -83,8 +97,11 @@ _ENTER = (
     + """
 bury()
 local user = ARGV[3]
-local count = math.max(number(shared, user), ours(user))
-if count >= tonumber(ARGV[4]) then
+local count, limit = math.max(number(shared, user), ours(user)), tonumber(ARGV[4])
+if count >= limit and not theirs(user) then
+    count = ours(user)
+end
+if count >= limit then
     return 0
 end
 alive()
