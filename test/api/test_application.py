@@ -31,6 +31,8 @@ from wildduck.config import ApiSettings, Settings
 from wildduck.errors import AuthenticationFailed, BadInput, OverQuota
 from wildduck.mailstore import MailStore
 
+_FORM = "application/x-www-form-urlencoded"
+
 
 class Caller:
     """A blocking HTTP client, run in a thread."""
@@ -116,7 +118,7 @@ class ConventionTests(TestCase):
             ("/things/7", {"name": "a"}, {}),
             ("/things/7?name=a", {"name": "b"}, {}),
             ("/things/7?name=", {"name": "a", "id": "8"}, {}),
-            ("/things/7", urlencode({"name": "a"}), {"Content-Type": "application/x-www-form-urlencoded"}),
+            ("/things/7", urlencode({"name": "a"}), {"Content-Type": _FORM}),
         ):
             self.assertEqual(await self.caller.call("POST", path, body, headers), (200, {"success": True}))
             self.assertEqual(self.seen.pop(), {"name": "a", "id": "7"})
@@ -131,6 +133,7 @@ class ConventionTests(TestCase):
             ("name=%ff", "application/x-www-form-urlencoded"),
             ("&".join(["a=1"] * 2000), "application/x-www-form-urlencoded"),
             ("<xml/>", "text/xml"),
+            ("--x\r\n\r\n" * 2000, "multipart/form-data; boundary=x"),
         ):
             status, answer = await self.caller.call("POST", "/things/7", body, {"Content-Type": kind})
             self.assertEqual((status, answer["code"]), (400, "InputValidationError"), kind)
@@ -176,6 +179,10 @@ class ConventionTests(TestCase):
         ):
             self.assertEqual((await self.caller.call("POST", path, body, headers))[0], expected, headers)
         self.assertEqual(len(self.seen), 3)
+        # A form is not looked at before the token.
+        for body, kind in (("x", "multipart/form-data"), ("--x\r\nx", "multipart/form-data; boundary=x")):
+            status, answer = await self.caller.call("POST", "/things/7", body, {"Content-Type": kind})
+            self.assertEqual((status, answer["code"]), (403, "InvalidToken"), kind)
 
     async def test_without_token(self) -> None:
         """Without a token neither a web page, nor a rebound name, nor a guessed token gets in."""

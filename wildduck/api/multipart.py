@@ -14,6 +14,8 @@ from wildduck.errors import BadInput
 #: Parts of one body.
 MOST_PARTS = 1000
 _PART_HEADER_BYTES = 8192
+#: Parameters of one header that are looked at.
+_MOST_PARAMETERS = 20
 #: One parameter, up to the semicolon after it; nothing that can be matched in two ways.
 _PARAMETER = re.compile(
     r"""[ \t]*(?:([^\s=;"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;]*)))?[^;]*(?:;|\Z)""", re.DOTALL
@@ -84,9 +86,9 @@ def _parameter(header: bytes, name: str) -> str | None:
     text = header.decode("latin-1").partition(";")[2]
     found: dict[str, str] = {}
     position = 0
-    while position < len(text):
+    for _ in range(_MOST_PARAMETERS):
         match = _PARAMETER.match(text, position)
-        if match is None:
+        if match is None or position >= len(text):
             break
         position = match.end()
         key, quoted, plain = match.groups()

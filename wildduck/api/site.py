@@ -25,7 +25,14 @@ class ApiSite(Site):
     displayTracebacks = False
 
     def __init__(self, resource: IResource, most_body: Callable[[bytes, bytes], int]) -> None:
-        super().__init__(resource, requestFactory=BoundedRequest, logFormatter=_log_line)
+        # Forms are read by the routes that take them, when the caller has been told to be
+        # one who may call: twisted.web reads any, of any length and for anybody, at once.
+        super().__init__(
+            resource,
+            requestFactory=BoundedRequest,
+            logFormatter=_log_line,
+            parsePOSTFormSubmission=False,
+        )
         self.protocol = ApiChannel  # type: ignore[method-assign, assignment]
         self.most_body = most_body
         self.connections = 0
