@@ -164,6 +164,27 @@ class HeaderTests(TestCase):
         self.assertEqual(len(read.get_all("date")), 1)
         self.assertEqual(read.get_all("mime-version"), ["1.0"])
 
+    def test_one_of_each(self) -> None:
+        """Of the fields that a message has once the first counts; an empty one is none."""
+        data = composed(
+            headers=(
+                ("Date", " "), ("Date", "Thu, 1 Jan 2026 00:00:00 +0000"), ("date", "x"),
+                ("Message-ID", "\0"), ("Sender", "a@example.com"), ("sender", "b@example.com"),
+                ("X-A", "1"), ("X-A", "2"),
+            ),
+        )  # fmt: skip
+        read = python(data)
+        self.assertEqual(read.get_all("date"), ["Thu, 01 Jan 2026 00:00:00 +0000"])
+        self.assertEqual(read.get_all("message-id"), ["<1@example.com>"])
+        self.assertEqual(read.get_all("sender"), ["a@example.com"])
+        self.assertEqual(read.get_all("x-a"), ["1", "2"])
+
+    def test_long_addresses(self) -> None:
+        """None makes a line that mail can not have."""
+        for local in ('"' * 450, "\U0001f600" * 240):
+            self.assertRaises(ValueError, composed, to=(Address("", f"{local}@example.com"),))
+        self.check_lines(composed(to=(Address("", f"{'a' * 480}@example.com"),) * 3))
+
     def test_date(self) -> None:
         zone = timezone(timedelta(hours=5, minutes=30))
         self.assertIn(b"Date: Thu, 26 Nov 2026 06:32:03 +0530\r\n", composed(date=DATE.astimezone(zone)))
@@ -270,6 +291,12 @@ class BodyTests(TestCase):
         _, image = related.iter_parts()
         self.assertEqual((image["content-id"], image.get_content_disposition()), ("<logo@x>", "inline"))
         self.assertEqual([row["related"] for row in ours(data).attachments], [True, False, False])
+
+    def test_content_id_that_is_no_text(self) -> None:
+        """Half a character is nobody's id."""
+        part = Attachment(source_of(PNG), "image/png", "logo.png", "\ud800")
+        (file,) = python(composed(html="x", attachments=(part,))).iter_attachments()
+        self.assertIsNone(file["content-id"])
 
     def test_a_message_is_not_encoded(self) -> None:
         for inner, encoding in ((b"Subject: a\n\nb\n", "7bit"), (b"Subject: \xc3\xa4\r\n\r\nb\r\n", "8bit")):

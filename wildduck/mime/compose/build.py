@@ -26,10 +26,27 @@ from wildduck import limits
 from wildduck.mime import html as markup, parameters
 from wildduck.mime.compose import bodies, fields
 from wildduck.mime.compose.values import Attachment, Draft
+from wildduck.mime.compose.words import clean
 
 _UNKNOWN = "application/octet-stream"
 #: Fields that describe the body, and are ours alone.
 _OF_BODIES = re.compile(r"(?:content-.*|mime-version)\Z", re.IGNORECASE)
+#: What a message has one of at most (RFC 5322 §3.6).
+_ONCE = frozenset(
+    (
+        "date",
+        "from",
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "bcc",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "subject",
+    )
+)
 #: Python's own table: that of the system differs from machine to machine.
 _TYPES = mimetypes.MimeTypes()
 
@@ -69,7 +86,7 @@ def _headers(draft: Draft) -> bytes:
         ("In-Reply-To", fields.message_ids("In-Reply-To", draft.in_reply_to)),
         ("References", fields.message_ids("References", draft.references)),
     ]
-    given = {name.lower() for name, value in draft.headers}
+    given = {name.lower() for name, value in draft.headers if clean(value).strip()}
     if "date" not in given:
         own.append(("Date", fields.date("Date", draft.date)))
     if "message-id" not in given:
@@ -79,8 +96,12 @@ def _headers(draft: Draft) -> bytes:
     for name, value in draft.headers:
         if not fields.is_name(name):
             raise ValueError("not a header name")
-        if name.lower() not in taken and not _OF_BODIES.match(name):
-            further.append(fields.unstructured(name, value))
+        key = name.lower()
+        if key in taken or _OF_BODIES.match(name) or not clean(value).strip():
+            continue
+        if key in _ONCE:
+            taken.add(key)
+        further.append(fields.unstructured(name, value))
     return b"".join([*(line for _, line in own), *further, b"MIME-Version: 1.0\r\n"])
 
 
@@ -105,7 +126,7 @@ def _is_shown(attachment: Attachment, html: str) -> bool:
     id = attachment.content_id
     if not id or attachment.disposition == "attachment":
         return False
-    return f"cid:{id}" in html or f"cid:{quote(id)}" in html
+    return f"cid:{id}" in html or f"cid:{quote(id, errors='replace')}" in html
 
 
 def _text_body(text: str | None, html: str | None, shown: Sequence[Attachment]) -> Part | None:

@@ -29,6 +29,8 @@ _ESCAPED = re.compile(r'(["\\])')
 _QUOTED = 60
 #: Of an address or a name: longer ones are no mail addresses, and names are cut.
 _ADDRESS_LENGTH = 500
+#: Bytes of an address as it stands in a line, which has 998 at most.
+_ADDRESS_BYTES = 900
 _NAME_LENGTH = 1000
 #: Bytes that stand for themselves in an extended parameter (RFC 2231 §7 attribute-char).
 _ATTRIBUTE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~")
@@ -127,11 +129,12 @@ def _written(address: str) -> str | None:
         if local[0] == local[-1] == '"' and len(local) > 2:
             local = re.sub(r"\\(.)", r"\1", local[1:-1])
         local = f'"{_ESCAPED.sub(_backslash, local)}"'
-    if _LITERAL.fullmatch(domain):
-        return f"{local}@{domain}"
-    if not _DOMAIN.fullmatch(domain):
-        return None
-    return f"{local}@{domain if domain.isascii() else _a_labels(domain)}"
+    if not _LITERAL.fullmatch(domain):
+        if not _DOMAIN.fullmatch(domain):
+            return None
+        domain = domain if domain.isascii() else _a_labels(domain)
+    written = f"{local}@{domain}"
+    return written if len(written.encode()) <= _ADDRESS_BYTES else None
 
 
 def _a_labels(domain: str) -> str:
