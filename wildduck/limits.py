@@ -331,6 +331,9 @@ REDIS_QUEUE = 10_000
 #: Hashes of former passwords kept with an account: a document must not grow with
 #: every change (WildDuck keeps all).
 OLD_PASSWORDS = 50
+#: Seconds for which a password that was right is not hashed again, and how many are known at a time.
+VERIFIED_SECONDS = 120.0
+VERIFIED_PASSWORDS = 10_000
 #: The service that knows breached passwords: time for its answer (WildDuck's), and
 #: its length (40 KiB are usual).
 PWNED_SECONDS = 1.0

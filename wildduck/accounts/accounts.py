@@ -39,6 +39,7 @@ from wildduck.accounts.surroundings import Surroundings
 from wildduck.accounts.updating import Changed, Updating
 from wildduck.accounts.usage import LimitDefaults, Usages
 from wildduck.accounts.values import Account, Address, Authentication, Recipient, SignIn
+from wildduck.accounts.verified import Verifier
 from wildduck.database import Databases, Redis
 from wildduck.errors import BadInput
 from wildduck.events import Notifier
@@ -91,13 +92,14 @@ class Accounts:
         self.forwarded = ForwardedAddresses(databases.users, self.book)
         self.authlog = AuthLog(databases.users, databases.shared_settings)
         self._aside = Aside()
-        application_passwords = ApplicationPasswords(databases.users, password_pool)
+        verifier = Verifier(password_pool, clock)
+        application_passwords = ApplicationPasswords(databases.users, verifier)
         sign_in_notes = SignInNotes(
             databases.users, self.authlog, application_passwords, password_pool, self._aside, clock
         )
         failures = FailureCounter(redis, failures_per_ip)
         self._checker = PasswordChecker(
-            self.directory, application_passwords, failures, sign_in_notes, password_pool, clock
+            self.directory, application_passwords, failures, sign_in_notes, verifier, clock
         )
         self.portal = Portal(AccountRealm(), [self._checker])
         around = Surroundings(

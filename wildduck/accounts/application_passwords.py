@@ -17,8 +17,8 @@ from bson import ObjectId
 from twisted.logger import Logger
 
 from wildduck.accounts import passwords
+from wildduck.accounts.verified import Verifier
 from wildduck.database import Database
-from wildduck.threads import BoundedPool
 
 #: The service that no application password opens.
 MASTER = "master"
@@ -68,9 +68,9 @@ class ApplicationPasswords:
 
     _log = Logger()
 
-    def __init__(self, users: Database, pool: BoundedPool) -> None:
+    def __init__(self, users: Database, verifier: Verifier) -> None:
         self._users = users
-        self._pool = pool
+        self._verifier = verifier
 
     async def find(self, user: ObjectId, password: str, now: datetime.datetime) -> ApplicationPassword | None:
         """
@@ -93,7 +93,7 @@ class ApplicationPasswords:
             fault = passwords.fault(stored)
             if fault:
                 self._log.warn("application password {id} {fault}", id=str(row["_id"]), fault=fault)
-            elif await self._pool.run(passwords.verify_password, letters, stored):
+            elif await self._verifier.verify(letters, stored):
                 return _parsed(row)
         return None
 

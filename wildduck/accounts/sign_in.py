@@ -29,6 +29,7 @@ from wildduck.accounts.policy import FailureCounter
 from wildduck.accounts.sign_in_notes import SignInNotes
 from wildduck.accounts.temporary import TemporaryPassword
 from wildduck.accounts.values import Account, Authentication, ISignIn, SignIn
+from wildduck.accounts.verified import Verifier
 from wildduck.errors import (
     AccountDisabled,
     AuthenticationFailed,
@@ -37,7 +38,6 @@ from wildduck.errors import (
     TempPasswordNotYetValid,
 )
 from wildduck.interfaces import IMailAccount
-from wildduck.threads import BoundedPool
 
 #: Faces on which the master password is not enough once a second factor is in
 #: force (spec/behaviour.md §6 '2FA').
@@ -59,14 +59,14 @@ class PasswordChecker:
         application_passwords: ApplicationPasswords,
         failures: FailureCounter,
         notes: SignInNotes,
-        pool: BoundedPool,
+        verifier: Verifier,
         clock: IReactorTime,
     ) -> None:
         self._directory = directory
         self._application_passwords = application_passwords
         self._failures = failures
         self._notes = notes
-        self._pool = pool
+        self._verifier = verifier
         self._clock = clock
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
@@ -161,7 +161,7 @@ class PasswordChecker:
         return await self._verify(sign_in.password, stored)
 
     async def _verify(self, password: str, stored: object) -> bool:
-        return await self._pool.run(passwords.verify_password, password, stored)
+        return await self._verifier.verify(password, stored)
 
     async def _refuse(self, account: Account, sign_in: SignIn) -> None:
         """@raise AuthenticationFailed: always."""
