@@ -416,3 +416,34 @@ class CorsTests(RouteCase):
         asked = {"Origin": "https://mail.example.com", "Access_Control_Request_Method": "POST"}
         status, headers, _ = await self.fetch("OPTIONS", "/x", **asked)
         self.assertEqual((status, headers["access-control-allow-origin"]), (405, None))
+
+
+class OddRequestTests(RouteCase):
+    async def test_answered(self) -> None:
+        """Whatever a head holds, the answer is JSON, no 500, and nothing in the log."""
+        self.add("GET", "/x")
+        self.serve()
+        for line, host, expected in (
+            (b"GET /nothing", b"a..b", b"400"),
+            (b"GET /nothing", b"\xff\xfe", b"400"),
+            (b"GET /nothing", b"a" * 300, b"400"),
+            (b"GET /%ff", b"localhost", b"400"),
+            (b"GET /x?a=%ff", b"localhost", b"400"),
+            (b"GET http://[::1/x", b"localhost", b"404"),
+            (b"GET x", b"localhost", b"404"),
+            (b"CONNECT a:1", b"localhost", b"404"),
+            (b"PATCH /x", b"localhost", b"405"),
+            (b"HEAD /x", b"a..b", b"400"),
+            (b"G\xffT /x", b"localhost", b"400"),
+            (b"GET /x", b"a..b", b"200"),
+        ):
+            head = (
+                line
+                + b" HTTP/1.1\r\nHost: "
+                + host
+                + b"\r\nX-Access-Token: root\r\nConnection: close\r\n\r\n"
+            )
+            answer = await self.caller.raw(head)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 " + expected), (line, host, answer[:80]))
+            if not line.startswith(b"HEAD"):
+                json.loads(answer.partition(b"\r\n\r\n")[2])

@@ -107,7 +107,7 @@ class Application:
 
     def site(self) -> Site:
         """The factory to listen with."""
-        return ApiSite(DirectResource(self.klein, self._table, self._begin, self._not_utf8), self._most_body)
+        return ApiSite(DirectResource(self.klein, self._table, self._begin, self._malformed), self._most_body)
 
     def at_end(self, callback: Callable[[], None]) -> None:
         """
@@ -263,8 +263,8 @@ class Application:
             answer = compat.envelope(status, answer)
         return status, answers.encode(answer)
 
-    def _not_utf8(self, request: Any) -> bytes:
-        status, body = self._refusal("", BadRequest("The path is not UTF-8"))
+    def _malformed(self, request: Any) -> bytes:
+        status, body = self._refusal("", BadRequest("The path is not UTF-8, or the host is no name"))
         self._head(request, status, _JSON, len(body))
         return body
 

@@ -103,14 +103,15 @@ class DirectResource(KleinResource, Generic[_Target]):
         klein: Klein,
         table: RouteTable[_Target],
         serve: Callable[[Any, _Target, dict[str, str]], object],
-        not_utf8: Callable[[Any], bytes],
+        malformed: Callable[[Any], bytes],
     ) -> None:
         """
         @param serve: answers the request and finishes it, now or later.
-        @param not_utf8: the answer to a path that is not UTF-8, which Klein would log with a traceback.
+        @param malformed: the answer to a path that is not UTF-8 or a Host that is no name, which
+            Klein would log with a traceback, and the latter answer with 500.
         """
         super().__init__(klein)
-        self._not_utf8 = not_utf8
+        self._malformed = malformed
         self._table = table
         self._serve = serve
 
@@ -120,8 +121,9 @@ class DirectResource(KleinResource, Generic[_Target]):
         if found is None:
             try:
                 unquote_to_bytes(request.path).decode("utf-8")
-            except UnicodeDecodeError:
-                return self._not_utf8(request)
+                request.getRequestHostname().decode("utf-8").encode("idna")
+            except UnicodeError:
+                return self._malformed(request)
             return super().render(request)
         self._serve(request, *found)
         return NOT_DONE_YET
