@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from test.api.test_application import listen
 from test.api.test_routes import RouteCase
+from test.support.patience import patient
 from wildduck.api.application import Application
 from wildduck.api.dispatch import RouteTable
 from wildduck.api.fields import String
@@ -43,6 +44,7 @@ class TableTests(SynchronousTestCase):
         for route in self.application.routes:
             self.table.add(route.method, route.path, route.name)
 
+    @patient()
     @given(strategies.sampled_from(["GET", "POST", "PUT", "DELETE"]), strategies.lists(LEVELS, max_size=8))
     def test_like_klein(self, method: str, levels: list[str]) -> None:
         """The same route with the same parameters, or none."""

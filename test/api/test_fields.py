@@ -6,9 +6,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from bson import ObjectId
-from hypothesis import given, settings, strategies
+from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.patience import patient
 from wildduck.api.fields import Boolean, Choice, Date, Field, Id, Integer, ListOf, Number, Object, String
 from wildduck.api.mail_fields import (
     MailAddress,
@@ -65,7 +66,7 @@ ALL: dict[str, Field] = {
 
 
 class AnyValueTests(SynchronousTestCase):
-    @settings(max_examples=400)
+    @patient(max_examples=400)
     @given(
         strategies.fixed_dictionaries({}, optional=dict.fromkeys((*ALL, *EXTRA), JSON)),
         strategies.booleans(),

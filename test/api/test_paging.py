@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from test.support.databases import blocking_database
 from test.support.parts import connected
+from test.support.patience import patient
 from wildduck.api.paging import PAGE_FIELDS, Cursor, CursorField, Rows, encode_cursor, find_page
 from wildduck.api.schema import Schema
 from wildduck.errors import BadInput
@@ -63,6 +64,7 @@ class CursorTests(SynchronousTestCase):
             with self.assertRaises(BadInput, msg=value):
                 SCHEMA.read({"next": value})
 
+    @patient()
     @given(strategies.binary(max_size=60))
     def test_any(self, raw: bytes) -> None:
         """Any text is a cursor or refused."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.patience import patient
 from wildduck.api import parameters
 from wildduck.api.multipart import Upload
 from wildduck.errors import BadInput
@@ -49,6 +50,7 @@ class QueryTests(SynchronousTestCase):
         """The token in a query is not one of the parameters."""
         self.assertEqual(merged("accessToken=x&a=1"), {"a": "1"})
 
+    @patient()
     @given(
         strategies.lists(strategies.tuples(strategies.text("ab.[]0129$_", max_size=12), strategies.text()))
     )
@@ -57,6 +59,7 @@ class QueryTests(SynchronousTestCase):
         query = "&".join(f"{quote(name)}={quote(value, errors='replace')}" for name, value in pairs)
         self.assertIsInstance(merged(query), dict)
 
+    @patient()
     @given(strategies.binary(max_size=100), strategies.sampled_from(["", JSON, b"multipart/form-data"]))
     def test_any_bytes(self, content: bytes, kind: bytes) -> None:
         """Any bytes give parameters or a refusal."""
