@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from datetime import datetime, timezone
 from typing import Any
 
+from bson import ObjectId
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.mime.storing import Kept, keep_bytes, multipart
@@ -50,6 +52,21 @@ ODD = [
     b"A: " + b"x" * 400_000 + b"\r\n\r\nx\n",
     multipart(b"\r\none", b"Content-Type: image/gif\r\n\r\nx\x00y"),
 ]
+
+
+class InternalDateTests(SynchronousTestCase):
+    def test_odd(self) -> None:
+        """A date that is none is that of the header, or when the document was made."""
+        date, other = datetime(2026, 1, 2, 3, 4, 5), datetime(2020, 1, 1)
+        id = ObjectId("5e0be100aaaaaaaaaaaaaaaa")
+        for document, expected in (
+            ({"idate": date, "hdate": other, "_id": id}, date),
+            ({"idate": True, "hdate": other, "_id": id}, other),
+            ({"hdate": other, "_id": id}, other),
+            ({"idate": [], "hdate": "x", "_id": id}, datetime(2020, 1, 1, tzinfo=timezone.utc)),
+            ({"_id": "own"}, datetime(1970, 1, 1, tzinfo=timezone.utc)),
+        ):
+            self.assertEqual(documents.internal_date(document), expected)
 
 
 class DocumentTests(SynchronousTestCase):

@@ -11,7 +11,10 @@ with C{None}, and is read again with more.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
+
+from bson import ObjectId
 
 from wildduck.imap.commands import parts
 from wildduck.mime import (
@@ -25,8 +28,27 @@ from wildduck.mime import (
 )
 from wildduck.mime.narrow import SIZE_FIELDS, root_header
 
+_UNKNOWN = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: Gives everything.
 ALL_FIELDS = ("size", "magic", "mimeTree")
+
+
+#: What L{internal_date} reads, beside C{_id}.
+DATE_FIELDS = ("idate", "hdate")
+
+
+def internal_date(document: Mapping[str, Any]) -> datetime:
+    """
+    When the message arrived, or what comes next to that where nobody knows.
+
+    @param document: with L{DATE_FIELDS} and C{_id}.
+    """
+    for name in DATE_FIELDS:
+        date = document.get(name)
+        if isinstance(date, datetime):
+            return date
+    id = document.get("_id")
+    return id.generation_time if isinstance(id, ObjectId) else _UNKNOWN
 
 
 def ready_fields(name: str) -> tuple[str, ...]:

@@ -28,7 +28,10 @@ _SECTIONS = {
 _FROM_VIEW = ("UID", "FLAGS")
 #: Values that need no content: fields to read, and what is made of them.
 _VALUES: dict[str, tuple[tuple[str, ...], Callable[[Document], bytes | None]]] = {
-    "INTERNALDATE": (("idate",), lambda document: compose_date_time(document["idate"])),
+    "INTERNALDATE": (
+        documents.DATE_FIELDS,
+        lambda document: compose_date_time(documents.internal_date(document)),
+    ),
     "RFC822.SIZE": (narrow.SIZE_FIELDS, lambda document: b"%d" % native.sent_length(document)),
     "ENVELOPE": (documents.ready_fields("envelope"), documents.envelope),
     "BODY": (documents.ready_fields("body"), lambda document: native.ready(document, "body")),
