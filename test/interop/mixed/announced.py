@@ -80,18 +80,20 @@ class _Scene:
         """Something has just been done."""
         self.began = time.monotonic()
 
-    def told(self, *last: Any) -> list[Any]:
+    def told(self, *last: Any, by: Imap | None = None) -> list[Any]:
         """
         The untagged response that begins so, in IDLE.
 
+        @param by: another session than L{idle}.
         @raise Failed: it does not come soon.
         """
+        client = by or self.idle
         heard: list[Any] = []
         while True:
             left = SOON - (time.monotonic() - self.began)
-            if left <= 0 or not self.idle.readable(left):
+            if left <= 0 or not client.readable(left):
                 raise Failed(f"{self.watcher} does not tell {last} within {SOON:g} s, but {heard}")
-            mark, response = self.idle.read()
+            mark, response = client.read()
             heard.append(response)
             if mark == "*" and response[: len(last)] == list(last):
                 self.slowest = max(self.slowest, time.monotonic() - self.began)
@@ -202,9 +204,13 @@ def _transfers(scene: _Scene) -> None:
     scene.told(3, b"EXISTS")
     scene.same("INBOX")
     scene.actor.select()
-    scene.actor.command("MOVE 2 Work")
-    scene.now()
-    scene.told(2, b"EXPUNGE")
+    with scene.mixed.imap(scene.watcher, scene.name) as other:
+        other.select("Work")
+        other.idle()
+        scene.actor.command("MOVE 2 Work")
+        scene.now()
+        scene.told(2, b"EXPUNGE")
+        scene.told(3, b"EXISTS", by=other)
     scene.event("EXPUNGE", uid=2)
     scene.same("INBOX", "Work")
     scene.actor.command("STORE 1 +FLAGS.SILENT (\\Deleted)")

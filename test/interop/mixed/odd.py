@@ -20,7 +20,7 @@ from test.support.server_process import PASSWORD
 
 _USER = "odd"
 _SEED = 4
-_ROUNDS = 8
+_ROUNDS = 6
 #: Every so many messages of the corpus.
 _STRIDE = 7
 
@@ -89,7 +89,7 @@ _MAILBOX_LINES = (
 _LISTS = ("limit=250", "limit=250&order=asc&metaData=true&includeHeaders=true&threadCounters=true")
 _FORMS = ("", "/message.eml", "/attachments/ATT00001", "?markAsSeen=true&replaceCidLinks=true")
 #: Changed mailboxes, and changed accounts.
-_DOCUMENTS = 40
+_DOCUMENTS = 30
 #: What the log says of a message whose content can't be put together any more.
 _UNREADABLE = "Message content can not be read"
 
