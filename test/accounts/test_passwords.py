@@ -104,13 +104,21 @@ class PasswordTests(SynchronousTestCase):
             "$2b$31$" + "." * 53,
             "$2b$03$" + "." * 53,
             "$6$rounds=999999999$salt$" + "." * 86,
-            "$5$rounds=5000001$salt$" + "." * 43,
+            "$5$rounds=1000001$salt$" + "." * 43,
+            "$pbkdf2-sha512$i=10000000$AAAA$" + "A" * 100,
+            "$pbkdf2-sha256$i=1000000$AAAA$" + "A" * 600,
             "$argon2id$v=19$m=999999999,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAA",
             "$argon2id$v=19$m=262144,t=99,p=1$AAAAAAAAAAA$AAAAAAAAAAA",
             "$argon2id$v=19$m=1024,t=1,p=99$AAAAAAAAAAA$AAAAAAAAAAA",
         ):
             self.assertIn("more work", str(passwords.fault(stored)), stored)
             self.assertFalse(passwords.verify_password("secretpass", stored), stored)
+        for stored in (
+            "$pbkdf2-sha512$i=10000000$AAAA$" + "A" * 86,
+            "$pbkdf2-sha256$i=1000000$AAAA$" + "A" * 400,
+            "$6$rounds=656000$salt$" + "." * 86,
+        ):
+            self.assertIsNone(passwords.fault(stored), stored)
 
 
 def _hashes() -> dict[str, str]:
