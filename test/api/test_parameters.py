@@ -92,6 +92,7 @@ class MergeTests(SynchronousTestCase):
             (b"multipart/form-data", b"--x\r\n"),
             (b"multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\n\r\n--x--"),
             (b"multipart/form-data; boundary=x", b"--x\r\n\r\n"),
+            (b"application/x-www-form-urlencoded", b"a=" + b"%41" * (4 * 1024 * 1024 // 3)),
         ):
             self.assertRaises(BadInput, merged, "", kind, body)
         self.assertEqual(merged("", b"text/plain", b" \r\n"), {})

@@ -17,6 +17,7 @@ import msgspec
 
 from wildduck.api import multipart
 from wildduck.errors import BadInput
+from wildduck.limits import MIB
 
 #: Parameters of one query string or form.
 MOST_FIELDS = 1000
@@ -24,6 +25,9 @@ MOST_FIELDS = 1000
 MOST_LEVELS = 5
 #: Largest index in brackets that makes a list.
 MOST_INDEX = 20
+
+#: Bytes of an urlencoded form: each escape costs as much as hundreds of plain ones.
+MOST_FORM = 4 * MIB
 
 _PART = re.compile(r"\[([^\[\]]*)\]|\.([^.\[\]]+)|([^.\[\]]+)")
 _FORM = b"application/x-www-form-urlencoded"
@@ -73,7 +77,14 @@ def from_query(query: bytes) -> dict[str, Any]:
 
 
 def from_form(form: bytes) -> dict[str, Any]:
-    """An urlencoded form: names are as they are, one that comes twice makes a list."""
+    """
+    An urlencoded form: names are as they are, one that comes twice makes a list.
+
+    @raise BadInput: it is not UTF-8, too long, or has too many parameters.
+    """
+    if len(form) > MOST_FORM:
+        text = f"must have at most {MOST_FORM} bytes as a form; JSON and multipart/form-data may have more"
+        raise BadInput(f"The request body {text}", {"body": text})
     return _flat(_pairs(form))
 
 
