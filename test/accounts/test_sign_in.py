@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Coroutine, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from test.support.databases import blocking_database, blocking_redis
@@ -15,6 +17,8 @@ from test.support.passwords import cheap_passwords
 from wildduck import errors
 from wildduck.accounts import Accounts, SignIn, passwords
 from wildduck.accounts.aside import Aside
+from wildduck.accounts.fields import UserChange
+from wildduck.accounts.notes import Origin
 from wildduck.accounts.policy import FailureCounter
 
 IP = "192.0.2.7"
@@ -92,6 +96,36 @@ class CountingTests(SignInCase):
         for _ in range(14):
             await counter.failed("x")
         self.assertEqual(b"12", self.raw_redis.get("auth_user:x"))
+
+    async def burst(self, attempts: Iterable[Coroutine[Any, Any, str]]) -> Counter[str]:
+        done = await DeferredList([Deferred.fromCoroutine(one) for one in attempts])
+        return Counter(str(result) for _, result in done)
+
+    async def test_guesses_at_once(self) -> None:
+        """Of many guesses at once most are too many, and the right one is told from none of these."""
+        guesses = ["wrong"] * 40
+        for name in ("fred.f", "nobody"):
+            wrong = await self.burst([self.attempt(one, name) for one in guesses])
+            self.assertGreater(wrong.pop("RateLimited"), 15, name)
+            self.assertEqual(set(wrong), {"AuthenticationFailed"}, name)
+            self.raw_redis.flushdb()
+        self.raw_redis.set(f"auth_user:{self.fred.id}", 10, ex=120)
+        self.assertNotIn("in", await self.burst([self.attempt(one) for one in [*guesses, "secret"]]))
+
+    async def test_existing_password_at_once(self) -> None:
+        """So are guesses at the existing password."""
+
+        async def attempt(password: str) -> str:
+            try:
+                change = UserChange(existing_password=password, name="x")
+                await self.accounts.update(self.fred.id, change, Origin())
+                return "in"
+            except errors.DomainError as error:
+                return type(error).__name__
+
+        counts = await self.burst([attempt(one) for one in ["wrong"] * 40 + ["secret"]])
+        self.assertGreater(counts.pop("RateLimited"), 15)
+        self.assertEqual(set(counts), {"PasswordMismatch"})
 
     async def test_odd_counters(self) -> None:
         """A counter that is no number, or lost its time to live, shuts nobody out for ever."""

@@ -96,6 +96,7 @@ class PasswordChecker:
             key = normalise.name_view(sign_in.username)
             await self._failures.check(key, sign_in.ip)
             await self._verify(sign_in.password, passwords.UNKNOWN)
+            await self._failures.check(key, sign_in.ip)
             await self._failed(key, sign_in)
             raise AuthenticationFailed()
         account, document = found
@@ -122,10 +123,12 @@ class PasswordChecker:
             temporary = TemporaryPassword.from_document(document.get("tempPassword"), self._now())
         by_temporary = temporary is not None and await self._matches(account, sign_in, temporary.hash)
         stored = document.get("password")
-        if not by_temporary and not await self._matches(account, sign_in, stored):
-            await self._refuse(account, sign_in)
-        # Guesses that were made at the same time have been counted meanwhile.
+        right = by_temporary or await self._matches(account, sign_in, stored)
+        # Guesses that were made at the same time have been counted meanwhile.  Right and
+        # wrong ones are told so alike, or hundreds at once would find the right one.
         await self._failures.check(key, sign_in.ip)
+        if not right:
+            await self._refuse(account, sign_in)
         if temporary is not None and by_temporary:
             return await self._by_temporary(account, document, sign_in, temporary)
         if account.second_factors and sign_in.service in _WITHOUT_SECOND_FACTOR:

@@ -222,6 +222,8 @@ class Updating:
         right = False
         for stored in hashes:
             right = right or await self._around.pool.run(passwords.verify_password, password, stored)
+        # As in a sign-in: of many guesses at once the right one is told nothing else.
+        await self._failures.check(str(user))
         if not right:
             await self._failures.failed(str(user))
             await self._notes.add(user, "password change", origin, "fail")
