@@ -28,13 +28,13 @@ class DemonstrationTests(unittest.SynchronousTestCase):
     def test_all(self) -> None:
         """It prints an account and commands that work, Ctrl-C ends all, and so it does a second time."""
         if not shutil.which("curl"):
-            raise unittest.SkipTest("curl is not installed, and two of the printed commands are curl's")
+            raise unittest.SkipTest("curl is not installed, and most of the printed commands are curl's")
         heed_interrupts(self)
         data = data_folder(self)
-        for _ in range(2):
-            self.round(data)
+        for first in (True, False):
+            self.round(data, first)
 
-    def round(self, data: str) -> None:
+    def round(self, data: str, first: bool) -> None:
         sets = [argument for item in automatic_ports() for argument in ("--set", item)]
         process = subprocess.Popen(
             [sys.executable, "-m", "wildduck.command_line.demonstration", "--data", data, *sets],
@@ -58,15 +58,24 @@ class DemonstrationTests(unittest.SynchronousTestCase):
         deadline.cancel()
         with open(os.path.join(data, "run.json")) as file:
             run = json.load(file)
-        deliver, read, create = re.findall(r"^    (\S.*)$", printed, re.MULTILINE)
+        commands = dict(re.findall(r"^  (\w.*):\n    (\S.*)$", printed, re.MULTILINE))
+        self.assertEqual(6, len(commands), printed)
+        deliver = commands["deliver a message by LMTP"]
         argv = [sys.executable, "-m", "wildduck.command_line", *shlex.split(deliver)[1:]]
         delivered = subprocess.run(
             argv, env=environment(), cwd=os.path.dirname(data), capture_output=True, text=True
         )
         self.assertEqual(delivered.returncode, 0, delivered)
-        self.curl(read, "It works")
-        self.assertIn(f"pop3://demo@127.0.0.1:{run['ports']['pop3']}/", printed)
-        self.curl(create.replace("user@", f"user{run['pid']}@"), '"success": true')
+        self.curl(commands["add it once more, over the API"], '"success": true')
+        self.curl(commands["list the mailboxes"], '"total": 2' if first else '"total": 4')
+        self.curl(commands["read it by IMAP"], "It works")
+        self.curl(commands["read it by POP3"], "It works")
+        self.curl(commands["create another account"], '"success": true' if first else "UserExistsError")
+        document = re.search(r"its OpenAPI document: (\S+)$", printed, re.MULTILINE)
+        assert document
+        self.curl(f"curl -s {document[1]}", '"/users/{user}/mailboxes"')
+        for name in ("imap", "imap_tls", "pop3", "pop3_tls", "lmtp", "api"):
+            self.assertIn(f"127.0.0.1:{run['ports'][name]}", printed)
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=_PATIENCE)
         self.assertEqual(process.returncode, 0)

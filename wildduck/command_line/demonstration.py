@@ -7,6 +7,7 @@ which asks the server to end and waits until it has drained.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import secrets
@@ -15,6 +16,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 from wildduck.config import DEFAULT_DATA
@@ -26,6 +29,7 @@ ADDRESS = "demo@example.com"
 
 #: Start of server and databases, an unclean end of both before it included.
 _START_SECONDS = 120
+_CALL_SECONDS = 10
 _TWISTD = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
 _MESSAGE = """From: Demonstration <demo@example.net>
 To: {address}
@@ -33,7 +37,7 @@ Subject: It works
 MIME-Version: 1.0
 Content-Type: text/plain; charset=utf-8
 
-This message came by LMTP. \N{DUCK}
+Hello. \N{DUCK}
 """
 
 
@@ -107,30 +111,85 @@ def _account(arguments: list[str]) -> str:
 
 
 def _show(run: dict[str, Any], password: str, arguments: list[str]) -> None:
-    """Ports, account and three commands to try."""
-    ports = run["ports"]
+    """Ports, account and commands to try."""
     message = os.path.join(_data(arguments), "demonstration.eml")
     with open(message, "w", encoding="utf-8") as file:
         file.write(_MESSAGE.format(address=ADDRESS))
-    wildduck = os.path.join(os.path.dirname(sys.executable), "wildduck")
-    own = " ".join(shlex.quote(argument) for argument in arguments)
-    lines = [
-        "",
-        f"  wildduck serves: {', '.join(f'{name} {port}' for name, port in ports.items())}",
-        f"  account: {NAME}   address: {ADDRESS}   password: {password}",
-        "",
-        "  deliver a message:",
-        f"    {os.path.relpath(wildduck)} deliver {shlex.quote(message)} --to {ADDRESS} {own}".rstrip(),
-        f"  read it (by POP3: pop3://{NAME}@127.0.0.1:{ports.get('pop3', 0)}/):",
-        f"    curl -s --user {NAME}:{password} 'imap://127.0.0.1:{ports.get('imap', 0)}/INBOX;MAILINDEX=1'",
-        "  create another account:",
-        f"    curl -s http://127.0.0.1:{ports.get('api', 0)}/user/create -H 'Content-Type: application/json'"
-        ' -d \'{"username":"user@example.com","password":"secretpass"}\'',
+    where = {name: f"{_reached(run['hosts'][name])}:{port}" for name, port in run["ports"].items()}
+    lines = ["", *_listeners(where), f"  account: {NAME}   address: {ADDRESS}   password: {password}", ""]
+    for title, command in _commands(where, password, shlex.quote(message), arguments):
+        lines += [f"  {title}:", f"    {command}"]
+    lines += [
         "",
         "  Ctrl-C stops the server and its databases; what they hold is kept for the next start.",
         "",
     ]
-    print("\n".join(lines), flush=True)
+    print("\n".join(lines), "\n", flush=True)
+
+
+def _reached(host: str) -> str:
+    """How this machine reaches what listens on an address."""
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        return "127.0.0.1"
+    return f"[{host}]" if address.version == 6 else host
+
+
+def _listeners(where: dict[str, str]) -> list[str]:
+    """What is served where."""
+    lines = []
+    for name in ("imap", "pop3", "lmtp"):
+        plain, tls = where.get(name), where.get(f"{name}_tls")
+        shown = [*([plain] if plain else []), *([f"{tls} in TLS"] if tls else [])]
+        if shown:
+            lines.append(f"  {name.upper()}: {', '.join(shown)}")
+    if "api" in where:
+        lines.append(
+            f"  API:  http://{where['api']}   its OpenAPI document: http://{where['api']}/openapi.json"
+        )
+    return lines
+
+
+def _commands(
+    where: dict[str, str], password: str, message: str, arguments: list[str]
+) -> Iterator[tuple[str, str]]:
+    """What to try, and how."""
+    own = " ".join(shlex.quote(argument) for argument in arguments)
+    wildduck = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "wildduck"))
+    user = f"{NAME}:{password}"
+    if "lmtp" in where:
+        yield "deliver a message by LMTP", f"{wildduck} deliver {message} --to {ADDRESS} {own}".rstrip()
+    ids = _ids(where["api"]) if "api" in where else None
+    if ids is not None:
+        account, inbox = ids
+        mailboxes = f"http://{where['api']}/users/{account}/mailboxes"
+        upload = f"curl -s {mailboxes}/{inbox}/messages -H 'Content-Type: message/rfc822' --data-binary"
+        yield "add it once more, over the API", f"{upload} @{message}"
+        yield "list the mailboxes", f"curl -s '{mailboxes}?counters=true'"
+    if "imap" in where:
+        yield "read it by IMAP", f"curl -s --user {user} 'imap://{where['imap']}/INBOX;MAILINDEX=1'"
+    if "pop3" in where:
+        yield "read it by POP3", f"curl -s --user {user} pop3://{where['pop3']}/1"
+    if ids is not None:
+        body = '{"username":"user","address":"user@example.com","password":"secretpass"}'
+        users = f"curl -s http://{where['api']}/users -H 'Content-Type: application/json'"
+        yield "create another account", f"{users} -d '{body}'"
+
+
+def _ids(api: str) -> tuple[str, str] | None:
+    """The account's id and that of its INBOX; C{None} where the API asks for a token."""
+    try:
+        account = _get(f"http://{api}/users/resolve/{NAME}")["id"]
+        return account, _get(f"http://{api}/users/{account}/mailboxes/resolve?path=INBOX")["id"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _get(url: str) -> Any:
+    """@raise OSError: and others, where the answer is none, or not 200."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=_CALL_SECONDS) as answer:
+        return json.load(answer)
 
 
 if __name__ == "__main__":
