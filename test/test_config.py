@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+import textwrap
 import typing
 
 from hypothesis import given, strategies
@@ -73,6 +75,38 @@ class DefaultsTests(_ConfigTestCase):
         self.assertEqual(list(shown), list(config.SECTIONS))
         for name, section in config.SECTIONS.items():
             self.assertEqual(list(shown[name]), list(typing.get_type_hints(section)), name)
+
+
+class GuideTests(_ConfigTestCase):
+    """docs/migration.rst, whose file and HAProxy are tried by C{test.interop}."""
+
+    def setUp(self) -> None:
+        with open(os.path.join(_ROOT, "docs", "migration.rst")) as file:
+            self.text = file.read()
+
+    def test_keys(self) -> None:
+        """What it calls a key of ours is one."""
+        named = set()
+        for section, struct in config.SECTIONS.items():
+            hints = typing.get_type_hints(struct)
+            for line in self.text.splitlines():
+                # The left column has WildDuck's keys.
+                line = line[43:] if line.startswith("``") else line
+                for key in re.findall(rf"``{section}\.(\w+)``", line):
+                    if f"{section}.{key}" not in self.theirs:
+                        self.assertIn(key, hints, line)
+                        named.add(f"{section}.{key}")
+        self.assertGreater(len(named), 25)
+
+    #: Keys of WildDuck that the text names too.
+    theirs = ("imap.useProxy",)
+
+    def test_file(self) -> None:
+        """Its file is taken."""
+        block = re.search(r"::\n\n((?:    .*\n|\n)+)", self.text[self.text.index("2. The file") :])
+        assert block
+        text = textwrap.dedent(block[1])
+        self.assertTrue(load(self.file(text)).mongo.mixed_cluster)
 
 
 class FileTests(_ConfigTestCase):

@@ -41,6 +41,7 @@ from test.interop.mixed import (
     announced,
     corpus as mixed_corpus,
     encrypted,
+    guide,
     locks,
     odd,
     settings,
@@ -102,6 +103,7 @@ CASES = (
     Case("wildduck-tasks", tasks.done_once),
     Case("wildduck-tokens", tokens.both_take),
     Case("wildduck-settings", settings.same_limits),
+    Case("wildduck-guide", guide.followed),
 )
 
 #: POP3 clients shall see all of a large mailbox.

@@ -23,6 +23,7 @@ _PACKAGES = {
     "getmail": ["getmail6"],
     "mpop": ["mpop"],
     "wrk": ["wrk"],
+    "haproxy": ["haproxy"],
 }
 _INSTALL_SECONDS = 600
 _updated = False

@@ -47,8 +47,10 @@ class ServerProcess:
     @ivar expected: log lines that hold one of these are no failure.
     """
 
-    def __init__(self, data: str, sets: Sequence[str] = ()) -> None:
+    def __init__(self, data: str, sets: Sequence[str] = (), config: str | None = None) -> None:
+        """@param config: path of a settings file."""
         self.data = data
+        self._config = ["--config", config] if config else []
         self.ports: dict[str, int] = {}
         self.expected: list[str] = []
         self._sets = list(sets)
@@ -70,7 +72,7 @@ class ServerProcess:
 
     def begin(self) -> None:
         """The first half of L{start}."""
-        arguments = ["-n", "--pidfile=", "wildduck", "--data", self.data]
+        arguments = ["-n", "--pidfile=", "wildduck", "--data", self.data, *self._config]
         for item in self._sets:
             arguments += ["--set", item]
         self._served = self.seen("serving:")
@@ -207,7 +209,7 @@ class ServerProcess:
     def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run the C{wildduck} command on the server's folder."""
         argv = [sys.executable, "-c", "from wildduck.command_line.main import main; main()"]
-        argv += ["--data", self.data]
+        argv += ["--data", self.data, *self._config]
         for item in self._sets:
             argv += ["--set", item]
         return subprocess.run(
