@@ -167,6 +167,33 @@ class TimingTests(SignInCase):
                     self.assertEqual(("AuthenticationFailed", 1), (refused, len(computed)), place)
                     self.raw_redis.flushdb()
 
+    async def test_right_one_of_two_factors(self) -> None:
+        """That the master password is right can't be told, though it just was on another face."""
+        computed: list[Any] = []
+        verify = passwords.verify_password
+
+        def counting(password: str, stored: object) -> bool:
+            computed.append(stored)
+            return verify(password, stored)
+
+        self.raw.users.update_one({"_id": self.fred.id}, {"$set": {"enabled2fa": ["totp"]}})
+        self.assertEqual("in", await self.attempt("secret", service="master"))
+        checks: list[str] = []
+        check = FailureCounter.check
+
+        async def checking(counter: FailureCounter, key: str, ip: str = "") -> None:
+            checks.append(key)
+            await check(counter, key, ip)
+
+        self.patch(FailureCounter, "check", checking)
+        self.patch(passwords, "verify_password", counting)
+        for service in ("imap", "pop3", "smtp", "imap"):
+            for password in ("secret", "wrong"):
+                computed.clear()
+                checks.clear()
+                self.assertEqual("AuthenticationFailed", await self.attempt(password, service=service))
+                self.assertEqual((1, 2), (len(computed), len(checks)), (service, password))
+
 
 class AddressCountingTests(SignInCase):
     failures_per_ip = 3

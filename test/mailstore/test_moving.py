@@ -172,6 +172,10 @@ class MoveTests(TransferCase):
         self.db.mailboxes.update_one({"_id": self.target.id}, {"$set": {"encryptMessages": True}})
         target = await self.store.mailboxes.get(self.account.id, "Target")
         await self.fails(CannotDo, self.store.move(await self.inbox(), [1], target))
+        # Nor does one that has come to say so since it was looked up.
+        await self.fails(CannotDo, self.store.move(await self.inbox(), [1], self.target))
+        self.assertEqual(([1], []), (self.uids(await self.inbox()), self.uids(self.target)))
+        self.assertEqual([(1, 2)], self.unused(self.target))
         # Of an account that wants its new messages encrypted, old ones can be put away.
         self.db.users.update_one({"_id": self.account.id}, {"$set": {"encryptMessages": True}})
         await self.store.move(await self.inbox(), [1], await self.special("\\Trash"))

@@ -123,18 +123,18 @@ class PasswordChecker:
             temporary = TemporaryPassword.from_document(document.get("tempPassword"), self._now())
         by_temporary = temporary is not None and await self._matches(account, sign_in, temporary.hash)
         stored = document.get("password")
-        right = by_temporary or await self._matches(account, sign_in, stored)
+        # Where a second factor is in force the right one is said and counted as wrong, and
+        # takes as long: anything else would tell a guesser that the master password is
+        # right (spec/differences.md E).
+        shut = bool(account.second_factors) and sign_in.service in _WITHOUT_SECOND_FACTOR
+        right = by_temporary or await self._matches(account, sign_in, stored, anew=shut)
         # Guesses that were made at the same time have been counted meanwhile.  Right and
         # wrong ones are told so alike, or hundreds at once would find the right one.
         await self._failures.check(key, sign_in.ip)
-        if not right:
+        if not right or shut:
             await self._refuse(account, sign_in)
         if temporary is not None and by_temporary:
             return await self._by_temporary(account, document, sign_in, temporary)
-        if account.second_factors and sign_in.service in _WITHOUT_SECOND_FACTOR:
-            # Said and counted as a wrong password: anything else would tell a
-            # guesser that the master password is right (spec/differences.md E).
-            await self._refuse(account, sign_in)
         await self._failures.succeeded(key)
         self._admit(account, sign_in)
         assert isinstance(stored, str)
@@ -154,17 +154,20 @@ class PasswordChecker:
         self._notes.succeeded(account, sign_in, "temporary")
         return _authentication(account, document, "temporary", sign_in.service)
 
-    async def _matches(self, account: Account, sign_in: SignIn, stored: object) -> bool:
+    async def _matches(
+        self, account: Account, sign_in: SignIn, stored: object, *, anew: bool = False
+    ) -> bool:
+        """@param anew: compute it, whatever is known."""
         fault = passwords.fault(stored)
         if fault:
             self._log.warn("a password hash of account {user} {fault}", user=str(account.id), fault=fault)
         if fault or not stored:
             await self._verify(sign_in.password, passwords.UNKNOWN)
             return False
-        return await self._verify(sign_in.password, stored)
+        return await self._verify(sign_in.password, stored, anew=anew)
 
-    async def _verify(self, password: str, stored: object) -> bool:
-        return await self._verifier.verify(password, stored)
+    async def _verify(self, password: str, stored: object, *, anew: bool = False) -> bool:
+        return await self._verifier.verify(password, stored, anew=anew)
 
     async def _refuse(self, account: Account, sign_in: SignIn) -> None:
         """@raise AuthenticationFailed: always."""
