@@ -50,3 +50,6 @@ class NativeTests(unittest.TestCase):
         document = {"size": 5, "magic": 1, "mimeTree": {}}
         self.assertIsNone(native.of_document(document))
         self.assertEqual((native.sent_length(document), native.sent_length({})), (5, 0))
+        for odd in ("x", None, -1, float("nan"), float("inf"), [], {}, b"5", 2.0**70):
+            self.assertEqual(native.sent_length({"size": odd}), 0, odd)
+        self.assertEqual(native.sent_length({"size": 5.0}), 5)

@@ -73,8 +73,15 @@ def sent_length(document: Mapping[str, Any]) -> int:
     """
     value = of_document(document)
     if value is None:
-        return int(document.get("size") or 0)
+        return _length(document.get("size"))
     return int(value.get("sent", value["length"]))
+
+
+def _length(value: object) -> int:
+    """A stored number of bytes; 0 where something else stands in its place."""
+    if isinstance(value, (int, float)) and value == value and 0 <= value < 2**63:
+        return int(value)
+    return 0
 
 
 def ready(document: Mapping[str, Any], name: str) -> bytes | None:
