@@ -206,34 +206,29 @@ def store(place: Place) -> None:
 
 
 def copy(place: Place) -> None:
-    _fresh(place.reader, "Copies")
+    with_mail = _mailbox(place, "copies")
     with place.meter():
-        place.reader.do(f"COPY {_first_thousand(place)} Copies")
-    place.reader.do("DELETE Copies")
+        place.reader.do(f"COPY {_first_thousand(place)} {with_mail}")
 
 
 def move(place: Place) -> None:
-    _fresh(place.reader, "From")
-    _fresh(place.reader, "To")
-    place.reader.do(f"COPY {_first_thousand(place)} From")
-    client = place.imap("From")
+    source, target = _mailbox(place, "from"), _mailbox(place, "to")
+    place.reader.do(f"COPY {_first_thousand(place)} {source}")
+    client = place.imap(source)
     with place.meter():
-        client.do("MOVE 1:* To")
+        client.do(f"MOVE 1:* {target}")
     client.close()
-    for name in ("From", "To"):
-        place.reader.do(f"DELETE {name}")
 
 
 def append(place: Place) -> None:
     count = place.size(200)
     messages = [mail.small(number, f"{place.run}-append") for number in range(1, count + 1)]
     client = place.imap()
-    _fresh(client, "Appended")
-    client.append("Appended", mail.small(count + 1, f"{place.run}-append"))
+    target = _mailbox(place, "appended")
+    client.append(target, mail.small(count + 1, f"{place.run}-append"))
     with place.meter(count):
         for message in messages:
-            client.append("Appended", message)
-    client.do("DELETE Appended")
+            client.append(target, message)
     client.close()
 
 
@@ -362,13 +357,15 @@ def _first_thousand(place: Place) -> str:
     return f"1:{place.size(1000)}"
 
 
-def _fresh(client: Imap, mailbox: str) -> None:
-    """An empty mailbox of this name."""
-    try:
-        client.do(f"DELETE {mailbox}")
-    except Refused:  # it is not there, which is right
-        pass
-    client.do(f"CREATE {mailbox}")
+def _mailbox(place: Place, kind: str) -> str:
+    """
+    A new mailbox.
+
+    It stays: what is deleted is put aside afterwards, which would be counted to the row after it.
+    """
+    name = f"{kind}-{place.run}"
+    place.reader.do(f"CREATE {name}")
+    return name
 
 
 _ALL = "UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
