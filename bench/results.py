@@ -163,6 +163,8 @@ def table(lines: Sequence[Line]) -> str:
 
 def _milliseconds(seconds: float) -> str:
     value = seconds * 1000
+    if value < 0.001:
+        return "0 ms"
     return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
 
 
