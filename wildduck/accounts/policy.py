@@ -32,10 +32,12 @@ return 1
 """
 
 #: KEYS whitelist, and counters; ARGV address, and limit and window for each counter.
+#: Whether one of them was at its limit already.
 _COUNT = """
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then
     return 0
 end
+local full = 0
 for place = 2, #KEYS do
     local limit, window = tonumber(ARGV[2 * place - 2]), ARGV[2 * place - 1]
     local count = tonumber(redis.call('GET', KEYS[place]) or '0') or 0
@@ -44,9 +46,11 @@ for place = 2, #KEYS do
         if redis.call('TTL', KEYS[place]) < 0 then
             redis.call('EXPIRE', KEYS[place], window)
         end
+    else
+        full = 1
     end
 end
-return 1
+return full
 """
 
 _WHITELIST = "rl-wl"
@@ -91,16 +95,25 @@ class FailureCounter:
             raise RateLimited()
 
     async def failed(self, key: str, ip: str = "") -> None:
-        """Count one failure."""
+        """
+        Count one failure.
+
+        @raise RateLimited: too many were counted already, by guesses that were made at the
+            same time.  The right one is told so by L{check}: were the wrong ones told
+            otherwise, hundreds of guesses at once would find it.
+        """
         keys = [_WHITELIST, f"auth_user:{key}"]
         bounds: list[str | int] = [ip, FAILURES, WINDOW_SECONDS]
         if self._per_ip and ip:
             keys.append(f"auth_ip:{ip}")
             bounds += [self._per_ip, IP_WINDOW_SECONDS]
         try:
-            await self._redis.script(_COUNT, keys, bounds)
+            full = await self._redis.script(_COUNT, keys, bounds)
         except Unavailable:
             self._log.warn("a sign-in failure was not counted: Redis does not answer")
+            return
+        if full:
+            raise RateLimited()
 
     async def succeeded(self, key: str) -> None:
         """Forget the failures of this account."""

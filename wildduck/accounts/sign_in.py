@@ -96,7 +96,6 @@ class PasswordChecker:
             key = normalise.name_view(sign_in.username)
             await self._failures.check(key, sign_in.ip)
             await self._verify(sign_in.password, passwords.UNKNOWN)
-            await self._failures.check(key, sign_in.ip)
             await self._failed(key, sign_in)
             raise AuthenticationFailed()
         account, document = found
@@ -128,11 +127,10 @@ class PasswordChecker:
         # right (spec/differences.md E).
         shut = bool(account.second_factors) and sign_in.service in _WITHOUT_SECOND_FACTOR
         right = by_temporary or await self._matches(account, sign_in, stored, anew=shut)
-        # Guesses that were made at the same time have been counted meanwhile.  Right and
-        # wrong ones are told so alike, or hundreds at once would find the right one.
-        await self._failures.check(key, sign_in.ip)
         if not right or shut:
             await self._refuse(account, sign_in)
+        # Guesses that were made at the same time have been counted meanwhile.
+        await self._failures.check(key, sign_in.ip)
         if temporary is not None and by_temporary:
             return await self._by_temporary(account, document, sign_in, temporary)
         await self._failures.succeeded(key)
@@ -170,7 +168,7 @@ class PasswordChecker:
         return await self._verifier.verify(password, stored, anew=anew)
 
     async def _refuse(self, account: Account, sign_in: SignIn) -> None:
-        """@raise AuthenticationFailed: always."""
+        """@raise AuthenticationFailed: always, or L{RateLimited}."""
         self._notes.refused(account, sign_in, "fail", "master")
         await self._failed(str(account.id), sign_in)
         raise AuthenticationFailed()

@@ -219,12 +219,11 @@ class Updating:
         await self._failures.check(str(user))
         temporary = TemporaryPassword.from_document(before.get("tempPassword"), self._around.now())
         hashes = [before.get("password"), temporary.hash if temporary and temporary.is_valid else ""]
-        right = False
-        for stored in hashes:
-            right = right or await self._around.pool.run(passwords.verify_password, password, stored)
-        # As in a sign-in: of many guesses at once the right one is told nothing else.
-        await self._failures.check(str(user))
-        if not right:
+        # In one go, or the right one of many guesses at once would be ahead of the wrong ones.
+        if await self._around.pool.run(_opens_one, password, hashes):
+            # Guesses that were made at the same time have been counted meanwhile.
+            await self._failures.check(str(user))
+        else:
             await self._failures.failed(str(user))
             await self._notes.add(user, "password change", origin, "fail")
             raise PasswordMismatch()
@@ -264,6 +263,10 @@ class Updating:
             self._log.warn(
                 "counters of account {user} stay: {error}", user=str(user), error=type(error).__name__
             )
+
+
+def _opens_one(password: str, hashes: list[Any]) -> bool:
+    return any(passwords.verify_password(password, stored) for stored in hashes)
 
 
 def _version(document: dict[str, Any]) -> int:
