@@ -244,7 +244,7 @@ class IndexTests(ReplicaSetCase):
         for collection in indexes.COMPRESSED:
             (row,) = client[self.main.name].list_collections(filter={"name": collection})
             engine = row["options"]["storageEngine"]["wiredTiger"]
-            self.assertEqual(engine["configString"], "block_compressor=zlib")
+            self.assertEqual(engine["configString"], "block_compressor=zstd")
 
     async def test_mixed(self) -> None:
         """With WildDuck beside us all of its indexes are there too."""

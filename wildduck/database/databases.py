@@ -133,7 +133,7 @@ class Databases:
         return handle
 
     async def _create_compressed(self, collection: str) -> None:
-        engine = {"wiredTiger": {"configString": "block_compressor=zlib"}}
+        engine = {"wiredTiger": {"configString": f"block_compressor={indexes.COMPRESSOR}"}}
         try:
             await self._handle(collection).command({"create": collection, "storageEngine": engine})
         except DatabaseFailure as error:
