@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 
 from test.mailstore.support import StoreCase, message
-from wildduck.errors import CannotDo, MailboxExists, MailboxNotFound
+from wildduck.errors import CannotDo, MailboxExists, MailboxNotFound, Unavailable
 from wildduck.mailstore.collector import Collected
 from wildduck.mailstore.deleted_mailboxes import DELETED_MAILBOXES
 from wildduck.mailstore.values import Mailbox
@@ -89,6 +89,29 @@ class ChangeTests(ChangeCase):
         await self.change(box, retention=5_000_000_000)
         self.assertEqual(sorted(t["data"]["retentionCounter"] for t in self.tasks()), [2, 3])
         self.assertEqual(self.document(box)["retention"], 5e9)
+
+    async def test_task_that_could_not_be_queued(self) -> None:
+        """When the change is made again, it is."""
+        box = await self.make("a")
+        main = self.node.databases.main
+        real = main.insert_one
+
+        async def away(collection: str, *arguments: Any, **options: Any) -> Any:
+            if collection == "tasks":
+                raise Unavailable()
+            return await real(collection, *arguments, **options)
+
+        self.patch(main, "insert_one", away)
+        await self.fails(Unavailable, self.change(box, retention=90_000))
+        self.patch(main, "insert_one", real)
+        await self.change(box, subscribed=False)
+        self.assertEqual(self.tasks(), [])
+        await self.change(box, retention=90_000)
+        (row,) = self.tasks()
+        self.assertEqual((row["data"]["retentionCounter"], self.document(box)["retentionCounter"]), (1, 1))
+        self.db.tasks.delete_many({})
+        await self.change(box, retention=90_000)
+        self.assertEqual(self.tasks(), [])
 
     async def test_rename_alone(self) -> None:
         """Over the API a mailbox moves alone, also under itself, or with all that lies under it."""

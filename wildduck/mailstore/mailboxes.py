@@ -34,6 +34,9 @@ _Documents = list[dict[str, Any]]
 _Listed = list[Listed]
 _Shown = list[tuple[Mailbox, Counts | None]]
 
+#: Of a mailbox whose retention has changed, and the task for its messages is not queued yet.
+_UNQUEUED = "native.unqueued"
+
 _LISTED_FIELDS = {"_id": False, "path": True, "specialUse": True, "subscribed": True, "hidden": True}
 
 
@@ -251,24 +254,33 @@ class Mailboxes:
             counter = {"$ifNull": ["$retentionCounter", 0]}
             same = {"$eq": [{"$ifNull": ["$retention", 0]}, retention]}
             fields["retentionCounter"] = {"$cond": [same, counter, {"$add": [counter, 1]}]}
+            # Until its task is queued: when that fails, the change can be made again.
+            fields[_UNQUEUED] = {"$cond": [same, {"$ifNull": [f"${_UNQUEUED}", False]}, True]}
         flags = {"subscribed": subscribed, "encryptMessages": encrypted, "hidden": hidden}
         fields.update({name: value for name, value in flags.items() if value is not None})
         if fields:
             await self._set(user, mailbox, fields)
 
     async def _set(self, user: ObjectId, mailbox: ObjectId, fields: dict[str, Any]) -> None:
-        before = await self._backend.main.find_one_and_update(
+        after = await self._backend.main.find_one_and_update(
             "mailboxes",
             {"_id": mailbox, "user": user},
             [{"$set": fields}],
-            projection={"retentionCounter": True, "retention": True},
+            projection={"retentionCounter": True, _UNQUEUED: True},
+            return_after=True,
             durable=True,
         )
-        if before is None:
+        if after is None:
             raise MailboxNotFound()
-        if "retention" in fields and number(before.get("retention")) != fields["retention"]:
-            counter = number(before.get("retentionCounter")) + 1
-            await retention_task.queue(self._backend, user, mailbox, counter)
+        if "retention" in fields and after["native"][_UNQUEUED.partition(".")[2]]:
+            counter = after["retentionCounter"]
+            await retention_task.queue(self._backend, user, mailbox, number(counter))
+            await self._backend.main.update_one(
+                "mailboxes",
+                {"_id": mailbox, "retentionCounter": counter},
+                {"$unset": {_UNQUEUED: ""}},
+                idempotent=True,
+            )
 
     async def subscribe(self, user: ObjectId, path: str, subscribed: bool) -> None:
         """
