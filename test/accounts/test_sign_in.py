@@ -196,6 +196,20 @@ class TimingTests(SignInCase):
                 self.assertEqual("AuthenticationFailed", await self.attempt(password, service=service))
                 self.assertEqual((1, 1), (len(computed), len(checks)), (service, password))
 
+    async def test_nobodies_at_once(self) -> None:
+        """One password with many names: nobody's are looked at one by one, as accounts are."""
+        computed: list[Any] = []
+        verify = passwords.verify_password
+
+        def counting(password: str, stored: object) -> bool:
+            computed.append(stored)
+            return verify(password, stored)
+
+        self.patch(passwords, "verify_password", counting)
+        attempts = [self.attempt("x", f"nobody{n}") for n in range(5)]
+        await DeferredList([Deferred.fromCoroutine(attempt) for attempt in attempts])
+        self.assertEqual(5, len(computed))
+
 
 class AddressCountingTests(SignInCase):
     failures_per_ip = 3

@@ -95,7 +95,7 @@ class PasswordChecker:
         if found is None:
             key = normalise.name_view(sign_in.username)
             await self._failures.check(key, sign_in.ip)
-            await self._verify(sign_in.password, passwords.UNKNOWN)
+            await self._verify(sign_in.password, passwords.UNKNOWN, anew=True)
             await self._failed(key, sign_in)
             raise AuthenticationFailed()
         account, document = found
@@ -131,6 +131,7 @@ class PasswordChecker:
             await self._refuse(account, sign_in)
         # Guesses that were made at the same time have been counted meanwhile.
         await self._failures.check(key, sign_in.ip)
+        await self._failures.check_ip(sign_in.ip)
         if temporary is not None and by_temporary:
             return await self._by_temporary(account, document, sign_in, temporary)
         await self._failures.succeeded(key)
@@ -160,7 +161,7 @@ class PasswordChecker:
         if fault:
             self._log.warn("a password hash of account {user} {fault}", user=str(account.id), fault=fault)
         if fault or not stored:
-            await self._verify(sign_in.password, passwords.UNKNOWN)
+            await self._verify(sign_in.password, passwords.UNKNOWN, anew=True)
             return False
         return await self._verify(sign_in.password, stored, anew=anew)
 

@@ -43,12 +43,14 @@ class Verifier:
         """
         As L{passwords.verify_password}.
 
-        @param anew: compute it, whatever is known: for an answer whose time must not tell
-            that the password is right.
+        @param anew: compute it, whatever is known or being computed: for an answer whose
+            time must not tell that the password is right, or that there is no account.
         @raise Overloaded: too many wait already.
         """
+        if anew:
+            return await self._pool.run(passwords.verify_password, password, stored)
         mark = self._mark(password, stored)
-        if not anew and self._is_known(mark):
+        if self._is_known(mark):
             return True
         waiter: Deferred[bool] = Deferred()
         if mark in self._waiting:
