@@ -106,7 +106,8 @@ class CountingTests(SignInCase):
 
     async def test_guesses_at_once(self) -> None:
         """Of many guesses at once most are too many, and the right one is told from none of these."""
-        guesses = ["wrong"] * 40
+        # Each has its own hash to be computed, for the right one to come behind them.
+        guesses = [f"wrong{n}" for n in range(40)]
         for name in ("fred.f", "nobody"):
             wrong = await self.burst([self.attempt(one, name) for one in guesses])
             self.assertEqual(wrong, {"AuthenticationFailed": 12, "RateLimited": 28}, name)

@@ -170,8 +170,8 @@ class PasswordChecker:
 
     async def _refuse(self, account: Account, sign_in: SignIn) -> None:
         """@raise AuthenticationFailed: always, or L{RateLimited}."""
-        self._notes.refused(account, sign_in, "fail", "master")
         await self._failed(str(account.id), sign_in)
+        self._notes.refused(account, sign_in, "fail", "master")
         raise AuthenticationFailed()
 
     async def _failed(self, key: str, sign_in: SignIn) -> None:
