@@ -88,7 +88,8 @@ class SharedSessionsTests(TestCase):
         await self.enter(self.two)
 
     async def test_dead_worker(self) -> None:
-        """The sessions of a worker that is gone end by themselves."""
+        """The sessions of a worker that is gone end by themselves, also beside a living WildDuck."""
+        self.wildduck_serves("host:123")
         await self.enter(self.one, self.one)
         await self.enter(self.two)
         await self.refused(self.two)

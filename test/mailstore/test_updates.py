@@ -9,15 +9,16 @@ from typing import Any
 
 from bson import ObjectId
 from hypothesis import given, strategies as st
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from test.mailstore.faults import Killed, Killer
 from test.mailstore.support import message, with_attachment
 from test.mailstore.test_attachments import encoded
 from test.mailstore.test_copying import TransferCase
-from wildduck.errors import BadInput, CannotDo, MailboxNotFound
+from wildduck.errors import BadInput, CannotDo, InUse, MailboxNotFound
 from wildduck.limits import MAX_UID
-from wildduck.mailstore import selection
+from wildduck.mailstore import expunge, selection
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.documents import mirrors
 from wildduck.mailstore.selection import Selection
@@ -295,6 +296,27 @@ class ClearTests(UpdateCase):
         self.assertEqual((5, 0), (cleared.deleted, cleared.errors))
         self.assertEqual([6], self.uids(inbox))
         self.assertEqual(5, self.db.archived.count_documents({}))
+
+    async def test_lock_is_lost(self) -> None:
+        """Nothing more is removed when the mailbox may be another's."""
+        self.patch(selection, "BATCH_ROWS", 2)
+        self.patch(expunge, "LOCK_SECONDS", 1)
+        await self.put(5)
+        inbox = await self.inbox()
+        backend = self.store._backend
+        real = backend.main.delete_many
+
+        async def late(collection: str, *arguments: Any, **options: Any) -> int:
+            if collection == "messages":
+                for key in self.redis.keys(f"*mbwr:{inbox.id}*"):
+                    self.redis.delete(key)
+                await deferLater(backend.clock, 0.3, lambda: None)
+            return await real(collection, *arguments, **options)
+
+        self.patch(backend.main, "delete_many", late)
+        await self.fails(InUse, self.store.clear(inbox))
+        self.assertEqual([3, 4, 5], self.uids(inbox))
+        await self.clean()
 
     async def test_none(self) -> None:
         cleared = await self.store.clear(await self.inbox(), Selection.of([3]))
