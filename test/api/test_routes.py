@@ -397,6 +397,8 @@ class CorsTests(RouteCase):
             self.assertEqual(
                 (status, headers["access-control-allow-origin"]), (200, origin if allowed else None)
             )
+            # A cache must not give one page the other's answer.
+            self.assertEqual(headers["vary"], "Origin")
         status, _, _ = await self.fetch("OPTIONS", "/x")
         self.assertEqual(status, 405)
 
