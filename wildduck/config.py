@@ -155,6 +155,8 @@ class ApiSettings(Section, frozen=True, kw_only=True):
     @ivar token_ttl: seconds that a role token lives unused.
     @ivar token_lifetime: seconds that it can live at all.
     @ivar cors: origins of web pages that may call with a token, C{"*"} for all.
+    @ivar connections: open connections of one server, event streams among them.
+    @ivar connections_per_ip: of these, from one address.
     @ivar compat_status: answer errors with the HTTP statuses of WildDuck 1.50.
     """
 
@@ -166,6 +168,8 @@ class ApiSettings(Section, frozen=True, kw_only=True):
     token_ttl: Annotated[int, Meta(ge=60, le=_TEN_YEARS)] = 14 * 24 * 3600
     token_lifetime: Annotated[int, Meta(ge=60, le=_TEN_YEARS)] = 180 * 24 * 3600
     cors: tuple[str, ...] = ("*",)
+    connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 5000
+    connections_per_ip: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     compat_status: bool = False
 
 

@@ -239,10 +239,10 @@ UPDATES_REMEMBERED = 20_000
 #: news for hours can go on from there.
 UPDATES_PLACE_SECONDS = 10 * 60.0
 
-#: Open connections of the API in one worker, those of L{UPDATE_READERS} among them, and
-#: bytes of the bodies over L{API_BODY} of all requests at work: each has a temporary file, and
+#: Connections beyond the API's bounds that get an answer; further ones are closed at once.
+API_REFUSED_CONNECTIONS = 100
+#: Bytes of the bodies over L{API_BODY} of all requests at work: each has a temporary file, and
 #: is in memory while it is taken apart, in up to three copies.
-API_CONNECTIONS = 5_000
 API_BIG_BODIES = 512 * MIB
 
 #: A request is complete after so many seconds, and one for each so many bytes of it.

@@ -25,7 +25,7 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 import wildduck
-from wildduck import config, limits
+from wildduck import config
 from wildduck.composition import Faces
 from wildduck.config import Settings
 from wildduck.database import bootstrap
@@ -181,7 +181,7 @@ class WildduckService(Service):
             await self._private.start(self._reactor)
             settings = settings.with_databases(self._private.mongo_uri, self._private.redis_uri)
         make_folder("storage.spool", settings.spool)
-        clients = settings.limits.connections + limits.API_CONNECTIONS
+        clients = settings.limits.connections + settings.api.connections
         raise_descriptor_limit(clients + _OTHER_DESCRIPTORS)
         domain = Domain(settings, self._reactor)
         self._ends.append(("connections", domain.close))

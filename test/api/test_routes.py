@@ -25,6 +25,7 @@ from wildduck.api.route import Method, Route
 from wildduck.api.schema import Schema
 from wildduck.api.streams import Stream, WrongLength
 from wildduck.errors import OverQuota
+from wildduck.network.registry import Registry
 
 ME, OTHER = ObjectId(), ObjectId()
 
@@ -256,38 +257,78 @@ class RawBodyTests(RouteCase):
         first = Deferred.fromCoroutine(self.call("POST", "/x", body=content, Content_Type="message/rfc822"))
         await arrived
         self.answer = Success()
-        status, _, body = await self.fetch("POST", "/x", content, Content_Type="message/rfc822")
+        status, headers, body = await self.fetch("POST", "/x", content, Content_Type="message/rfc822")
         self.assertEqual((status, json.loads(body)["code"]), (503, "ServiceUnavailable"))
+        self.assertEqual(headers["retry-after"], "5")
         self.assertEqual((await self.call("POST", "/x", body={}))[0], 200)
         goes_on.callback(None)
         self.assertEqual((await first)[0], 200)
         self.assertEqual((await self.call("POST", "/x", body=content, Content_Type="message/rfc822"))[0], 200)
 
     async def test_connections(self) -> None:
-        """More connections than the bound are closed; one that ends makes room."""
-        self.patch(limits, "API_CONNECTIONS", 1)
+        """More connections than the bounds are told so; one that ends makes room."""
+        for registry in (Registry(1, 10), Registry(10, 1)):
+            await self.crowd(registry)
+
+    async def crowd(self, registry: Registry) -> None:
+        self.application = Application(Given("root"), registry=registry)
         self.add("GET", "/x")
+        self.answer = Success()
         caller = self.serve()
+        self.patch(limits, "API_REFUSED_CONNECTIONS", 1)
+        self.patch(limits, "API_LINGER_SECONDS", 0.2)
 
         def connect() -> socket.socket:
-            connection = socket.create_connection(("127.0.0.1", caller.port), timeout=20)
+            return socket.create_connection(("127.0.0.1", caller.port), timeout=20)
+
+        def ask(connection: socket.socket) -> bytes:
             connection.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-Access-Token: root\r\n\r\n")
-            return connection
+            return connection.recv(1000)
 
-        def second() -> bytes:
+        def others() -> bytes:
             with connect() as first:
-                assert first.recv(10)
-                with connect() as other:
-                    try:
-                        return other.recv(10)
-                    except ConnectionResetError:
-                        return b""
+                assert ask(first).startswith(b"HTTP/1.1 200 ")
+                with connect() as second, connect() as third:
+                    # The third is closed without a word, and the second if it says nothing.
+                    assert third.recv(10) == b"" == second.recv(10)
+                with connect() as second:
+                    # Its predecessor may have not been forgotten yet.
+                    refusal = ask(second)
+                assert ask(first).startswith(b"HTTP/1.1 200 ")
+                return refusal
 
-        self.assertEqual(await deferToThread(second), b"")
+        refusal = await deferToThread(others)
+        self.assertTrue(refusal.startswith(b"HTTP/1.1 503 "), refusal)
+        self.assertIn(b"\r\nRetry-After: 5\r\n", refusal)
+        self.assertEqual(json.loads(refusal.partition(b"\r\n\r\n")[2])["code"], "TooManyConnections")
         from twisted.internet import reactor
 
         await closed(reactor)
         self.assertEqual((await self.call("GET", "/x"))[0], 200)
+        self.assertEqual(len(self.calls), 3)
+        self.calls.clear()
+
+    async def test_idle(self) -> None:
+        """A connection that says nothing more is closed."""
+        self.add("GET", "/x")
+        site = self.application.site()
+        site.timeOut = 0.2
+        self.patch(self.application, "site", lambda: site)
+        caller = self.serve()
+
+        def idle(request: bytes) -> bytes:
+            with socket.create_connection(("127.0.0.1", caller.port), timeout=20) as connection:
+                connection.sendall(request)
+                received = b""
+                while data := connection.recv(10_000):
+                    received += data
+                return received
+
+        whole = b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-Access-Token: root\r\n\r\n"
+        part = whole[:20]
+        for request, answered in ((b"", False), (part, False), (whole, True), (whole + part, True)):
+            answer = await deferToThread(idle, request)
+            self.assertEqual(answer.startswith(b"HTTP/1.1 200 "), answered, (request, answer))
 
 
 class StreamTests(RouteCase):

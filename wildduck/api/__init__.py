@@ -26,6 +26,7 @@ from wildduck.api.users import UsersApi
 from wildduck.config import ApiSettings
 from wildduck.database import Databases, Redis
 from wildduck.mailstore import MailStore
+from wildduck.network.registry import Registry
 
 __all__ = ["Application", "make_application"]
 
@@ -50,6 +51,7 @@ def make_application(
         clock=clock,
         compat_status=settings.compat_status,
         cors=settings.cors,
+        registry=Registry(settings.connections, settings.connections_per_ip),
     )
     OpenApi(application).register()
     AuthenticationApi(accounts, tokens).register(application)

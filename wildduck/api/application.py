@@ -33,6 +33,7 @@ from wildduck.api.schema import Schema
 from wildduck.api.site import ApiSite
 from wildduck.api.streams import HungUp, Stream, Writer, WrongLength
 from wildduck.errors import BadInput, DomainError, ServerBug
+from wildduck.network.registry import Registry
 
 _JSON = b"application/json; charset=utf-8"
 _EVERYTHING = Grant(any=True)
@@ -60,12 +61,14 @@ class Application:
         clock: IReactorTime | None = None,
         compat_status: bool = False,
         cors: Iterable[str] = (),
+        registry: Registry | None = None,
     ) -> None:
         """
         @param access: who may call; text is the configured token, C{""} for none.
         @param clock: the reactor, if not the global one.
         @param compat_status: answer with WildDuck's HTTP statuses.
         @param cors: origins of web pages that may call, C{"*"} for all.
+        @param registry: counts the connections.
         """
         self._access = Access(access) if isinstance(access, str) else access
         if clock is None:
@@ -76,6 +79,7 @@ class Application:
         self._compat_status = compat_status
         # Where no token is asked for, no web page may call.
         self._cors = Cors(cors if self._access.protected else ())
+        self._registry = registry or Registry()
         self._running: set[Deferred[None]] = set()
         self._at_end: list[Callable[[], None]] = []
         self.routes: list[Route] = []
@@ -107,7 +111,8 @@ class Application:
 
     def site(self) -> Site:
         """The factory to listen with."""
-        return ApiSite(DirectResource(self.klein, self._table, self._begin, self._malformed), self._most_body)
+        resource = DirectResource(self.klein, self._table, self._begin, self._malformed)
+        return ApiSite(resource, self._most_body, self._registry)
 
     def at_end(self, callback: Callable[[], None]) -> None:
         """

@@ -14,19 +14,26 @@ import msgspec
 from twisted.web.http import HTTPChannel
 
 from wildduck import limits
+from wildduck.network.address import NetworkAddress
 
 
-def _response(status: bytes, code: str, text: str) -> bytes:
+def _response(status: bytes, code: str, text: str, *headers: bytes) -> bytes:
     body = msgspec.json.format(msgspec.json.encode({"error": text, "code": code}), indent=2) + b"\n"
     return (
         b"HTTP/1.1 %s\r\nContent-Type: application/json; charset=utf-8\r\n"
-        b"Content-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(body))
+        b"%sContent-Length: %d\r\nConnection: close\r\n\r\n"
+        % (status, b"".join(header + b"\r\n" for header in headers), len(body))
     ) + body
 
 
 BODY_TOO_BIG = _response(b"413 Content Too Large", "RequestTooBig", "The request body is too big")
+#: Bodies and connections come and go: a little later there mostly is room (RFC 9110 §10.2.3).
+_LATER = b"Retry-After: 5"
 TOO_MANY_BODIES = _response(
-    b"503 Service Unavailable", "ServiceUnavailable", "The server is busy, please try again"
+    b"503 Service Unavailable", "ServiceUnavailable", "The server is busy, please try again", _LATER
+)
+_TOO_MANY_CONNECTIONS = _response(
+    b"503 Service Unavailable", "TooManyConnections", "There are too many connections", _LATER
 )
 _HEAD_TOO_BIG = _response(
     b"431 Request Header Fields Too Large", "RequestHeadTooBig", "The URL or the headers are too long"
@@ -40,17 +47,30 @@ class ApiChannel(HTTPChannel):
     One connection.
 
     @ivar site: its L{ApiSite <wildduck.api.site.ApiSite>}.
+    @ivar peer: the other end.
+    @ivar crowded: there are too many already: the first request is refused.
     """
 
     site: Any
+    peer: NetworkAddress
+    crowded = False
     _refused = False
     #: When the first byte of the present request came, and how many have come.
     _began: float | None = None
     _bytes = 0
 
+    def connectionMade(self) -> None:
+        """A client is there."""
+        super().connectionMade()
+        if self.crowded:
+            self.setTimeout(limits.API_LINGER_SECONDS)
+
     def dataReceived(self, data: bytes) -> None:
         """Bytes came; those after a refusal are dropped."""
         if self._refused:
+            return
+        if self.crowded:
+            self.refuse(_TOO_MANY_CONNECTIONS)
             return
         # While a handler runs, what comes is the next request, which waits.
         if not self._handlingRequest and self._is_slow(len(data)):
@@ -101,7 +121,7 @@ class ApiChannel(HTTPChannel):
 
     def connectionLost(self, reason: Any = None) -> None:
         """The connection is gone."""
-        self.site.connections -= 1
+        self.site.left(self)
         if self._refused and self._linger.active():
             self._linger.cancel()
         super().connectionLost(reason)
