@@ -269,11 +269,9 @@ OPERATION_SECONDS = 5.0
 SLOW_OPERATION_SECONDS = 60.0
 #: One Redis operation.
 REDIS_SECONDS = 3.0
-#: Threads that hash passwords, and how many sign-ins may wait for one.
-PASSWORD_THREADS = 2
+#: Sign-ins that may wait for a thread that hashes passwords.
 PASSWORD_QUEUE = 200
-#: Threads that scan and convert big messages, and how many may wait.
-MIME_THREADS = 2
+#: Big messages that may wait for a thread that scans and converts them.
 MIME_QUEUE = 100
 #: Operations waiting for a database connection before new ones are refused.
 DATABASE_QUEUE = 10_000

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from twisted.internet.defer import Deferred
 
-from test.api.test_users import NOBODY, UsersCase
+from test.api.user_cases import NOBODY, UsersCase
 from wildduck.config import ApiSettings
 
 

@@ -12,45 +12,11 @@ from twisted.internet.threads import deferToThread
 
 from test.accounts.key_samples import FINE, WEAK
 from test.accounts.test_keys import certificate
-from test.api.test_application import ApiCase
+from test.api.user_cases import NOBODY, SETTINGS, UsersCase
 from wildduck.accounts import passwords
 from wildduck.accounts.stored import meta_value
-from wildduck.api.user_fields import CREATE, UPDATE
-from wildduck.config import ApiSettings
 from wildduck.limits import GIB
 
-NOBODY = "0123456789abcdef01234567"
-
-#: Everything that can be said of an account, as it is stored and shown.
-SETTINGS: dict[str, Any] = {
-    "language": "et",
-    "retention": 86_400_000,
-    "name": "A Näme",
-    "targets": ["a@example.org", "smtp://mx.example:25", "https://example.org/?in=1"],
-    "mtaRelay": "smtps://relay.example:465",
-    "spamLevel": 12.5,
-    "quota": 5_000_000_000,
-    "recipients": 1,
-    "forwards": 2,
-    "filters": 3,
-    "imapMaxUpload": 4,
-    "imapMaxDownload": 5,
-    "pop3MaxDownload": 6,
-    "pop3MaxMessages": 7,
-    "imapMaxConnections": 8,
-    "receivedMax": 9,
-    "require2faEnabled": True,
-    "fromWhitelist": ["*@example.org", "boss*"],
-    "tags": ["A", "b"],
-    "uploadSentMessages": True,
-    "disabledScopes": ["imap", "smtp"],
-    "metaData": {"ö": [1, {"$gt": ""}]},
-    "internalData": {"a.b": None},
-    "pubKey": FINE,
-    "encryptMessages": True,
-    "encryptForwarded": True,
-    "featureFlags": {"indexing": True},
-}
 #: Where GET shows a setting, if not under its own name.
 LIMITS = {
     "quota": "quota",
@@ -65,45 +31,6 @@ LIMITS = {
     "receivedMax": "received",
 }
 NOT_SHOWN = {"uploadSentMessages"}
-
-#: What no parameter takes: a Mongo operator in the place of any value.
-OPERATORS: tuple[Any, ...] = ({"$gt": ""}, {"$where": "1"}, [{"$ne": None}])
-
-#: What else may stand in the place of any value.
-ODD: tuple[Any, ...] = (
-    None, "", " ", "x", "\0", "\ud800", "é" * 300, "x" * 5000, 0, -1, 1.5, 1e308, 2**63, True, "yes", "0x10",
-    "1e3", [], [None], [""], ["x"], [[]], [{}], ["a@example.org"], {}, {"": ""}, {"indexing": 1},
-    "9999-12-31", "{}", "[]",
-)  # fmt: skip
-
-
-class UsersCase(ApiCase):
-    async def call(self, method: str, path: str, /, **body: Any) -> tuple[int, Any]:
-        return await self.caller.call(method, path, body or None)
-
-    async def new(self, username: str = "user", **fields: Any) -> str:
-        body = {"username": username, "password": "secretpass", **fields}
-        status, answer = await self.call("POST", "/users", **body)
-        self.assertEqual((status, set(answer)), (200, {"success", "id"}), answer)
-        return str(answer["id"])
-
-    async def show(self, user: str) -> dict[str, Any]:
-        status, answer = await self.call("GET", f"/users/{user}")
-        self.assertEqual(status, 200, answer)
-        return dict(answer)
-
-    async def refused(self, status: int, code: str, method: str, path: str, /, **body: Any) -> Any:
-        answer = await self.call(method, path, **body)
-        self.assertEqual((answer[0], answer[1].get("code")), (status, code), answer)
-        return answer[1]
-
-    def row(self, user: str) -> dict[str, Any]:
-        row = self.raw.users.find_one({"_id": ObjectId(user)})
-        assert row
-        return dict(row)
-
-    def without_dates(self) -> list[Any]:
-        return [list(self.raw[name].find().sort("_id")) for name in ("users", "addresses", "mailboxes")]
 
 
 class CreateTests(UsersCase):
@@ -321,67 +248,6 @@ class CreateTests(UsersCase):
         self.assertEqual(asked, ["secret"] * 2)
 
 
-class InjectionTests(UsersCase):
-    async def test_operators(self) -> None:
-        """An operator in the place of any value is refused, by its field, and changes nothing."""
-        user = await self.new()
-        before = self.without_dates()
-        names = [name for name in SETTINGS if name not in ("metaData", "internalData")]
-        for name in (*names, "password", "existingPassword", "disabled", "$where", "a.b", "smimeCerts"):
-            for value in OPERATORS:
-                answer = await self.refused(
-                    400, "InputValidationError", "PUT", f"/users/{user}", **{name: value}
-                )
-                self.assertTrue(all(field.startswith(name) for field in answer["details"]), answer)
-        for name in ("username", "address", "mailboxes", "emptyAddress"):
-            body = {"username": "x", "password": "x", name: {"$gt": ""}}
-            await self.refused(400, "InputValidationError", "POST", "/users", **body)
-        self.assertEqual(self.without_dates(), before)
-
-    async def test_odd_values(self) -> None:
-        """Whatever stands in the place of any parameter, the answer is a fitting one."""
-        user = await self.new(password=False)
-        answered: dict[int, int] = {}
-        alone = [name for name in CREATE.fields if name not in UPDATE.fields]
-        for route, names in (("POST", ["tags", "pubKey", *alone]), ("PUT", UPDATE.fields)):
-            path = "/users" if route == "POST" else f"/users/{user}"
-            for name in names:
-                for number, value in enumerate(ODD):
-                    body = {"username": f"odd{number}", "password": False} if route == "POST" else {}
-                    status, answer = await self.call(route, path, **{**body, name: value})
-                    self.assertIn(status, (200, 400, 403), (route, name, value, answer))
-                    answered[status] = answered.get(status, 0) + 1
-                    self.raw.users.delete_many({"username": {"$ne": "user"}})
-        self.assertGreater(min(answered[200], answered[400]), 100, answered)
-        await self.show(user)
-
-    async def test_paths_and_queries(self) -> None:
-        """Neither in a path nor in a query."""
-        await self.new()
-        for path in ("/users/$gt", "/users/%7B%22$gt%22:%22%22%7D", "/users/xyz", f"/users/{NOBODY}x"):
-            await self.refused(400, "InputValidationError", "GET", path)
-        for query in (
-            "query[$gt]=",
-            "query.$gt=",
-            "tags=$gt",
-            "next=eyIkZ3QiOiIifQ",
-            "forward=.*",
-            "query=.*",
-        ):
-            status, answer = await self.call("GET", f"/users?{query}")
-            self.assertIn(status, (200, 400), query)
-            if status == 200 and "$gt" not in query:
-                self.assertEqual(answer["results"], [], query)
-        await self.refused(400, "InputValidationError", "GET", "/users/resolve/$where")
-
-    async def test_keys_of_meta_data(self) -> None:
-        """What metaData holds is text to the database, whatever its keys are."""
-        data = {"$where": "1", "a.b": {"$gt": ""}, "": 1}
-        user = await self.new(metaData=data)
-        self.assertEqual((await self.show(user))["metaData"], data)
-        self.assertIsInstance(self.row(user)["metaData"], str)
-
-
 class ListTests(UsersCase):
     async def asyncSetUp(self) -> None:
         self.ids = [
@@ -578,105 +444,3 @@ class HangUpTests(UsersCase):
         self.assertEqual(
             (self.raw.addresses.count_documents({}), self.raw.mailboxes.count_documents({})), (1, 5)
         )
-
-
-class RoleTests(UsersCase):
-    """What a user may do of his own account, and what he sees of it."""
-
-    api_settings = ApiSettings(token="master", access_control=True, access_secret="a secret of the cluster")
-
-    async def call(self, method: str, path: str, /, **body: Any) -> tuple[int, Any]:
-        token = body.pop("accessToken", "master")
-        return await self.caller.call(method, path, body or None, {"X-Access-Token": token})
-
-    async def test_whitelist(self) -> None:
-        """A user's own settings; his limits and states he does not raise (WildDuck of 2021 let him)."""
-        user = await self.new(tags=["t"], internalData={"i": 1})
-        token = await self.tokens.sign_in(ObjectId(user))
-        allowed = {"name": "B", "language": "et", "spamLevel": 5, "targets": ["x@example.org"],
-                   "metaData": {"m": 1}, "encryptMessages": True, "retention": 5, "uploadSentMessages": True,
-                   "pubKey": FINE}  # fmt: skip
-        denied = {"quota": 10**12, "recipients": 10**6, "tags": ["x"], "internalData": {}, "disabled": True,
-                  "disabledScopes": ["imap"], "suspended": True, "hashedPassword": True, "imapMaxDownload": 1,
-                  "fromWhitelist": ["*@x.example"], "featureFlags": {"indexing": True}}  # fmt: skip
-        before = self.row(user)
-        status, _ = await self.call("PUT", "/users/me", **allowed, **denied, accessToken=token)
-        self.assertEqual(status, 200)
-        row = self.row(user)
-        self.assertEqual(
-            {name: row.get(name) for name in denied}, {name: before.get(name) for name in denied}
-        )
-        self.assertEqual((row["name"], row["spamLevel"], row["pubKey"]), ("B", 5, FINE))
-        await self.refused(400, "NoUpdates", "PUT", "/users/me", quota=10**12, accessToken=token)
-        status, answer = await self.call("GET", "/users/me", accessToken=token)
-        self.assertEqual((status, answer["id"]), (200, user))
-        self.assertEqual({"tags", "disabledScopes", "internalData"} & set(answer), set())
-
-    async def test_list_of_one(self) -> None:
-        """A user lists himself alone, without what he may not see."""
-        user = await self.new(tags=["t"], internalData={"i": 1})
-        await self.new("other")
-        token = await self.tokens.sign_in(ObjectId(user))
-        status, answer = await self.call("GET", "/users?internalData=1&query=e", accessToken=token)
-        self.assertEqual(
-            (status, answer["total"], [row["id"] for row in answer["results"]]), (200, 1, [user])
-        )
-        self.assertEqual({"tags", "internalData"} & set(answer["results"][0]), set())
-        for query in ("tags=x", "requiredTags=x", "requiredTags=t"):
-            status, answer = await self.call("GET", f"/users?{query}", accessToken=token)
-            # Asking for tags does not tell which there are.
-            self.assertEqual((status, answer["total"]), (200, 1), query)
-
-    async def test_password(self) -> None:
-        """Who changes his own password stays signed in; his other tokens end."""
-        user = await self.new()
-        token, other = [await self.tokens.sign_in(ObjectId(user)) for _ in range(2)]
-        status, _ = await self.call("PUT", "/users/me", password="newpass", accessToken=token)
-        self.assertEqual(status, 200)
-        self.assertEqual((await self.call("GET", "/users/me", accessToken=token))[0], 200)
-        await self.refused(403, "InvalidToken", "GET", "/users/me", accessToken=other)
-
-    async def test_shut(self) -> None:
-        """The tokens of who is disabled or suspended end, and stay ended when he is let in again."""
-        for name in ("disabled", "suspended"):
-            user = await self.new(name)
-            token = await self.tokens.sign_in(ObjectId(user))
-            for shut in (True, False):
-                await self.call("PUT", f"/users/{user}", **{name: shut})
-                await self.refused(403, "InvalidToken", "GET", "/users/me", accessToken=token)
-
-    async def test_not_his(self) -> None:
-        """What only those may do who manage accounts."""
-        user = await self.new()
-        token = await self.tokens.sign_in(ObjectId(user))
-        before = self.without_dates()
-        for method, path in (
-            ("POST", "/users/me/password/reset"),
-            ("DELETE", "/users/me"),
-            ("POST", "/users/me/restore"),
-            ("POST", "/quota/reset"),
-            ("POST", "/users"),
-            ("GET", "/users/resolve/user"),
-        ):
-            body = {"username": "x", "password": "x"} if path == "/users" else {}
-            await self.refused(403, "MissingPrivileges", method, path, **body, accessToken=token)
-        self.assertEqual(self.without_dates(), before)
-
-
-class CompatTests(UsersCase):
-    """C{api.compat_status}."""
-
-    api_settings = ApiSettings(compat_status=True)
-
-    async def test_statuses(self) -> None:
-        """Errors of the user layer are 500 with WildDuck's codes."""
-        user = await self.new()
-        for method, path, code, body in (
-            ("POST", "/users", "UserExistsError", {"username": "user", "password": "x"}),
-            ("PUT", f"/users/{user}", "NoUpdates", {}),
-            ("PUT", f"/users/{NOBODY}", "UserNotFound", {"name": "x"}),
-            ("PUT", f"/users/{user}", "AuthFail", {"name": "x", "existingPassword": "wrong"}),
-        ):
-            await self.refused(500, code, method, path, **body)
-        await self.refused(400, "InputValidationError", "PUT", f"/users/{user}", quota=-1)
-        await self.refused(404, "UserNotFound", "GET", f"/users/{NOBODY}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import UNSET, structs
+from msgspec import UNSET
 
 from wildduck.accounts import keys, normalise, passwords
 from wildduck.accounts.documents import LIMITS, stored_number
@@ -265,9 +265,3 @@ def check_password(password: str, hashed: bool, failures: Failures) -> None:
         failures["password"] = (
             f"password must have 1 to {passwords.PASSWORD_LENGTH} characters, none of them NUL"
         )
-
-
-def given_names(fields: UserFields) -> frozenset[str]:
-    """Names of the document's fields that something was said of."""
-    names = zip(fields.__struct_fields__, fields.__struct_encode_fields__, strict=True)
-    return frozenset(encoded for name, encoded in names if structs.asdict(fields)[name] is not UNSET)

@@ -150,11 +150,11 @@ class Usages:
         except DomainError:
             self._log.warn("what account {user} has used is not known: Redis does not answer", user=str(user))
             return {}
-        counted = {
-            name: (_count(used), ttl if isinstance(ttl, int) and ttl >= 0 else None)
+        numbers = {
+            name: (counted(used), ttl if isinstance(ttl, int) and ttl >= 0 else None)
             for name, (used, ttl) in zip(_COUNTERS, rows, strict=True)
         }
-        return {**counted, "imapMaxConnections": (_count(sessions), None)}
+        return {**numbers, "imapMaxConnections": (counted(sessions), None)}
 
 
 def positive(value: Any) -> int:
@@ -164,7 +164,8 @@ def positive(value: Any) -> int:
     return 0
 
 
-def _count(value: Any) -> int:
+def counted(value: Any) -> int:
+    """A counter of Redis, from 0 on; 0 for a missing or odd one."""
     try:
         return max(0, int(value))
     except (TypeError, ValueError):

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from wildduck.accounts.stored import stored_string, stored_tags
 from wildduck.interfaces import IMailAccount
+from wildduck.mailstore.values import number
 
 #: Fields of a user document that L{Account.from_document} reads.
 ACCOUNT_FIELDS = dict.fromkeys(
@@ -45,13 +46,6 @@ ACCOUNT_FIELDS = dict.fromkeys(
 )
 
 
-def _number(value: Any) -> int:
-    """A stored number as an int; WildDuck writes doubles, old documents lack fields."""
-    if isinstance(value, (int, float)) and value == value and abs(value) < 2**63:
-        return int(value)
-    return 0
-
-
 def _names(value: Any) -> tuple[str, ...]:
     """A list of names, whatever else stands in its place."""
     return tuple(str(name) for name in value) if isinstance(value, list) else ()
@@ -64,7 +58,7 @@ def _targets(value: Any) -> tuple[Any, ...]:
 
 def _spam_level(value: Any) -> int:
     """0 to 100, 50 for what is none: 0 would make all mail spam."""
-    return _number(value) if isinstance(value, (int, float)) and 0 <= value <= 100 else 50
+    return number(value) if isinstance(value, (int, float)) and 0 <= value <= 100 else 50
 
 
 #: Names of second factors in older documents.
@@ -127,7 +121,7 @@ class Account:
     @classmethod
     def from_document(cls, document: dict[str, Any], default_quota: int) -> Account:
         """@param default_quota: bytes for documents whose C{quota} is 0 or missing."""
-        own_quota = max(0, _number(document.get("quota")))
+        own_quota = max(0, number(document.get("quota")))
         return cls(
             id=document["_id"],
             username=str(document.get("username") or ""),
@@ -136,7 +130,7 @@ class Account:
             language=str(document.get("language") or ""),
             quota=own_quota or default_quota,
             own_quota=own_quota,
-            storage_used=max(0, _number(document.get("storageUsed"))),
+            storage_used=max(0, number(document.get("storageUsed"))),
             disabled=bool(document.get("disabled")),
             suspended=bool(document.get("suspended")),
             activated=bool(document.get("activated", True)),
@@ -145,15 +139,15 @@ class Account:
             encrypt_messages=bool(document.get("encryptMessages")),
             targets=_targets(document.get("targets")),
             autoreply=bool(document.get("autoreply")),
-            retention=max(0, _number(document.get("retention"))),
+            retention=max(0, number(document.get("retention"))),
             spam_level=_spam_level(document.get("spamLevel")),
-            recipients=max(0, _number(document.get("recipients"))),
-            forwards=max(0, _number(document.get("forwards"))),
-            pop3_max_messages=max(0, _number(document.get("pop3MaxMessages"))),
-            pop3_max_download=max(0, _number(document.get("pop3MaxDownload"))),
-            imap_max_upload=max(0, _number(document.get("imapMaxUpload"))),
-            imap_max_download=max(0, _number(document.get("imapMaxDownload"))),
-            imap_max_connections=max(0, _number(document.get("imapMaxConnections"))),
+            recipients=max(0, number(document.get("recipients"))),
+            forwards=max(0, number(document.get("forwards"))),
+            pop3_max_messages=max(0, number(document.get("pop3MaxMessages"))),
+            pop3_max_download=max(0, number(document.get("pop3MaxDownload"))),
+            imap_max_upload=max(0, number(document.get("imapMaxUpload"))),
+            imap_max_download=max(0, number(document.get("imapMaxDownload"))),
+            imap_max_connections=max(0, number(document.get("imapMaxConnections"))),
         )
 
 

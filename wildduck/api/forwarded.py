@@ -11,6 +11,7 @@ from wildduck.accounts import Accounts
 from wildduck.accounts.forwarded import MOST_TARGETS, Forwarded
 from wildduck.accounts.stored import object_id
 from wildduck.accounts.targets import Target as StoredTarget
+from wildduck.accounts.usage import counted
 from wildduck.accounts.values import Address
 from wildduck.api.address_answers import (
     ForwardedAnswer,
@@ -187,10 +188,10 @@ class ForwardedApi:
     async def _members(self, forwarded: Forwarded) -> dict[str, Any]:
         allowed = forwarded.forwards or self._databases.shared_settings.value(MAX_FORWARDS, FORWARDS)
         key = f"wdf:{forwarded.id}"
-        used = _number(await self._redis.execute("GET", key))
-        ttl = _number(await self._redis.execute("TTL", key)) if used else 0
-        counted = ForwardsUsed(allowed=allowed, used=max(0, used), ttl=ttl if ttl > 0 else False)
-        return forwarded_members(forwarded, ForwardLimits(forwards=counted))
+        used = counted(await self._redis.execute("GET", key))
+        ttl = counted(await self._redis.execute("TTL", key)) if used else 0
+        limit = ForwardsUsed(allowed=allowed, used=used, ttl=ttl or False)
+        return forwarded_members(forwarded, ForwardLimits(forwards=limit))
 
 
 def _targets(values: list[dict[str, str]]) -> list[StoredTarget]:
@@ -203,11 +204,3 @@ def _autoreply(given: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     empty = dict.fromkeys(_TEXTS, "")
     return {name: empty.get(name, False) if value is None else value for name, value in given.items()}
-
-
-def _number(value: object) -> int:
-    """A Redis reply as a number, 0 for a missing or odd one."""
-    try:
-        return int(value) if isinstance(value, (bytes, str, int)) else 0
-    except ValueError:
-        return 0

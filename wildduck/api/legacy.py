@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from wildduck.accounts import Accounts
+from wildduck.accounts.usage import counted
 from wildduck.api.answers import UNSET, Answer, Success, UnsetType, iso
 from wildduck.api.application import Application
 from wildduck.api.call import Call
@@ -160,8 +161,8 @@ class LegacyApi:
         """Limits, use and addresses of an account."""
         account = await self._accounts.get(call.values["username"])
         addresses = await self._accounts.addresses(account)
-        sent = _number(await self._redis.execute("GET", f"wdr:{account.id}"))
-        ttl = _number(await self._redis.execute("TTL", f"wdr:{account.id}"))
+        sent = counted(await self._redis.execute("GET", f"wdr:{account.id}"))
+        ttl = counted(await self._redis.execute("TTL", f"wdr:{account.id}"))
         return {
             "success": True,
             "username": account.username,
@@ -171,7 +172,7 @@ class LegacyApi:
             "forwards": account.forwards,
             "recipientsLimited": 0 < account.recipients <= sent,
             "recipientsSent": sent,
-            "recipientsTtl": max(0, ttl),
+            "recipientsTtl": ttl,
             "addresses": [
                 {"id": str(one.id), "address": one.address, "main": one.main, "created": _time(one.created)}
                 for one in addresses
@@ -198,11 +199,3 @@ def add(
 def _time(value: object) -> str | None:
     """A stored time; C{None} for a missing or odd one."""
     return iso(value) if isinstance(value, datetime) else None
-
-
-def _number(value: object) -> int:
-    """A Redis reply as a number, 0 for a missing or odd one."""
-    if isinstance(value, int):
-        return value
-    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-    return int(text) if text.isdigit() else 0

@@ -56,7 +56,7 @@ class Tags(Field):
     """
     Tags in a body: each trimmed, none twice in any case, sorted without regard to case.
 
-    Their lower-cased copy is C{tagsview} (L{tags_view}).
+    Their lower-cased copy is C{tagsview} (L{tag_fields<wildduck.accounts.stored.tag_fields>}).
     """
 
     most: int = 1000
@@ -72,11 +72,6 @@ class Tags(Field):
     def json_schema(self) -> JsonSchema:
         item = {"type": "string", "minLength": 1, "maxLength": TAG_LENGTH}
         return {"type": "array", "items": item, "maxItems": self.most}
-
-
-def tags_view(tags: list[str]) -> list[str]:
-    """The form of tags in which they are looked up."""
-    return [tag.lower() for tag in tags]
 
 
 @dataclass(frozen=True, kw_only=True)

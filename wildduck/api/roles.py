@@ -8,7 +8,7 @@ in and members of the answer on the way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,9 +126,6 @@ ROLES: Mapping[str, Table] = {
     "settings": _grants("CRUD", "settings", _ANY),
     "downloader": _grants("R", "messages", _ANY),
 }
-
-#: Roles whose tokens say nothing without an account.
-OWN_ROLES: Iterable[str] = frozenset(("user",))
 
 
 def grant_of(role: str, resource: str, action: str) -> Grant:

@@ -32,7 +32,7 @@ from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.keywords import check_keywords
-from wildduck.mailstore.merging import merge
+from wildduck.mailstore.merging import bind, merge
 from wildduck.mailstore.placing import as_copies, new_ids, place_stages
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
@@ -270,14 +270,7 @@ class _Job:
         """
         for _ in range(TRIES - 1):
             group = await self._undisturbed(batch, group)
-            # Changes nothing, but binds what is read now to the group.
-            await self._backend.main.update_many(
-                "messages",
-                {"_id": {"$in": [copy.id for copy in batch]}, "mailbox": self._target.id},
-                {"$set": {"mailbox": self._target.id}},
-                durable=True,
-                group=group,
-            )
+            await bind(self._backend, self._target, [copy.id for copy in batch], group)
             await self._look(batch)
             missing = [copy for copy in batch if copy.arrived is None]
             allocation = await self._allocate(missing, group) if missing else None

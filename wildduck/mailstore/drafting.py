@@ -20,7 +20,7 @@ from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.referenced import Referenced
 from wildduck.mailstore.spooled import Spooled
-from wildduck.mailstore.values import number
+from wildduck.mailstore.values import number, text
 from wildduck.mime import headers
 from wildduck.mime.compose import Attachment, Draft, compose
 from wildduck.mime.message import Intake, Message
@@ -113,8 +113,8 @@ class Drafting:
         return Attachment(
             body.blocks,
             kind.decode("utf-8", "replace") if kind and encoding in _KNOWN else "",
-            _text(row.get("filename")),
-            _text(row.get("cid")).strip("<>"),
+            text(row.get("filename")),
+            text(row.get("cid")).strip("<>"),
             "inline" if row.get("related") else "attachment",
             encoding if encoding in _KNOWN else "base64",
             encoded=encoding in _KNOWN,
@@ -136,10 +136,10 @@ class Drafting:
             found.append(
                 StoredFile(
                     id,
-                    _text(row.get("filename")),
-                    _text(row.get("contentType")),
+                    text(row.get("filename")),
+                    text(row.get("contentType")),
                     number(row.get("length")),
-                    _text((row.get("metadata") or {}).get("cid")).strip("<>"),
+                    text((row.get("metadata") or {}).get("cid")).strip("<>"),
                     row,
                 )
             )
@@ -215,7 +215,3 @@ class Drafting:
     def _intake(self) -> Intake:
         settings = self._backend.settings
         return Intake(settings.spool, settings.limits.max_message_size)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bson import ObjectId
+
+from wildduck.database import WriteGroup
 from wildduck.errors import DuplicateKey, Unavailable
 from wildduck.limits import OPERATION_SECONDS
 from wildduck.mailstore.backend import Backend
@@ -50,3 +53,18 @@ async def merge(
         # increment of uidNext was lost in a failover.
         return False
     return True
+
+
+async def bind(backend: Backend, target: Mailbox, ids: Sequence[ObjectId], group: WriteGroup) -> None:
+    """
+    Change nothing, but bind what is read of these messages from now on to the group.
+
+    @raise Unavailable: it is not known whether it is bound.
+    """
+    await backend.main.update_many(
+        "messages",
+        {"_id": {"$in": list(ids)}, "mailbox": target.id},
+        {"$set": {"mailbox": target.id}},
+        durable=True,
+        group=group,
+    )

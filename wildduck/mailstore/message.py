@@ -20,7 +20,7 @@ from wildduck.mailstore.flag_table import SEEN
 from wildduck.mailstore.flags import FlagStore
 from wildduck.mailstore.mailboxes import Mailboxes
 from wildduck.mailstore.shown import member
-from wildduck.mailstore.values import number
+from wildduck.mailstore.values import number, text
 from wildduck.mime import headers
 from wildduck.mime.rebuild import Node, nodes
 from wildduck.mime.transfer import decoder
@@ -153,18 +153,18 @@ class Reading:
         kind = (
             headers.content_type(headers.last(headers.lines_of(node.tree), b"content-type")) if node else None
         )
-        content_type = _text(listed.get("contentType")) or (kind.value if kind is not None else "")
-        encoding = _text(listed.get("transferEncoding"))
+        content_type = text(listed.get("contentType")) or (kind.value if kind is not None else "")
+        encoding = text(listed.get("transferEncoding"))
         if not encoding:
-            encoding = _text(member(row, "metadata", "transferEncoding"))
+            encoding = text(member(row, "metadata", "transferEncoding"))
         length = max(0, number(row.get("length")) - start)
         as_stored = bool(member(row, "metadata", "decoded")) or not _is_encoded(encoding)
         blocks = self._stored(row, start, length)
         return Attachment(
-            content_type=content_type or _text(row.get("contentType")) or "application/octet-stream",
+            content_type=content_type or text(row.get("contentType")) or "application/octet-stream",
             charset=kind.parameters.get("charset", "") if kind is not None else "",
-            disposition=_text(listed.get("disposition")),
-            filename=_text(listed.get("filename")),
+            disposition=text(listed.get("disposition")),
+            filename=text(listed.get("filename")),
             length=length if as_stored else None,
             blocks=blocks if as_stored else _decoded(blocks, encoding),
         )
@@ -216,7 +216,3 @@ def _node(document: Document, id: str) -> Node | None:
     if not isinstance(tree, dict):
         return None
     return next((node for node in nodes(tree).walk() if node.attachment == id), None)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -32,7 +32,7 @@ from wildduck.mailstore.expunge import MailboxLock, locked
 from wildduck.mailstore.flag_table import SEEN
 from wildduck.mailstore.journal import expunge_entry
 from wildduck.mailstore.keywords import check_keywords
-from wildduck.mailstore.merging import merge
+from wildduck.mailstore.merging import bind, merge
 from wildduck.mailstore.placing import new_ids, place_stages
 from wildduck.mailstore.uids import uid_filter
 from wildduck.mailstore.values import Copied, Mailbox, number
@@ -195,14 +195,7 @@ class _Job:
         for _ in range(TRIES - 1):
             if not group.intact:
                 group = self._backend.main.group()
-            # Changes nothing, but binds what is read now to the group.
-            await self._backend.main.update_many(
-                "messages",
-                {"_id": {"$in": [move.id for move in batch]}, "mailbox": self._target.id},
-                {"$set": {"mailbox": self._target.id}},
-                durable=True,
-                group=group,
-            )
+            await bind(self._backend, self._target, [move.id for move in batch], group)
             await self._look(batch)
             if await self._write(batch, group):
                 return

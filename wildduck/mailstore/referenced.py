@@ -14,6 +14,7 @@ from wildduck.mailstore.content import CONTENT_FIELDS
 from wildduck.mime import conversation, words
 from wildduck.mime.compose import Address
 from wildduck.mime.compose.fields import ids_in, is_address
+from wildduck.mime.envelope import last
 
 #: Message-IDs in References of an answer (spec/api.md).
 REFERENCES = 50
@@ -51,7 +52,7 @@ class Referenced:
     @property
     def subject(self) -> str:
         """Decoded, without what an answer puts before it."""
-        return words.decode(_text(self._header.get("subject"))).strip()
+        return words.decode(last(self._header.get("subject"))).strip()
 
     def subject_for(self, action: str) -> str:
         """
@@ -67,7 +68,7 @@ class Referenced:
     @property
     def message_ids(self) -> tuple[str, ...]:
         """Its own Message-ID, if it has one."""
-        return tuple(ids_in(_text(self._header.get("message-id")))[:1])
+        return tuple(ids_in(last(self._header.get("message-id")))[:1])
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -76,9 +77,7 @@ class Referenced:
 
         Of too many the first and the latest stay, as RFC 5537 §3.4.4 demands.
         """
-        known = ids_in(_text(self._header.get("references"))) or ids_in(
-            _text(self._header.get("in-reply-to"))
-        )
+        known = ids_in(last(self._header.get("references"))) or ids_in(last(self._header.get("in-reply-to")))
         ids = list(dict.fromkeys(id for id in known if id not in self.message_ids))
         ids += self.message_ids
         return tuple(ids if len(ids) <= REFERENCES else [ids[0], *ids[1 - REFERENCES :]])
@@ -89,7 +88,7 @@ class Referenced:
         thread = self.document.get("thread")
         if not isinstance(thread, ObjectId):
             return None
-        return Follows(thread, conversation.subject(words.decode(_text(self._header.get("subject")))))
+        return Follows(thread, conversation.subject(words.decode(last(self._header.get("subject")))))
 
     def recipients(
         self, action: str, own: frozenset[str], view: Any
@@ -116,12 +115,6 @@ class Referenced:
         return list(_flat(self._header.get(name)))[:_RECIPIENTS]
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        value = value[-1] if value else ""
-    return value if isinstance(value, str) else ""
-
-
 def _flat(entries: Any) -> Iterator[Address]:
     """The addresses of a stored header, those in groups too."""
     for entry in entries if isinstance(entries, list) else [entries]:
@@ -129,7 +122,7 @@ def _flat(entries: Any) -> Iterator[Address]:
             continue
         address = entry.get("address")
         if isinstance(address, str) and is_address(address):
-            yield Address(words.decode(_text(entry.get("name"))).strip(), address)
+            yield Address(words.decode(last(entry.get("name"))).strip(), address)
         if isinstance(entry.get("group"), list):
             # Groups do not nest.
             yield from _flat([one for one in entry["group"] if isinstance(one, dict) and "group" not in one])

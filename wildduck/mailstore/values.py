@@ -35,6 +35,11 @@ def number(value: Any) -> int:
     return 0
 
 
+def text(value: Any) -> str:
+    """A stored string; C{""} for a missing or odd one."""
+    return value if isinstance(value, str) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """

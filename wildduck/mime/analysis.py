@@ -182,10 +182,7 @@ def _ready(root: Part, built: Tree, forms: dict[int, Sent]) -> dict[str, bytes]:
 
 
 def _last(parsed: dict[str, Any], name: str) -> str:
-    value = parsed.get(name)
-    if isinstance(value, list):
-        value = value[-1] if value else ""
-    return value if isinstance(value, str) else ""
+    return envelope.last(parsed.get(name))
 
 
 def _message_id(parsed: dict[str, Any]) -> str:

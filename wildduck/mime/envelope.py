@@ -145,21 +145,21 @@ def stored(parsed_header: dict[str, Any]) -> list[Any]:
     lists = {name: _stored_list(parsed_header.get(name)) for name in headers.ADDRESS_FIELDS}
     sender = lists["from"]
     return [
-        _one(parsed_header.get("date")) or None,
-        words.decode(_one(parsed_header.get("subject"))).encode("utf-8", "replace"),
+        last(parsed_header.get("date")) or None,
+        words.decode(last(parsed_header.get("subject"))).encode("utf-8", "replace"),
         sender,
         lists["sender"] or sender,
         lists["reply-to"] or sender,
         lists["to"],
         lists["cc"],
         lists["bcc"],
-        _one(parsed_header.get("in-reply-to")) or None,
-        _one(parsed_header.get("message-id")) or None,
+        last(parsed_header.get("in-reply-to")) or None,
+        last(parsed_header.get("message-id")) or None,
     ]
 
 
-def _one(value: object) -> str:
-    """The last of a repeated field."""
+def last(value: object) -> str:
+    """The last of a parsed header's repeated field; C{""} for what is no text."""
     if isinstance(value, list):
         value = value[-1] if value else ""
     return value if isinstance(value, str) else ""

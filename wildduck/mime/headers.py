@@ -34,11 +34,6 @@ def split_header(raw: bytes) -> list[bytes]:
     return fields
 
 
-def _split_field(line: bytes) -> tuple[bytes, bytes] | None:
-    name, colon, value = line.partition(b":")
-    return (name.rstrip(_BLANK), value) if colon else None
-
-
 def all_of(lines: Iterable[bytes], name: bytes) -> list[bytes]:
     """
     The raw bodies of every field of one name.

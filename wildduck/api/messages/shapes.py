@@ -20,7 +20,7 @@ from wildduck.accounts.stored import meta_value
 from wildduck.api.answers import UNSET, Answer, UnsetType
 from wildduck.mailstore.backend import from_milliseconds
 from wildduck.mailstore.shown import member
-from wildduck.mailstore.values import number as number
+from wildduck.mailstore.values import number as number, text as text
 from wildduck.mime import addresses, native, words
 from wildduck.mime.envelope import unicode_domain
 
@@ -94,11 +94,6 @@ class Indicator(Answer, kw_only=True):
 
 
 # --- values ---------------------------------------------------------------------------
-
-
-def text(value: Any) -> str:
-    """Text; C{""} for anything else."""
-    return value if isinstance(value, str) else ""
 
 
 def id_text(value: Any) -> str:
