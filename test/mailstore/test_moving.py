@@ -181,7 +181,10 @@ class MoveTests(TransferCase):
         await self.store.move(await self.inbox(), [1], await self.special("\\Trash"))
 
     async def test_who_is_told(self) -> None:
-        """Cached counters of both mailboxes and the target's keywords follow."""
+        """
+        Cached counters of both mailboxes and the target's keywords follow; those of unseen messages
+        are dropped, for a STORE at the same time may have changed what was read.
+        """
         await self.add(message(), flags=["$Work"])
         await self.add(message(2), flags=["\\Seen"])
         await self.add(message(3))
@@ -192,7 +195,7 @@ class MoveTests(TransferCase):
             self.redis.set(f"unseen:{mailbox.id}", unseen)
         await self.store.move(inbox, [1, 2], self.target)
         await self.store.settle()
-        for mailbox, total, unseen in ((inbox, b"1", b"1"), (self.target, b"2", b"1")):
+        for mailbox, total, unseen in ((inbox, b"1", None), (self.target, b"2", None)):
             found = self.redis.mget(f"total:{mailbox.id}", f"unseen:{mailbox.id}")
             self.assertEqual([total, unseen], found)
         target = await self.store.mailboxes.get(self.account.id, "Target")

@@ -64,11 +64,17 @@ class Arrivals:
         """What is answered."""
         return Copied.of(target.uid_validity, self.source, self.target)
 
-    async def tell(self, backend: Backend, target: Mailbox) -> None:
-        """Bring up to date what follows from arrivals: cached counters, the keywords that are offered."""
+    async def tell(self, backend: Backend, target: Mailbox, *, seen_known: bool = True) -> None:
+        """
+        Bring up to date what follows from arrivals: cached counters, the keywords that are offered.
+
+        @param seen_known: nobody can have changed C{\\Seen} since L{add}.
+        """
         if not self.target:
             return
-        await counters.adjust(backend.redis, target.id, len(self.target), self._unseen)
+        await counters.adjust(
+            backend.redis, target.id, len(self.target), self._unseen if seen_known else None
+        )
         new = [flag for flag in self._keywords if flag not in target.keywords]
         if new:
             await remember_keywords(backend, target, new)

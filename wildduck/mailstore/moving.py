@@ -143,7 +143,7 @@ class _Job:
         self._in_place = "messages" not in backend.databases.sharded
         self._arrivals = Arrivals()
         #: Messages that have left, and how many of them were unseen.
-        self._left = self._left_unseen = 0
+        self._left = 0
         #: Numbers of the target that were taken for the batch in hand.
         self._taken: list[Allocation] = []
 
@@ -182,7 +182,6 @@ class _Job:
         for move in batch:
             if move.left:
                 self._left += 1
-                self._left_unseen += bool(move.row.get("unseen"))
             if move.arrived is not None:
                 self._arrivals.add(move.uid, move.arrived)
 
@@ -348,8 +347,9 @@ class _Job:
         if not self._left:
             return
         await self._backend.changed(self._source.user)
-        await counters.adjust(self._backend.redis, self._source.id, -self._left, -self._left_unseen)
-        await self._arrivals.tell(self._backend, self._target)
+        # Which were unseen is not known: a STORE may have changed them since they were read.
+        await counters.adjust(self._backend.redis, self._source.id, -self._left, None)
+        await self._arrivals.tell(self._backend, self._target, seen_known=False)
 
     @property
     def moved(self) -> Copied:

@@ -217,8 +217,8 @@ class Removal:
 
     async def _tell(self, mailbox: Mailbox, rows: list[dict[str, Any]]) -> None:
         await self._backend.changed(mailbox.user)
-        unseen = sum(bool(row.get("unseen")) for row in rows)
-        await counters.adjust(self._backend.redis, mailbox.id, -len(rows), -unseen)
+        # Which were unseen is not known: a STORE may have changed them since they were read.
+        await counters.adjust(self._backend.redis, mailbox.id, -len(rows), None)
 
 
 def _these(rows: list[dict[str, Any]]) -> dict[str, Any]:
