@@ -128,9 +128,9 @@ class Quota:
             return max(0, before), max(0, before)
         mark = ObjectId()
         await self._backend.users.update_one("users", {"_id": user}, {"$set": {_MARK: mark}})
-        before, surplus = await self._surplus(user)
+        before, seen = await self._surplus(user)
         await deferLater(self._backend.clock, RECOUNT_SECONDS, lambda: None)
-        surplus = min(surplus, (await self._surplus(user))[1])
+        surplus = min(seen, (await self._surplus(user))[1])
         moved = {"$max": [{"$subtract": [{"$ifNull": ["$storageUsed", 0]}, surplus]}, 0]}
         after = await self._backend.users.find_one_and_update(
             "users",
@@ -140,9 +140,9 @@ class Quota:
             return_after=True,
         )
         if after is None:
-            # A later one does it, or the account is gone.
+            # A later one does it, perhaps before our second look, or the account is gone.
             await self._recorded(user)
-            return max(0, before), max(0, before - surplus)
+            return max(0, before), max(0, before - seen)
         return max(0, before), number(after.get("storageUsed"))
 
     async def _surplus(self, user: ObjectId) -> tuple[int, int]:
