@@ -29,6 +29,7 @@ _BREACHES = (
     ),
     ("mime/planted.py", "import wildduck.database", "wildduck.mime.planted -> wildduck.database"),
     ("network/planted.py", "import wildduck.mailstore", "wildduck.network.planted -> wildduck.mailstore"),
+    ("api/frame/planted.py", "import wildduck.api.users", "wildduck.api.frame.planted -> wildduck.api.users"),
 )
 
 
@@ -58,7 +59,7 @@ class LayersTests(unittest.SynchronousTestCase):
         """Every contract holds."""
         status, output = lint(_ROOT)
         self.assertEqual(status, 0, output)
-        self.assertIn("4 kept, 0 broken", output)
+        self.assertIn("5 kept, 0 broken", output)
 
     def _copy(self) -> str:
         folder = tempfile.mkdtemp(prefix="wildduck-layers-")

@@ -21,12 +21,12 @@ from wildduck import limits
 from wildduck.accounts import Accounts, SignIn
 from wildduck.accounts.tokens import AccessTokens
 from wildduck.api import make_application
-from wildduck.api.answers import Success
-from wildduck.api.application import Application
-from wildduck.api.call import Call
-from wildduck.api.channel import ApiChannel
-from wildduck.api.route import Route
-from wildduck.api.schema import Schema, String
+from wildduck.api.frame.answers import Success
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.channel import ApiChannel
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.schema import Schema, String
 from wildduck.config import ApiSettings, Settings
 from wildduck.errors import AuthenticationFailed, BadInput, OverQuota
 from wildduck.mailstore import MailStore

@@ -14,10 +14,10 @@ from bson import ObjectId
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.api.test_application import ApiCase
-from wildduck.api.fields import Field, ListOf, Object
-from wildduck.api.roles import ROLES
-from wildduck.api.route import Route
-from wildduck.api.streams import Stream
+from wildduck.api.frame.fields import Field, ListOf, Object
+from wildduck.api.frame.roles import ROLES
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.streams import Stream
 from wildduck.command_line.openapi import every_route
 from wildduck.config import ApiSettings
 

@@ -16,14 +16,14 @@ from twisted.trial.unittest import TestCase
 from test.api.test_application import Caller, closed, listen
 from wildduck import limits
 from wildduck.accounts.tokens import InvalidToken
-from wildduck.api.access import Access
-from wildduck.api.answers import UNSET, Answer, Success, UnsetType
-from wildduck.api.application import Application
-from wildduck.api.call import ROOT, Call, Caller as Holder
-from wildduck.api.fields import Boolean, Integer, String
-from wildduck.api.route import Method, Route
-from wildduck.api.schema import Schema
-from wildduck.api.streams import Stream, WrongLength
+from wildduck.api.frame.access import Access
+from wildduck.api.frame.answers import UNSET, Answer, Success, UnsetType
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import ROOT, Call, Caller as Holder
+from wildduck.api.frame.fields import Boolean, Integer, String
+from wildduck.api.frame.route import Method, Route
+from wildduck.api.frame.schema import Schema
+from wildduck.api.frame.streams import Stream, WrongLength
 from wildduck.errors import OverQuota
 from wildduck.network.registry import Registry
 

@@ -6,11 +6,12 @@ from twisted.internet.interfaces import IReactorTime
 
 from wildduck.accounts import Accounts
 from wildduck.accounts.tokens import AccessTokens
-from wildduck.api.access import Access
-from wildduck.api.addresses import AddressesApi
-from wildduck.api.application import Application
+from wildduck.api.addresses.addresses import AddressesApi
+from wildduck.api.addresses.forwarded import ForwardedApi
 from wildduck.api.authentication import AuthenticationApi
-from wildduck.api.forwarded import ForwardedApi
+from wildduck.api.frame.access import Access
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.openapi import OpenApi
 from wildduck.api.health import HealthApi
 from wildduck.api.legacy import LegacyApi
 from wildduck.api.mailboxes import MailboxesApi
@@ -19,10 +20,9 @@ from wildduck.api.messages.detail import DetailApi
 from wildduck.api.messages.listing import ListingApi
 from wildduck.api.messages.source import SourceApi
 from wildduck.api.messages.upload import UploadApi
-from wildduck.api.openapi import OpenApi
 from wildduck.api.updates import UpdatesApi
-from wildduck.api.user_upkeep import UserUpkeepApi
-from wildduck.api.users import UsersApi
+from wildduck.api.users.upkeep import UserUpkeepApi
+from wildduck.api.users.users import UsersApi
 from wildduck.config import ApiSettings
 from wildduck.database import Databases, Redis
 from wildduck.mailstore import MailStore

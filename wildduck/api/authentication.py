@@ -8,14 +8,14 @@ from typing import Any, Literal
 from wildduck.accounts import Accounts, SignIn
 from wildduck.accounts.tokens import AccessTokens
 from wildduck.accounts.values import Account, Authentication
-from wildduck.api.answers import UNSET, Success, UnsetType
-from wildduck.api.application import Application
-from wildduck.api.call import Call
-from wildduck.api.fields import Boolean, Choice, Field, JsonSchema, String
-from wildduck.api.mail_fields import MailAddress, Url, Username
-from wildduck.api.roles import MissingPrivileges
-from wildduck.api.route import Route
-from wildduck.api.schema import Schema
+from wildduck.api.frame.answers import UNSET, Success, UnsetType
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.fields import Boolean, Choice, Field, JsonSchema, String
+from wildduck.api.frame.mail_fields import MailAddress, Url, Username
+from wildduck.api.frame.roles import MissingPrivileges
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.schema import Schema
 from wildduck.errors import AuthenticationFailed, AuthorizationFailed, BadInput
 
 _SCOPES = ("master", "imap", "smtp", "pop3")

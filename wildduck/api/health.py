@@ -9,11 +9,11 @@ from uuid import uuid4
 from twisted.internet.interfaces import IReactorTime
 
 import wildduck
-from wildduck.api.answers import Success
-from wildduck.api.application import Application
-from wildduck.api.call import Call
-from wildduck.api.route import Route
-from wildduck.api.schema import Schema
+from wildduck.api.frame.answers import Success
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.schema import Schema
 from wildduck.database import Databases, Redis
 from wildduck.errors import DatabaseFailure, DomainError, Unavailable
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from wildduck.accounts import Accounts
 from wildduck.accounts.usage import counted
-from wildduck.api.answers import UNSET, Answer, Success, UnsetType, iso
-from wildduck.api.application import Application
-from wildduck.api.call import Call
-from wildduck.api.route import Method, Route
-from wildduck.api.schema import Boolean, Integer, Schema, String
+from wildduck.api.frame.answers import UNSET, Answer, Success, UnsetType, iso
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.route import Method, Route
+from wildduck.api.frame.schema import Boolean, Integer, Schema, String
 from wildduck.database import Redis
 from wildduck.errors import BadInput
 from wildduck.mailstore import MailStore

@@ -9,14 +9,14 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck.accounts import Accounts
-from wildduck.api.address_answers import Made
-from wildduck.api.answers import UNSET, Answer, Success, UnsetType
-from wildduck.api.application import Application
-from wildduck.api.call import Call
-from wildduck.api.fields import JsonSchema
-from wildduck.api.mail_fields import MailboxPath
-from wildduck.api.route import Route
-from wildduck.api.schema import Boolean, Field, Id, Integer, Schema
+from wildduck.api.addresses.answers import Made
+from wildduck.api.frame.answers import UNSET, Answer, Success, UnsetType
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.fields import JsonSchema
+from wildduck.api.frame.mail_fields import MailboxPath
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.schema import Boolean, Field, Id, Integer, Schema
 from wildduck.errors import BadInput, MailboxNotFound
 from wildduck.mailstore import MailStore
 from wildduck.mailstore.concurrently import gather

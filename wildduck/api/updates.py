@@ -13,12 +13,12 @@ import msgspec
 from bson import ObjectId
 
 from wildduck import limits
-from wildduck.api.application import Application, error_answer
-from wildduck.api.call import Call
+from wildduck.api.frame.application import Application, error_answer
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.schema import Id, Schema
+from wildduck.api.frame.streams import Stream
 from wildduck.api.messages.shapes import plain
-from wildduck.api.route import Route
-from wildduck.api.schema import Id, Schema
-from wildduck.api.streams import Stream
 from wildduck.database import Databases
 from wildduck.errors import BadInput, DomainError, Overloaded, UserNotFound
 from wildduck.mailstore import MailStore

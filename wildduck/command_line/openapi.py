@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from wildduck.api import Application, make_application
-from wildduck.api.answers import encode
-from wildduck.api.openapi import document
+from wildduck.api.frame.answers import encode
+from wildduck.api.frame.openapi import document
 from wildduck.command_line.options import settings_options
 
 

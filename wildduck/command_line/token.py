@@ -7,7 +7,7 @@ import sys
 import click
 from bson import ObjectId
 
-from wildduck.api.roles import ROLES
+from wildduck.api.frame.roles import ROLES
 from wildduck.command_line.options import settings, settings_options
 from wildduck.command_line.session import run
 from wildduck.domain import Domain

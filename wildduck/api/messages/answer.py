@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wildduck.api.answers import UNSET, Answer, Success, UnsetType
+from wildduck.api.frame.answers import UNSET, Answer, Success, UnsetType
 from wildduck.api.messages import shapes
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from bson import ObjectId
 
-from wildduck.api.answers import UNSET, Success, UnsetType
-from wildduck.api.application import Application
-from wildduck.api.call import Call
-from wildduck.api.mail_fields import METADATA_BYTES, MessageRange, MetaData
-from wildduck.api.route import Route
-from wildduck.api.schema import Boolean, Date, Id, Integer, Schema
+from wildduck.api.frame.answers import UNSET, Success, UnsetType
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.mail_fields import METADATA_BYTES, MessageRange, MetaData
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.schema import Boolean, Date, Id, Integer, Schema
 from wildduck.errors import DomainError, MessageNotFound, Unavailable
 from wildduck.limits import MAX_UID
 from wildduck.mailstore import MailStore

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wildduck.accounts import normalise
-from wildduck.api.answers import UNSET, UnsetType
-from wildduck.api.application import Application
-from wildduck.api.call import Call
+from wildduck.api.frame.answers import UNSET, UnsetType
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.schema import Boolean, Id, Integer, Schema
 from wildduck.api.messages import answer, shapes
-from wildduck.api.route import Route
-from wildduck.api.schema import Boolean, Id, Integer, Schema
 from wildduck.mailstore import MailStore
 from wildduck.mailstore.message import Shown
 from wildduck.mailstore.shown import member

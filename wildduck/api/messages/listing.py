@@ -9,13 +9,13 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck import limits
-from wildduck.api.answers import UNSET, Answer, UnsetType
-from wildduck.api.application import Application
-from wildduck.api.call import Call
+from wildduck.api.frame.answers import UNSET, Answer, UnsetType
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.paging import PAGE_FIELDS, Cursor, Page, encode_cursor
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.schema import Boolean, Choice, Id, Schema
 from wildduck.api.messages import shapes
-from wildduck.api.paging import PAGE_FIELDS, Cursor, Page, encode_cursor
-from wildduck.api.route import Route
-from wildduck.api.schema import Boolean, Choice, Id, Schema
 from wildduck.errors import BadInput
 from wildduck.mailstore import MailStore
 from wildduck.mailstore.listing import Document, Page as Found, Position, Wanted

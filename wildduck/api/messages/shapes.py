@@ -17,7 +17,7 @@ from bson import ObjectId
 
 from wildduck import limits
 from wildduck.accounts.stored import meta_value
-from wildduck.api.answers import UNSET, Answer, UnsetType
+from wildduck.api.frame.answers import UNSET, Answer, UnsetType
 from wildduck.mailstore.backend import from_milliseconds
 from wildduck.mailstore.shown import member
 from wildduck.mailstore.values import number as number, text as text

@@ -7,12 +7,12 @@ import re
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
-from wildduck.api.application import Application
-from wildduck.api.call import Call
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.route import Route
+from wildduck.api.frame.schema import Boolean, Schema, String
+from wildduck.api.frame.streams import Stream
 from wildduck.api.messages.detail import IN_PATH, MESSAGE
-from wildduck.api.route import Route
-from wildduck.api.schema import Boolean, Schema, String
-from wildduck.api.streams import Stream
 from wildduck.mailstore import MailStore
 from wildduck.mailstore.message import Attachment
 from wildduck.mime import charsets

@@ -16,13 +16,13 @@ from twisted.internet.interfaces import IReactorTime
 from wildduck.accounts import Accounts, normalise
 from wildduck.accounts.senders import sender_address
 from wildduck.accounts.values import Account
-from wildduck.api.answers import UNSET, Answer, Success, UnsetType
-from wildduck.api.application import Application
-from wildduck.api.call import Call
+from wildduck.api.frame.answers import UNSET, Answer, Success, UnsetType
+from wildduck.api.frame.application import Application
+from wildduck.api.frame.call import Call
+from wildduck.api.frame.route import Route
 from wildduck.api.messages.attached import decoded_attachments, named
 from wildduck.api.messages.changing import MESSAGES
 from wildduck.api.messages.upload_fields import HTML_BYTES, HTML_WITH_IMAGES, RAW_BYTES, UPLOAD
-from wildduck.api.route import Route
 from wildduck.errors import (
     AccountDisabled,
     BadInput,

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from wildduck.api.fields import Field, JsonSchema, ListOf, NestedFailures, Object
-from wildduck.api.mail_fields import MetaData, address_object, header_object
-from wildduck.api.schema import Boolean, Choice, Date, Id, Integer, Schema, String
+from wildduck.api.frame.fields import Field, JsonSchema, ListOf, NestedFailures, Object
+from wildduck.api.frame.mail_fields import MetaData, address_object, header_object
+from wildduck.api.frame.schema import Boolean, Choice, Date, Id, Integer, Schema, String
 from wildduck.limits import ADDRESSES, KIB, MAX_UID, MIB
 from wildduck.mime.compose import Address
 from wildduck.mime.compose.fields import is_address, is_name

@@ -1,0 +1,1 @@
+"""Addresses over the API: of accounts and forwarded ones."""
