@@ -60,14 +60,14 @@ class LimitsSet(Named, kw_only=True):
     forwards: int | UnsetType = UNSET
 
 
-class Recounted(Named, kw_only=True):
+class NamedRecounted(Named, kw_only=True):
     """Bytes before and after."""
 
     previousStorageUsed: int
     storageUsed: int
 
 
-class ShownAddress(Answer, kw_only=True):
+class NamedAddress(Answer, kw_only=True):
     """@ivar main: it is the account's default address."""
 
     id: str
@@ -86,7 +86,7 @@ class Shown(Named, kw_only=True):
     recipientsLimited: bool
     recipientsSent: int
     recipientsTtl: int
-    addresses: list[ShownAddress]
+    addresses: list[NamedAddress]
 
 
 class LegacyApi:
@@ -102,7 +102,7 @@ class LegacyApi:
         add(application, "POST", "/user/create", _CREATE, Created, self.create, "create")
         add(application, "POST", "/user/address/create", _ADDRESS, AddressAdded, self.add_address, "update")
         add(application, "POST", "/user/quota", _QUOTA, LimitsSet, self.set_quota, "update")
-        add(application, "POST", "/user/quota/reset", _NAME_ONLY, Recounted, self.reset_quota, "update")
+        add(application, "POST", "/user/quota/reset", _NAME_ONLY, NamedRecounted, self.reset_quota, "update")
         add(application, "POST", "/user/password", _PASSWORD, Named, self.set_password, "update")
         add(application, "GET", "/user", _NAME_ONLY, Shown, self.show, "read")
 

@@ -40,6 +40,11 @@ class DocumentTests(ApiCase):
                 self.assertTrue(operation.get("tags"), (method, path))
                 self.assertNotEqual(operation["summary"][:4], f"{method.upper():4}"[:4], (method, path))
 
+    def test_names(self) -> None:
+        """A schema has a word for its name: two answers of one name would have those of our modules."""
+        made: Any = document(self.application.routes)
+        self.assertEqual([name for name in made["components"]["schemas"] if not name.isidentifier()], [])
+
     def test_command(self) -> None:
         """'wildduck openapi' prints the same, without a server."""
         done = subprocess.run(

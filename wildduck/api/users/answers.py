@@ -178,7 +178,7 @@ class Recounted(Success, kw_only=True):
     previousStorageUsed: int
 
 
-class Queued(Success, kw_only=True):
+class RecountQueued(Success, kw_only=True):
     """@ivar task: its id."""
 
     task: str

@@ -18,8 +18,8 @@ from wildduck.api.users.answers import (
     DeletedAddresses,
     DeletedUser,
     NewPassword,
-    Queued,
     Recounted,
+    RecountQueued,
     RecoverableUser,
     RecoveredAddresses,
     RestoredUser,
@@ -54,7 +54,7 @@ class UserUpkeepApi:
                   "End the IMAP and POP3 sessions of an account"),
             Route("POST", f"{USER}/quota/reset", NOTHING, Recounted, self.recount, update, TAG,
                   "Count what an account stores"),
-            Route("POST", "/quota/reset", NOTHING, Queued, self.recount_all, update, TAG,
+            Route("POST", "/quota/reset", NOTHING, RecountQueued, self.recount_all, update, TAG,
                   "Count what all accounts store"),
             Route("POST", f"{USER}/password/reset", RESET, NewPassword, self.reset_password, update, TAG,
                   "Give an account a temporary password"),
@@ -77,10 +77,10 @@ class UserUpkeepApi:
         before, after = await self._store.quota.recount(call.user)
         return Recounted(storageUsed=max(0, after), previousStorageUsed=max(0, before))
 
-    async def recount_all(self, call: Call) -> Queued:
+    async def recount_all(self, call: Call) -> RecountQueued:
         """By a task, for there may be many."""
         task = await add_task(self._databases.main, "quota", {}, self._now())
-        return Queued(task=str(task))
+        return RecountQueued(task=str(task))
 
     async def reset_password(self, call: Call) -> NewPassword:
         """@raise UserNotFound: no such account."""
