@@ -15,7 +15,6 @@ from test.support.memory import SlowTransport
 from test.support.messages import large
 from wildduck import limits
 from wildduck.accounts import SignedIn
-from wildduck.imap.factory import ImapFactory
 from wildduck.imap.session import Done
 from wildduck.limits import KIB, MIB
 
@@ -282,14 +281,8 @@ class StartTlsTests(TestCase):
     async def started(self, implicit_tls: bool = False) -> tuple[ImapServer, int]:
         server = await ImapServer.start(self)
         await server.account()
-        factory = ImapFactory(
-            server.domain.accounts,
-            server.domain.store,
-            server.settings,
-            server_tls(self),
-            server.factory.clock,
-            implicit_tls=implicit_tls,
-            signed_in=SignedIn(5),
+        factory = server.make_factory(
+            server_tls(self), server.factory.clock, implicit_tls=implicit_tls, signed_in=SignedIn(5)
         )
         return server, await listen(self, factory)
 

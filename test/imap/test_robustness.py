@@ -21,7 +21,6 @@ from wildduck.errors import Unavailable
 from wildduck.events.notifier import CHANNEL
 from wildduck.imap import session
 from wildduck.imap.commands import table
-from wildduck.imap.factory import ImapFactory
 from wildduck.imap.session import Done, Session
 from wildduck.mailstore.content import Content
 
@@ -507,14 +506,8 @@ class SocketTests(TestCase):
     async def _port(self, implicit_tls: bool) -> int:
         server = await ImapServer.start(self)
         await server.account()
-        factory = ImapFactory(
-            server.domain.accounts,
-            server.domain.store,
-            server.settings,
-            server_tls(self),
-            server.factory.clock,
-            implicit_tls=implicit_tls,
-            signed_in=SignedIn(5),
+        factory = server.make_factory(
+            server_tls(self), server.factory.clock, implicit_tls=implicit_tls, signed_in=SignedIn(5)
         )
         return await listen(self, factory)
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from test.integration.callers import Callers
 from test.support.blocking_imap import CommandFailed
 from test.support.blocking_lmtp import Lmtp
 from test.support.server_process import ServerProcess, ServerTestCase
@@ -40,40 +41,17 @@ def message(name: str, rng: random.Random) -> bytes:
     )
 
 
-class _Deliverers:
+class _Deliverers(Callers):
     """
     Connections that deliver until so many messages are accepted.
 
     @ivar accepted: Message-IDs that got 250, in the order of the replies.
-    @ivar problems: what no delivery should meet.
     """
 
     def __init__(self, server: ServerProcess) -> None:
         self.accepted: list[str] = []
-        self.problems: list[str] = []
-        self._server = server
         self._names = itertools.count()
-        self._changed = threading.Condition()
-        self._threads = [
-            threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(_CONNECTIONS)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def wait_for(self, count: int) -> None:
-        """
-        Return when so many are accepted.
-
-        @raise AssertionError: that takes too long.
-        """
-        with self._changed:
-            done = self._changed.wait_for(lambda: len(self.accepted) >= count or self.problems, 120)
-        assert done and not self.problems, (len(self.accepted), self.problems)
-
-    def join(self) -> None:
-        """Wait for their end."""
-        for thread in self._threads:
-            thread.join(120)
+        super().__init__(server, _CONNECTIONS)
 
     def _run(self, number: int) -> None:
         rng = random.Random(number)

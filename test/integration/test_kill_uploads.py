@@ -10,6 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from test.integration.callers import Callers
 from test.integration.test_kill import message
 from test.support.databases import blocking_database
 from test.support.server_process import ServerProcess, ServerTestCase
@@ -21,37 +22,20 @@ _KILLS = (40, 90)
 _PAUSE = 0.05
 
 
-class _Callers:
+class _Uploaders(Callers):
     """
     Each uploads messages, moves some and deletes others.
 
     @ivar accepted: what each accepted message became by the last answer: C{INBOX}, C{Sent Mail} or C{""}.
-    @ivar problems: answers that there should not be.
     """
 
     def __init__(self, server: ServerProcess, user: str, boxes: dict[str, str]) -> None:
         self.accepted: dict[str, str] = {}
-        self.problems: list[str] = []
         #: Whose last call was not answered: either of two things may hold of them.
         self.doubtful: dict[str, str] = {}
-        self._server = server
         self._path = f"/users/{user}/mailboxes"
         self._boxes = boxes
-        self._changed = threading.Condition()
-        self._threads = [
-            threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(_THREADS)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def wait_for(self, count: int) -> None:
-        with self._changed:
-            done = self._changed.wait_for(lambda: len(self.accepted) >= count or self.problems, 120)
-        assert done and not self.problems, (len(self.accepted), self.problems)
-
-    def join(self) -> None:
-        for thread in self._threads:
-            thread.join(120)
+        super().__init__(server, _THREADS)
 
     def _run(self, number: int) -> None:
         rng = random.Random(number)
@@ -110,7 +94,7 @@ class KillTests(ServerTestCase):
         db = blocking_database(server.settings(server.data))
         user = db.users.find_one({"username": "kill"})["_id"]
         boxes = {row["path"]: str(row["_id"]) for row in db.mailboxes.find({"user": user})}
-        callers = _Callers(server, str(user), boxes)
+        callers = _Uploaders(server, str(user), boxes)
         for count in _KILLS:
             callers.wait_for(count)
             server.kill()

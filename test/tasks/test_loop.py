@@ -41,6 +41,15 @@ class LoopTests(TaskCase):
         await until(lambda: self.loop._held)
         return next(iter(self.loop._held))
 
+    async def begun(self) -> tuple[Any, Deferred[Any], Lease]:
+        """The id of a task in hand that waits for C{waiting}, its run, and its lease."""
+        self.replace(self.loop)
+        self.waiting = Deferred()
+        id = self.put("quota", {})
+        running = Deferred.fromCoroutine(self.loop.run_due())
+        lease = await self.lease()
+        return id, running, lease
+
     async def test_done(self) -> None:
         """A task that is done is gone; while it is done its row has WildDuck's form."""
         self.replace(self.loop)
@@ -145,12 +154,7 @@ class LoopTests(TaskCase):
 
     async def test_renewed(self) -> None:
         """A lease is renewed every ten minutes while the task is done."""
-        self.replace(self.loop)
-        self.waiting = Deferred()
-        id = self.put("quota", {})
-        running = Deferred.fromCoroutine(self.loop.run_due())
-        await until(lambda: self.row(id)["status"] == "active")
-        lease = await self.lease()
+        id, running, lease = await self.begun()
         for count in range(1, 10):
             self.clock.advance(RENEW_SECONDS)
             await until(lambda: lease._until == self.loop._leases.now() + LEASE)
@@ -162,11 +166,7 @@ class LoopTests(TaskCase):
 
     async def test_lost(self) -> None:
         """A lease that another has taken ends the run at its next step, and the row is the other's."""
-        self.replace(self.loop)
-        self.waiting = Deferred()
-        id = self.put("quota", {})
-        running = Deferred.fromCoroutine(self.loop.run_due())
-        lease = await self.lease()
+        id, running, lease = await self.begun()
         self.db.tasks.update_one({"_id": id}, {"$set": {"locked": Binary(b"other server")}})
         row = self.row(id)
         self.clock.advance(RENEW_SECONDS)
@@ -178,12 +178,7 @@ class LoopTests(TaskCase):
 
     async def test_asleep(self) -> None:
         """A server that was asleep for longer than its lease goes no further."""
-        self.replace(self.loop)
-        self.waiting = Deferred()
-        id = self.put("quota", {})
-        running = Deferred.fromCoroutine(self.loop.run_due())
-        await until(lambda: self.row(id)["status"] == "active")
-        lease = await self.lease()
+        id, running, lease = await self.begun()
         lease._until = self.loop._leases.now()
         self.waiting.callback(None)
         await running
