@@ -166,7 +166,7 @@ class LiveTests(UpdatesCase):
     async def test_commands(self) -> None:
         """DROP is passed on; LOGOUT too, and ends the stream."""
         stream = await self.begun()
-        await self.until(lambda: dict(self.redis.pubsub_numsub("wd_events"))[b"wd_events"])
+        await self.node.redis.subscribed("wd_events")
         self.redis.publish(
             "wd_events", f'{{"e": "{self.account.id}", "p": {{"command": "DROP", "mailbox": "x"}}}}'
         )

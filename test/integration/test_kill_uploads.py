@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from test.integration.callers import Callers
 from test.integration.test_kill import message
-from test.support.databases import blocking_database
+from test.support.databases import blocking_database, blocking_redis
 from test.support.server_process import ServerProcess, ServerTestCase
 
 _THREADS = 3
@@ -92,6 +92,7 @@ class KillTests(ServerTestCase):
         server = self.server()
         server.account("kill")
         db = blocking_database(server.settings(server.data))
+        redis = blocking_redis(server.settings(server.data))
         user = db.users.find_one({"username": "kill"})["_id"]
         boxes = {row["path"]: str(row["_id"]) for row in db.mailboxes.find({"user": user})}
         callers = _Uploaders(server, str(user), boxes)
@@ -99,6 +100,10 @@ class KillTests(ServerTestCase):
             callers.wait_for(count)
             server.kill()
             server.start()
+            # The locks that it held end by themselves, some time later.
+            held = redis.keys("mail:mbwr:*")
+            if held:
+                redis.delete(*held)
         callers.join()
         self.assertEqual(callers.problems, [])
         places = {ObjectId(id): path for path, id in boxes.items()}
