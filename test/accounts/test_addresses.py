@@ -374,7 +374,7 @@ class DomainTests(AddressCase):
         with self.assertRaises(errors.AddressExists):
             await rename_domain(self.databases, self.book, "example.com", "b.example")
         self.assertEqual(list(self.raw.addresses.find()), before)
-        self.raw.dkim.create_index("domain", unique=True)
+        self.raw.dkim.create_index("domain", unique=True, name="dkim_primary")
         self.raw.dkim.insert_many([{"domain": "example.com"}, {"domain": "c.example"}])
         done = await rename_domain(self.databases, self.book, "example.com", "c.example")
         self.assertEqual((done.addresses, done.dkim), (2, 0))

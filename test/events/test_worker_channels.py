@@ -157,6 +157,12 @@ class WorkerChannelsTests(unittest.TestCase):
         self.workers._asked -= 5
         self.assertTrue(await self.workers.used())
 
+    async def test_asked_by_two_at_once(self) -> None:
+        """Who comes while the setting is asked for waits for it too."""
+        await self._use()
+        asking = [Deferred.fromCoroutine(self.workers.used()) for _ in range(2)]
+        self.assertEqual([True, True], [await one for one in asking])
+
     async def test_two_of_ours(self) -> None:
         """Servers of ours tell each other by them too, and themselves of commands."""
         await self._use()

@@ -74,6 +74,7 @@ class WorkerChannels:
         self.channel = PREFIX + self._worker
         self._used = False
         self._asked = -SETTING_SECONDS
+        self._asking: Deferred[None] | None = None
         self._users: Callable[[], Collection[ObjectId]] = frozenset
         self._refreshing = LoopingCall(self._refresh)
         self._refreshing.clock = redis.clock
@@ -100,15 +101,26 @@ class WorkerChannels:
     async def used(self) -> bool:
         """Whether WildDuck sends to workers; what was known last, if the database does not answer."""
         now = self._redis.clock.seconds()
-        if abs(now - self._asked) >= SETTING_SECONDS:
+        if self._asking is None and abs(now - self._asked) >= SETTING_SECONDS:
             self._asked = now
-            try:
-                found = await self._main.find_one("settings", {"key": SETTING}, projection={"value": True})
-            except DomainError:
-                self.log.debug("whether worker channels are used can not be told")
-            else:
-                self._used = _is_true(found)
+            self._asking = Deferred.fromCoroutine(self._ask())
+            self._asking.addBoth(self._was_asked)
+        asking = self._asking
+        if asking is not None:
+            # Also who comes while it is asked: what was known before may be wrong.
+            await asking
         return self._used
+
+    def _was_asked(self, _result: object) -> None:
+        self._asking = None
+
+    async def _ask(self) -> None:
+        try:
+            found = await self._main.find_one("settings", {"key": SETTING}, projection={"value": True})
+        except DomainError:
+            self.log.debug("whether worker channels are used can not be told")
+        else:
+            self._used = _is_true(found)
 
     async def serving(self, user: ObjectId) -> list[str]:
         """

@@ -88,7 +88,7 @@ class TaskLoop(Service):
         @return: how many were done, or failed.
         """
         count = 0
-        while self.running or not count:
+        while not self._stopping and (self.running or not count):
             try:
                 lease = await self._leases.take()
             except DomainError as error:

