@@ -87,6 +87,11 @@ class AddressTests(SynchronousTestCase):
         )
         self.assertEqual(len(list(normalise.wildcard_views("x" * 1000, "d"))), 65)
 
+    def test_beside_what_is_taken_out(self) -> None:
+        """Blanks and combining marks beside a label or a dot are as they are anywhere."""
+        for address, view in (("0 +x@d.e", "0@d.e"), (". x@d.e", "x@d.e"), ("a.\u0301@d.e", "\xe1@d.e")):
+            self.assertEqual(normalise.address_view(address), view)
+
     @given(st.text(max_size=50))
     def test_any_text(self, text: str) -> None:
         """Any text has a view, and the view of a view is itself."""

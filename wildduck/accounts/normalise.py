@@ -68,11 +68,13 @@ def address(value: str, *, remove_label: bool = False, remove_dots: bool = False
     local, at, host = value.strip(" ").rpartition("@")
     if not at:
         local, host = host, ""
-    local = unicodedata.normalize("NFC", local).lower().strip(" ")
+    local = unicodedata.normalize("NFC", local).lower()
     if remove_label:
         local = local.partition("+")[0]
     if remove_dots:
         local = local.replace(".", "")
+    # Last, for blanks and combining marks can stand beside what was taken out.
+    local = unicodedata.normalize("NFC", local.strip(" "))
     return local + at + domain(host) if at else local
 
 
