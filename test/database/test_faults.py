@@ -23,11 +23,19 @@ class _FaultCase(RelayedCase):
             return
         self.fail(f"{kind.__name__} was not raised")
 
-    async def _works_again(self, database: Database) -> None:
-        """Wait until an operation succeeds; trial's time-out is the bound."""
+    async def _works_again(self, database: Database, *, durable: bool = False) -> None:
+        """
+        Wait until an operation succeeds; trial's time-out is the bound.
+
+        @param durable: a write that waits for the majority and the journal.
+        """
         while True:
             try:
-                await database.find_one("rows", {"_id": 0})
+                if durable:
+                    mark = {"$set": {"works": True}}
+                    await database.update_one("others", {"_id": 0}, mark, upsert=True, durable=True)
+                else:
+                    await database.find_one("rows", {"_id": 0})
                 return
             except Unavailable:
                 pause: Deferred[None] = Deferred()
@@ -343,6 +351,8 @@ class StepDownTests(_FaultCase):
         await main.update_one("rows", {"_id": 0}, {"$inc": {"n": 1}}, group=group)
         await main.sibling("admin").command({"replSetStepDown": 1, "force": True}, slow=True)
         await main.update_one("rows", {"_id": 0}, {"$inc": {"n": 1}})
+        # A new primary can take longer to confirm what is durable than a write may wait.
+        await self._works_again(main, durable=True)
         await main.find_one_and_update("rows", {"_id": 0}, {"$inc": {"n": 1}}, group=group, durable=True)
         self.assertFalse(group.intact)
         self.assertFalse(group.repeated)
