@@ -51,6 +51,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("LOGINDISABLED", "3501 §6.2.3", lambda now: _before(now) and not now.secure),
     ("AUTH=PLAIN", "4616", lambda now: _before(now) and now.secure),
     ("SASL-IR", "4959", lambda now: _before(now) and now.secure),
+    ("ENABLE", "5161", _after),
     ("IDLE", "2177", _after),
     ("UNSELECT", "3691", _after),
     ("UIDPLUS", "4315", _after),

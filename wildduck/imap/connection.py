@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from wildduck import limits
+from wildduck.imap.grammar.modes import Modes
 from wildduck.imap.grammar.reader import SIGNED_IN, Reader
 from wildduck.imap.grammar.responses import Condition
 from wildduck.imap.scheduler import Scheduler
@@ -87,6 +88,11 @@ class ImapConnection(Connection):
         self._reader.bounds = SIGNED_IN
         self._stop_login_timer()
         self.set_timeout(limits.IMAP_IDLE_SECONDS)
+
+    def set_modes(self, modes: Modes) -> None:
+        """How the commands that follow are read."""
+        assert self._reader is not None
+        self._reader.modes = modes
 
     def regulate(self, busy: bool) -> None:
         """Read no more from a client that sends commands faster than they are executed."""

@@ -18,7 +18,9 @@ from twisted.internet.task import deferLater
 from wildduck.accounts import IMAP_UPLOAD, Account, Accounts, DailyLimit, DailyMeter
 from wildduck.config import Settings
 from wildduck.imap.capabilities import Circumstances, capabilities
+from wildduck.imap.enabling import enabled
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS, compose_flags
+from wildduck.imap.grammar.modes import PLAIN, Modes
 from wildduck.imap.grammar.responses import (
     Condition,
     ExistsData,
@@ -61,6 +63,7 @@ class Line(Protocol):
     def lose(self) -> None: ...
     def abort(self) -> None: ...
     def signed_in(self) -> None: ...
+    def set_modes(self, modes: Modes) -> None: ...
     def regulate(self, busy: bool) -> None: ...
     def progressed(self) -> None: ...
 
@@ -104,6 +107,7 @@ class Session:
     @ivar account: C{None} before sign-in.
     @ivar view: the selected mailbox, or C{None}.
     @ivar read_only: it was opened by EXAMINE.
+    @ivar modes: what the client has enabled; changed by L{enable} only.
     @ivar uploads: messages of the APPEND that is coming in.
     @ivar literal_open: a response with a literal was begun, and not all of it sent:
         nothing but its bytes may follow.
@@ -116,6 +120,7 @@ class Session:
         self.account: Account | None = None
         self.view: View | None = None
         self.read_only = False
+        self.modes = PLAIN
         self.uploads: list[Upload] = []
         self.literal_open = False
         #: Called when something may have happened in one of the account's mailboxes.
@@ -267,10 +272,21 @@ class Session:
         for upload in self.take_uploads():
             upload.abort()
 
+    def enable(self, extension: str) -> bool:
+        """
+        Enable an extension from the next command on.
+
+        @param extension: a key of L{wildduck.imap.enabling.EXTENSIONS}.
+        @return: whether that changed anything.
+        """
+        before, self.modes = self.modes, enabled(self.modes, extension)
+        self.line.set_modes(self.modes)
+        return self.modes != before
+
     # --- answers -----------------------------------------------------------------
 
     def respond(self, response: Response) -> None:
-        self.line.send(response.compose())
+        self.line.send(response.compose(self.modes))
 
     async def ask(self, prompt: bytes = b"") -> bytes | None:
         """
@@ -315,7 +331,8 @@ class Session:
         for start in range(0, len(changes), _AT_ONCE):
             if start:
                 await self.breathe()
-            self.line.send(b"".join(map(_compose_change, changes[start : start + _AT_ONCE])))
+            told = changes[start : start + _AT_ONCE]
+            self.line.send(b"".join(_response(change).compose(self.modes) for change in told))
 
     def report_keywords(self) -> None:
         """Tell of keywords that are new in the mailbox (RFC 3501 §7.2.6)."""
@@ -335,11 +352,11 @@ class Session:
         return [FlagsData(flags), permanent]
 
 
-def _compose_change(change: Change) -> bytes:
+def _response(change: Change) -> Response:
     if isinstance(change, Exists):
-        return ExistsData(change.count).compose()
+        return ExistsData(change.count)
     if isinstance(change, Recent):
-        return RecentData(change.count).compose()
+        return RecentData(change.count)
     if isinstance(change, Expunged):
-        return ExpungeData(change.seq).compose()
-    return FetchData(change.seq, ((b"FLAGS", compose_flags(change.flags)),)).compose()
+        return ExpungeData(change.seq)
+    return FetchData(change.seq, ((b"FLAGS", compose_flags(change.flags)),))

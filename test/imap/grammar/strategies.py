@@ -18,7 +18,7 @@ from wildduck.imap.grammar.mailboxes import canonical
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.sequence import STAR, SequenceSet
-from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
+from wildduck.imap.grammar.session import Capability, Enable, Id, Logout, Noop, StartTls
 from wildduck.imap.grammar.sign_in import Authenticate, Login
 from wildduck.imap.grammar.strings import LiteralStart
 from wildduck.imap.grammar.values import Command, Request
@@ -109,6 +109,12 @@ searches = st.builds(
 commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from([Capability(), Noop(), Logout(), StartTls(), Close(), Unselect(), Check(), Expunge()]),
     st.builds(Id, st.none() | id_fields),
+    st.builds(
+        Enable,
+        st.lists(
+            st.text(ATOM_CHARACTERS, min_size=1, max_size=8).map(str.upper), min_size=1, unique=True
+        ).map(tuple),
+    ),
     st.builds(Login, texts, texts),
     st.builds(
         Authenticate,

@@ -1,12 +1,13 @@
-"""CAPABILITY, NOOP, CHECK, LOGOUT, ID, STARTTLS."""
+"""CAPABILITY, ENABLE, NOOP, CHECK, LOGOUT, ID, STARTTLS."""
 
 from __future__ import annotations
 
 from twisted.logger import Logger
 
 import wildduck
-from wildduck.imap.grammar.responses import CapabilityData, Condition, IdData
-from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
+from wildduck.imap.enabling import EXTENSIONS
+from wildduck.imap.grammar.responses import CapabilityData, Condition, EnabledData, IdData
+from wildduck.imap.grammar.session import Capability, Enable, Id, Logout, Noop, StartTls
 from wildduck.imap.session import Done, Session
 
 _log = Logger()
@@ -18,6 +19,13 @@ _SELF = (("name", "wildduck"), ("version", wildduck.__version__))
 async def capability(session: Session, command: Capability) -> Done:
     session.respond(CapabilityData(session.capabilities()))
     return Done("CAPABILITY completed")
+
+
+async def enable(session: Session, command: Enable) -> Done:
+    """RFC 5161 §3.1: what is not known, or enabled already, is left out of the answer."""
+    known = [name for name in command.extensions if name in EXTENSIONS]
+    session.respond(EnabledData(tuple(name for name in known if session.enable(name))))
+    return Done("ENABLE completed")
 
 
 async def noop(session: Session, command: Noop) -> Done:

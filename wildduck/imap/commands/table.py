@@ -67,6 +67,7 @@ _ROWS = (
     Row("IDLE", SIGNED_IN, idle.idle, idles=True, reports=True, may_report_expunge=True),
     Row("LOGOUT", ANY, session.logout),
     Row("ID", ANY, session.identify),
+    Row("ENABLE", frozenset((State.AUTHENTICATED,)), session.enable),
     Row("STARTTLS", NOT_SIGNED_IN, session.start_tls),
     Row("LOGIN", NOT_SIGNED_IN, sign_in.login),
     Row("AUTHENTICATE", NOT_SIGNED_IN, sign_in.authenticate),

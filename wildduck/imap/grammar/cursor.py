@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from wildduck.errors import ProtocolError
+from wildduck.imap.grammar.modes import PLAIN, Modes
 
 #: C{ATOM-CHAR}: no ( ) { SP CTL % * " \ ] and no 8-bit.
 ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
@@ -39,13 +40,15 @@ class Cursor:
     """
     @ivar line: the line without its CRLF.
     @ivar position: index of the next byte.
+    @ivar modes: what the session has enabled.
     """
 
-    __slots__ = ("line", "position")
+    __slots__ = ("line", "modes", "position")
 
-    def __init__(self, line: bytes, position: int = 0) -> None:
+    def __init__(self, line: bytes, position: int = 0, modes: Modes = PLAIN) -> None:
         self.line = line
         self.position = position
+        self.modes = modes
 
     def renew(self, line: bytes) -> None:
         """Go on in the line that follows a literal."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wildduck.imap.grammar import utf7
 from wildduck.imap.grammar.cursor import Cursor
-from wildduck.imap.grammar.mailboxes import compose_mailbox, list_mailbox
+from wildduck.imap.grammar.mailboxes import compose_mailbox, decoded, list_mailbox
 from wildduck.imap.grammar.strings import Reading, astring, compose_string
 from wildduck.imap.grammar.values import Command
 
@@ -83,7 +83,7 @@ def parse_lsub(cursor: Cursor) -> Reading[Lsub]:
 
 
 def _names(cursor: Cursor) -> Reading[tuple[str, str]]:
-    reference = utf7.decode((yield from astring(cursor, "a reference name")))
+    reference = decoded((yield from astring(cursor, "a reference name")), cursor.modes)
     cursor.space()
     return reference, (yield from list_mailbox(cursor))
 

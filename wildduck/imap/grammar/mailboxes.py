@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from wildduck.imap.grammar import utf7
 from wildduck.imap.grammar.cursor import LIST_ATOM, Cursor
-from wildduck.imap.grammar.strings import Reading, astring, compose_astring, string
+from wildduck.imap.grammar.modes import PLAIN, Modes
+from wildduck.imap.grammar.strings import Reading, astring, compose_astring, string, text
 
 #: Separates levels of a name.
 DELIMITER = "/"
@@ -19,16 +20,29 @@ def canonical(name: str) -> str:
 
 def mailbox(cursor: Cursor) -> Reading[str]:
     """C{mailbox}: a decoded name, INBOX in upper case."""
-    return canonical(utf7.decode((yield from astring(cursor, "a mailbox name"))))
+    return canonical(decoded((yield from astring(cursor, "a mailbox name")), cursor.modes))
 
 
 def list_mailbox(cursor: Cursor) -> Reading[str]:
     """C{list-mailbox}: a decoded pattern in which C{*} and C{%} are wildcards."""
     match = cursor.match(LIST_ATOM)
     if match is not None:
-        return utf7.decode(match.group())
-    return utf7.decode((yield from string(cursor, "a mailbox pattern")))
+        return decoded(match.group(), cursor.modes)
+    return decoded((yield from string(cursor, "a mailbox pattern")), cursor.modes)
 
 
-def compose_mailbox(name: str, synchronizing: bool = True) -> bytes:
-    return compose_astring(utf7.encode(name), synchronizing)
+def decoded(name: bytes, modes: Modes) -> str:
+    """
+    A name, or a part or pattern of one, as it was meant.
+
+    @raise ProtocolError: it is not in the spelling that the session uses.
+    """
+    return text(name, "a mailbox name") if modes.unicode_names else utf7.decode(name)
+
+
+def compose_mailbox(name: str, synchronizing: bool = True, modes: Modes = PLAIN) -> bytes:
+    """A lone surrogate, which no UTF-8 text can hold, is written as U+FFFD (UTF-8) or likewise (UTF-7)."""
+    if not modes.unicode_names:
+        return compose_astring(utf7.encode(name), synchronizing)
+    spelled = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
+    return compose_astring(spelled, synchronizing, unicode=True)

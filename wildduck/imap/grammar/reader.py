@@ -24,6 +24,7 @@ from wildduck import limits
 from wildduck.errors import ProtocolError
 from wildduck.imap.grammar.append import MessageStart
 from wildduck.imap.grammar.cursor import TAG, Cursor
+from wildduck.imap.grammar.modes import PLAIN
 from wildduck.imap.grammar.requests import parser_for
 from wildduck.imap.grammar.strings import LiteralStart, trailing_literal
 from wildduck.imap.grammar.values import Command, Request
@@ -130,11 +131,13 @@ Event: TypeAlias = Request | Failure | Proceed | MessageWanted | Answer
 class Reader:
     """
     @ivar bounds: for the commands that follow; the session sets it.
+    @ivar modes: likewise.
     """
 
     def __init__(self, framer: Framer | None = None, bounds: Bounds = BEFORE_LOGIN) -> None:
         """@param framer: the connection's receive buffer; C{None}: an own one."""
         self.bounds = bounds
+        self.modes = PLAIN
         self._framer = Framer() if framer is None else framer
         self._cursor = Cursor(b"")
         self._reset()
@@ -190,7 +193,7 @@ class Reader:
         line = self._line()
         if line is None:
             return None
-        cursor = self._cursor = Cursor(line)
+        cursor = self._cursor = Cursor(line, modes=self.modes)
         tag = cursor.match(TAG)
         if tag is None:
             return self._bad("missing tag")

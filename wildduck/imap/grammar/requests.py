@@ -39,6 +39,7 @@ PARSERS: dict[bytes, Parser] = {
     b"LOGOUT": _plain(session.Logout),
     b"STARTTLS": _plain(session.StartTls),
     b"ID": session.parse_id,
+    b"ENABLE": session.parse_enable,
     # sign_in.py
     b"LOGIN": sign_in.parse_login,
     b"AUTHENTICATE": sign_in.parse_authenticate,

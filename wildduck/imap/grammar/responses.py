@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 from wildduck.imap.grammar.flags import compose_flags
 from wildduck.imap.grammar.mailboxes import DELIMITER, compose_mailbox
+from wildduck.imap.grammar.modes import PLAIN, Modes
 from wildduck.imap.grammar.sequence import from_numbers
 from wildduck.imap.grammar.strings import compose_nstring, compose_string
 
@@ -21,9 +22,9 @@ _NOT_TEXT = re.compile(r"[^\x20-\x7e]")
 
 
 class Response(Protocol):
-    """Anything that can be sent."""
+    """Anything that can be sent, in the form that the session's modes ask for."""
 
-    def compose(self) -> bytes: ...
+    def compose(self, modes: Modes = PLAIN) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Condition:
     code: bytes | None = None
     tag: bytes | None = None
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         code = b"" if self.code is None else b"[" + self.code + b"] "
         tag = b"*" if self.tag is None else self.tag
         return b"%b %b %b%b\r\n" % (tag, self.status.encode("ascii"), code, _text(self.text))
@@ -58,7 +59,7 @@ class Continuation:
 
     text: str = ""
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         return b"+ %b\r\n" % _NOT_TEXT.sub("?", self.text).encode("ascii")
 
 
@@ -66,8 +67,18 @@ class Continuation:
 class CapabilityData:
     names: tuple[str, ...]
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         return b"* " + capability_code(self.names) + b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class EnabledData:
+    """C{ENABLED} (RFC 5161 §3.2): what was not enabled before, possibly nothing."""
+
+    names: tuple[str, ...]
+
+    def compose(self, modes: Modes = PLAIN) -> bytes:
+        return " ".join(("* ENABLED", *self.names)).encode("ascii") + b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class FlagsData:
 
     flags: tuple[str, ...]
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         return b"* FLAGS " + compose_flags(self.flags) + b"\r\n"
 
 
@@ -90,8 +101,8 @@ class ListData:
     attributes: tuple[str, ...]
     name: str
 
-    def compose(self) -> bytes:
-        return _compose_listed(b"LIST", self.attributes, self.name)
+    def compose(self, modes: Modes = PLAIN) -> bytes:
+        return _compose_listed(b"LIST", self.attributes, self.name, modes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +115,16 @@ class LsubData:
     attributes: tuple[str, ...]
     name: str
 
-    def compose(self) -> bytes:
-        return _compose_listed(b"LSUB", self.attributes, self.name)
+    def compose(self, modes: Modes = PLAIN) -> bytes:
+        return _compose_listed(b"LSUB", self.attributes, self.name, modes)
 
 
-def _compose_listed(kind: bytes, attributes: tuple[str, ...], name: str) -> bytes:
+def _compose_listed(kind: bytes, attributes: tuple[str, ...], name: str, modes: Modes) -> bytes:
     return b'* %b (%b) "%b" %b\r\n' % (
         kind,
         " ".join(attributes).encode("ascii"),
         DELIMITER.encode("ascii"),
-        compose_mailbox(name),
+        compose_mailbox(name, modes=modes),
     )
 
 
@@ -121,7 +132,7 @@ def _compose_listed(kind: bytes, attributes: tuple[str, ...], name: str) -> byte
 class NamespaceData:
     """C{NAMESPACE} (RFC 2342 §5): one personal namespace without a prefix, no others."""
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         return b'* NAMESPACE (("" "%b")) NIL NIL\r\n' % DELIMITER.encode("ascii")
 
 
@@ -134,16 +145,19 @@ class StatusData:
     mailbox: str
     items: tuple[tuple[str, int], ...]
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         items = " ".join(f"{name} {number}" for name, number in self.items)
-        return b"* STATUS %b (%b)\r\n" % (compose_mailbox(self.mailbox), items.encode("ascii"))
+        return b"* STATUS %b (%b)\r\n" % (
+            compose_mailbox(self.mailbox, modes=modes),
+            items.encode("ascii"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ExistsData:
     count: int
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         return b"* %d EXISTS\r\n" % self.count
 
 
@@ -151,7 +165,7 @@ class ExistsData:
 class RecentData:
     count: int
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         return b"* %d RECENT\r\n" % self.count
 
 
@@ -159,7 +173,7 @@ class RecentData:
 class ExpungeData:
     seq: int
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         return b"* %d EXPUNGE\r\n" % self.seq
 
 
@@ -173,7 +187,7 @@ class SearchData:
 
     numbers: Sequence[int]
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         # By way of str, for there may be 100,000: three times as fast as "%d".
         return " ".join(("* SEARCH", *map(str, self.numbers))).encode("ascii") + b"\r\n"
 
@@ -184,7 +198,7 @@ class IdData:
 
     parameters: tuple[tuple[str, str | None], ...] | None
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         if self.parameters is None:
             return b"* ID NIL\r\n"
         items = b" ".join(
@@ -210,7 +224,7 @@ class FetchData:
     seq: int
     items: tuple[FetchItem, ...]
 
-    def compose(self) -> bytes:
+    def compose(self, modes: Modes = PLAIN) -> bytes:
         return (
             fetch_start(self.seq) + b" ".join(name + b" " + value for name, value in self.items) + FETCH_END
         )

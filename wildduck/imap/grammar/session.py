@@ -1,4 +1,4 @@
-"""CAPABILITY, NOOP, IDLE, LOGOUT, STARTTLS, ID: commands about the session (RFC 3501 §6.1, 2177, 2971)."""
+"""CAPABILITY, ENABLE, NOOP, IDLE, LOGOUT, STARTTLS, ID: of the session (RFC 3501 §6.1, 2177, 2971, 5161)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,19 @@ ID_VALUE_BYTES = 1024
 @dataclass(frozen=True, slots=True)
 class Capability(Command):
     verb = "CAPABILITY"
+
+
+@dataclass(frozen=True, slots=True)
+class Enable(Command):
+    """
+    @ivar extensions: names in upper case, in the order given, each once.
+    """
+
+    verb = "ENABLE"
+    extensions: tuple[str, ...]
+
+    def arguments(self) -> list[bytes]:
+        return [name.encode("ascii") for name in self.extensions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,17 @@ class Id(Command):
         if self.parameters is None:
             return [b"NIL"]
         return [b"(" + b" ".join(_compose(item) for pair in self.parameters for item in pair) + b")"]
+
+
+def parse_enable(cursor: Cursor) -> Enable:
+    """C{enable} = "ENABLE" 1*(SP capability)."""
+    names: dict[str, None] = {}
+    while not cursor.at_end:
+        cursor.space()
+        names[cursor.atom("an extension's name").decode("ascii").upper()] = None
+    if not names:
+        raise cursor.error("missing argument")
+    return Enable(tuple(names))
 
 
 def _compose(item: str | None) -> bytes:

@@ -31,6 +31,8 @@ _MAX_SIZE_DIGITS = 20
 _PLAIN = re.compile(rb"[A-Za-z0-9_./\-]+\Z")
 #: Can not stand in a quoted string.
 _UNQUOTABLE = re.compile(rb"[\x00\r\n\x80-\xff]")
+#: Nor where UTF-8 may (RFC 9051 §9 C{QUOTED-CHAR}, RFC 6855 §3).
+_UNQUOTABLE_UNICODE = re.compile(rb"[\x00\r\n]")
 _TO_ESCAPE = re.compile(rb'(["\\])')
 #: Longer strings are sent as literals: some clients' line buffers are short.
 _QUOTED_MOST = 1000
@@ -150,18 +152,27 @@ def compose_literal(data: bytes, synchronizing: bool = True) -> bytes:
     return LiteralStart(len(data), synchronizing, b"\x00" in data).compose() + data
 
 
-def compose_string(data: bytes, synchronizing: bool = True) -> bytes:
-    """A quoted string where the bytes allow it, else a literal: never a stray CR, LF or NUL."""
-    if len(data) > _QUOTED_MOST or _UNQUOTABLE.search(data):
+def compose_string(data: bytes, synchronizing: bool = True, *, unicode: bool = False) -> bytes:
+    """
+    A quoted string where the bytes allow it, else a literal: never a stray CR, LF or NUL.
+
+    @param unicode: the data is UTF-8, and the reader takes it in quoted strings.
+    """
+    unquotable = _UNQUOTABLE_UNICODE if unicode else _UNQUOTABLE
+    if len(data) > _QUOTED_MOST or unquotable.search(data):
         return compose_literal(data, synchronizing)
     return b'"' + _TO_ESCAPE.sub(rb"\\\1", data) + b'"'
 
 
-def compose_astring(data: bytes, synchronizing: bool = True) -> bytes:
-    """A plain word as it is, anything else as a string; C{NIL} is quoted so that nobody mistakes it."""
+def compose_astring(data: bytes, synchronizing: bool = True, *, unicode: bool = False) -> bytes:
+    """
+    A plain word as it is, anything else as a string; C{NIL} is quoted so that nobody mistakes it.
+
+    @param unicode: as of L{compose_string}.
+    """
     if _PLAIN.match(data) and data.upper() != b"NIL":
         return data
-    return compose_string(data, synchronizing)
+    return compose_string(data, synchronizing, unicode=unicode)
 
 
 def compose_nstring(data: bytes | None) -> bytes:

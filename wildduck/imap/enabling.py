@@ -1,0 +1,29 @@
+"""
+The extensions that ENABLE knows (RFC 5161 §3.1), and what each of them changes in a session.
+
+To a row here belongs one in L{wildduck.imap.capabilities}, which lists the extension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from wildduck.imap.grammar.modes import Modes
+
+#: By the extension's name in upper case: the session's modes from then on.
+EXTENSIONS: dict[str, Callable[[Modes], Modes]] = {}
+
+
+def enabled(modes: Modes, extension: str) -> Modes:
+    """
+    The modes with one extension more; enabled twice is enabled.
+
+    @param extension: a key of L{EXTENSIONS}.
+    """
+    return EXTENSIONS[extension](modes)
+
+
+def condstore(modes: Modes) -> Modes:
+    """RFC 7162 §3.1: also what a "CONDSTORE enabling command" does."""
+    return replace(modes, condstore=True)
