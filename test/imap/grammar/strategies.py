@@ -11,12 +11,14 @@ from wildduck.imap.grammar.append import Append, AppendMessage
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.cursor import MAX_NUMBER, MAX_NUMBER64
 from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Section
+from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
 from wildduck.imap.grammar.listing import List, Lsub, Namespace
 from wildduck.imap.grammar.mailbox import STATUS_ITEMS, Check, Close, Examine, Select, Status, Unselect
 from wildduck.imap.grammar.mailboxes import canonical
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
+from wildduck.imap.grammar.partial import PartialRange
 from wildduck.imap.grammar.sequence import STAR, SequenceSet
 from wildduck.imap.grammar.session import Capability, Enable, Id, Logout, Noop, StartTls
 from wildduck.imap.grammar.sign_in import Authenticate, Login
@@ -58,6 +60,13 @@ field_sections = st.builds(
     Section, paths, st.sampled_from(["HEADER.FIELDS", "HEADER.FIELDS.NOT"]), fields, st.booleans(), partials
 )
 items = st.one_of(attributes, plain_sections, mime_sections, field_sections)
+
+partial_ranges = st.builds(
+    PartialRange, st.integers(1, MAX_NUMBER), st.integers(1, MAX_NUMBER), st.booleans()
+)
+mod_sequences = st.integers(0, MAX_NUMBER64)
+modifiers = st.builds(Modifiers, st.none() | mod_sequences, st.just(False), st.none() | partial_ranges)
+uid_modifiers = modifiers | st.builds(Modifiers, mod_sequences, st.just(True), st.none() | partial_ranges)
 
 id_fields = st.lists(
     st.tuples(
@@ -129,7 +138,12 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from([Create, Delete, Subscribe, Unsubscribe]).flatmap(lambda kind: st.builds(kind, names)),
     st.builds(Rename, names, names),
     st.builds(Status, names, st.lists(st.sampled_from(STATUS_ITEMS), min_size=1, unique=True).map(tuple)),
-    st.builds(Fetch, sequence_sets, st.lists(items, min_size=1, max_size=4).map(tuple), st.booleans()),
+    st.builds(
+        Fetch, sequence_sets, st.lists(items, min_size=1, max_size=4).map(tuple), st.just(False), modifiers
+    ),
+    st.builds(
+        Fetch, sequence_sets, st.lists(items, min_size=1, max_size=4).map(tuple), st.just(True), uid_modifiers
+    ),
     st.builds(Store, sequence_sets, st.sampled_from("+-="), flags, st.booleans(), st.booleans()),
     st.builds(UidExpunge, sequence_sets),
     st.builds(Copy, sequence_sets, names, st.booleans()),

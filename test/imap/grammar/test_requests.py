@@ -292,7 +292,7 @@ REFUSED: list[tuple[bytes, str]] = [
     (b"FETCH 1", "missing argument"),
     (b"FETCH 1 ()", "expected an item to fetch"),
     (b"FETCH 1 (ALL)", "unknown item to fetch"),
-    (b"FETCH 1 ALL FLAGS", "unknown item to fetch"),
+    (b"FETCH 1 ALL FLAGS", "unexpected characters"),
     (b"FETCH 1 FLAGS UID", "unexpected characters"),
     (b"FETCH 1 ((FLAGS))", "expected an item to fetch"),
     (b"FETCH 1 BODY.PEEK", "unknown item to fetch"),

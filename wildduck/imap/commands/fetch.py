@@ -9,11 +9,12 @@ from typing import Any, cast
 from twisted.logger import Logger
 
 from wildduck.accounts import IMAP_DOWNLOAD
-from wildduck.errors import ContentUnreadable
+from wildduck.errors import ContentUnreadable, ProtocolError
 from wildduck.imap.commands import documents, parts
 from wildduck.imap.commands.fetch_items import Source, Streamed, Value, Wanted, wanted
 from wildduck.imap.commands.sets import uids_of
 from wildduck.imap.grammar.fetch import Attribute, Fetch, Item
+from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.flags import compose_flags
 from wildduck.imap.grammar.responses import FETCH_END, fetch_start
 from wildduck.imap.session import Done, Session
@@ -47,7 +48,7 @@ async def fetch(session: Session, command: Fetch) -> Done:
 
     @raise DailyLimitReached: bodies are asked for, and the account has downloaded enough today.
     """
-    uids = uids_of(session.selected, command.numbers, command.by_uid)
+    uids = _narrowed(uids_of(session.selected, command.numbers, command.by_uid), command.modifiers)
     job = _Fetch(session, _items(command))
     size = job.round_size
     meter = session.meter(IMAP_DOWNLOAD) if job.with_bodies else None
@@ -65,6 +66,13 @@ async def fetch(session: Session, command: Fetch) -> Done:
     if job.told < len(uids) and not command.by_uid:
         return Done("Some messages are gone", b"EXPUNGEISSUED")
     return Done("FETCH completed")
+
+
+def _narrowed(uids: Sequence[int], modifiers: Modifiers) -> Sequence[int]:
+    """What the modifiers leave of a set."""
+    if modifiers.changed_since is not None:
+        raise ProtocolError("CHANGEDSINCE is not supported")
+    return uids if modifiers.partial is None else modifiers.partial.select(uids)
 
 
 def _items(command: Fetch) -> tuple[Item, ...]:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from wildduck import limits
 from wildduck.errors import ProtocolError
 from wildduck.imap.grammar.cursor import Cursor
+from wildduck.imap.grammar.fetch_modifiers import NO_MODIFIERS, Modifiers, fetch_modifiers
 from wildduck.imap.grammar.sequence import SequenceSet, sequence_set
 from wildduck.imap.grammar.strings import Reading, astring, compose_astring
 from wildduck.imap.grammar.values import Command
@@ -105,46 +106,55 @@ class Fetch(Command):
     """
     @ivar items: macros already replaced, in the order given.
     @ivar by_uid: the set holds UIDs.
+    @ivar modifiers: what else narrows the set.
     """
 
     verb = "FETCH"
     numbers: SequenceSet
     items: tuple[Item, ...]
     by_uid: bool = False
+    modifiers: Modifiers = NO_MODIFIERS
 
     @property
     def name(self) -> str:
         return "UID FETCH" if self.by_uid else "FETCH"
 
     def arguments(self) -> list[bytes]:
-        return [self.numbers.compose(), b"(" + b" ".join(item.compose() for item in self.items) + b")"]
+        items = b"(" + b" ".join(item.compose() for item in self.items) + b")"
+        return [self.numbers.compose(), items, *self.modifiers.arguments()]
 
 
 def parse_fetch(cursor: Cursor, by_uid: bool = False) -> Reading[Fetch]:
+    """C{fetch} (RFC 4466 §6): a set, items, and modifiers if any."""
     cursor.space()
     numbers = sequence_set(cursor)
     cursor.space()
-    if cursor.take(b"("):
-        items = [(yield from _item(cursor))]
-        while cursor.take(b" "):
-            items.append((yield from _item(cursor)))
-        cursor.expect(b")", "the end of the list of items")
-        return Fetch(numbers, tuple(items), by_uid)
-    macro = _macro(cursor)
-    if macro is not None:
-        return Fetch(numbers, macro, by_uid)
-    return Fetch(numbers, ((yield from _item(cursor)),), by_uid)
+    items = yield from _items(cursor)
+    return Fetch(numbers, items, by_uid, fetch_modifiers(cursor, by_uid))
 
 
 def parse_uid_fetch(cursor: Cursor) -> Reading[Fetch]:
     return parse_fetch(cursor, True)
 
 
+def _items(cursor: Cursor) -> Reading[tuple[Item, ...]]:
+    """A macro, an item or a list of items."""
+    if cursor.take(b"("):
+        items = [(yield from _item(cursor))]
+        while cursor.take(b" "):
+            items.append((yield from _item(cursor)))
+        cursor.expect(b")", "the end of the list of items")
+        return tuple(items)
+    macro = _macro(cursor)
+    return macro if macro is not None else ((yield from _item(cursor)),)
+
+
 def _macro(cursor: Cursor) -> tuple[Item, ...] | None:
-    names = MACROS.get(cursor.rest.decode("latin-1").upper())
-    if names is None:
+    match = _WORD.match(cursor.line, cursor.position)
+    names = MACROS.get(match.group().decode("ascii").upper()) if match is not None else None
+    if match is None or names is None:
         return None
-    cursor.position = len(cursor.line)
+    cursor.position = match.end()
     return tuple(map(Attribute, names))
 
 

@@ -1,0 +1,110 @@
+"""Tests of what FETCH takes beside RFC 3501's items, and of the pages of its PARTIAL."""
+
+from __future__ import annotations
+
+from hypothesis import given, strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from test.imap.grammar import strategies
+from test.imap.grammar.feeding import bytewise, whole
+from test.support.patience import patient
+from wildduck.imap.grammar.fetch import MACROS, Attribute, Fetch, Section
+from wildduck.imap.grammar.fetch_modifiers import Modifiers
+from wildduck.imap.grammar.partial import PartialRange
+from wildduck.imap.grammar.sequence import SequenceSet
+from wildduck.imap.grammar.session import Noop
+from wildduck.imap.grammar.values import Request
+
+ONE = SequenceSet(((1, 1),))
+_FLAGS = (Attribute("FLAGS"),)
+
+ACCEPTED = [
+    # Modifiers
+    (b"FETCH 1 FLAGS (CHANGEDSINCE 12345)", Fetch(ONE, _FLAGS, False, Modifiers(12345))),
+    (b"FETCH 1 (FLAGS) (changedsince 0)", Fetch(ONE, _FLAGS, False, Modifiers(0))),
+    (
+        b"FETCH 1 FAST (CHANGEDSINCE 9223372036854775807)",
+        Fetch(ONE, tuple(map(Attribute, MACROS["FAST"])), False, Modifiers(2**63 - 1)),
+    ),
+    (
+        b"UID FETCH 1 (FLAGS) (CHANGEDSINCE 12345 VANISHED)",
+        Fetch(ONE, _FLAGS, True, Modifiers(12345, True)),
+    ),
+    (b"UID FETCH 1 FLAGS (VANISHED CHANGEDSINCE 1)", Fetch(ONE, _FLAGS, True, Modifiers(1, True))),
+    (
+        b"UID FETCH 1 BODY[]<0.5> (PARTIAL -1:-30)",
+        Fetch(ONE, (Section(partial=(0, 5)),), True, Modifiers(partial=PartialRange(1, 30, from_end=True))),
+    ),
+    (b"UID FETCH 1 FLAGS (PARTIAL 500:1)", Fetch(ONE, _FLAGS, True, Modifiers(partial=PartialRange(500, 1)))),
+    (
+        b"UID FETCH 1 FLAGS (PARTIAL 1:2 CHANGEDSINCE 3)",
+        Fetch(ONE, _FLAGS, True, Modifiers(3, partial=PartialRange(1, 2))),
+    ),
+]
+
+REFUSED = [
+    (b"FETCH 1 FLAGS ()", "expected a modifier"),
+    (b"FETCH 1 FLAGS(CHANGEDSINCE 1)", "unexpected characters"),
+    (b"FETCH 1 FLAGS  (CHANGEDSINCE 1)", "unexpected characters"),
+    (b"FETCH 1 FLAGS CHANGEDSINCE 1", "unexpected characters"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE)", "expected a space"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE x)", "expected a mod-sequence"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE -1)", "expected a mod-sequence"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)", "a mod-sequence is too big"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)", "a modifier is given twice"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE 1", "expected the end of the list of modifiers"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE 1 )", "expected a modifier"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE 1) ", "unexpected characters"),
+    (b"FETCH 1 FLAGS (UNCHANGEDSINCE 1)", "unknown modifier"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)", "VANISHED needs UID FETCH and CHANGEDSINCE"),
+    (b"UID FETCH 1 FLAGS (VANISHED)", "VANISHED needs UID FETCH and CHANGEDSINCE"),
+    (b"UID FETCH 1 FLAGS (PARTIAL)", "expected a space"),
+    (b"UID FETCH 1 FLAGS (PARTIAL 1)", "expected a colon"),
+    (b"UID FETCH 1 FLAGS (PARTIAL 0:5)", "a place in the results can not be zero"),
+    (b"UID FETCH 1 FLAGS (PARTIAL -1:5)", "expected a minus sign"),
+    (b"UID FETCH 1 FLAGS (PARTIAL 1:-5)", "expected a place"),
+    (b"UID FETCH 1 FLAGS (PARTIAL 1:*)", "expected a place"),
+]
+
+
+class FetchTests(SynchronousTestCase):
+    def test_accepted(self) -> None:
+        """Each form gives its value, fed whole or byte by byte."""
+        for text, command in ACCEPTED:
+            data = b"A1 " + text + b"\r\n"
+            self.assertEqual(whole(data), [Request(b"A1", command)], text)
+            self.assertEqual(bytewise(data), [Request(b"A1", command)], text)
+
+    def test_refused(self) -> None:
+        """What is malformed is refused with its tag and the reason, and the next command is understood."""
+        for text, reason in REFUSED:
+            found = whole(b"A1 " + text + b"\r\nA2 NOOP\r\n")
+            self.assertEqual(found[-1], Request(b"A2", Noop()), text)
+            self.assertEqual(len(found), 2, found)
+            self.assertEqual((found[0].tag, found[0].status, found[0].fatal), (b"A1", "BAD", False))
+            self.assertIn(reason, found[0].text, text)
+
+
+class PartialRangeTests(SynchronousTestCase):
+    def test_pages(self) -> None:
+        """Places count from either end, in either order; beyond the results there is nothing."""
+        results = list(range(10, 20))
+        for range_, expected in (
+            (PartialRange(1, 3), [10, 11, 12]),
+            (PartialRange(3, 1), [10, 11, 12]),
+            (PartialRange(9, 30), [18, 19]),
+            (PartialRange(11, 30), []),
+            (PartialRange(1, 3, True), [17, 18, 19]),
+            (PartialRange(3, 1, True), [17, 18, 19]),
+            (PartialRange(10, 10, True), [10]),
+            (PartialRange(9, 30, True), [10, 11]),
+            (PartialRange(11, 30, True), []),
+        ):
+            self.assertEqual(range_.select(results), expected, range_)
+
+    @patient()
+    @given(st.lists(st.integers(0, 9), max_size=12), strategies.partial_ranges)
+    def test_from_the_end(self, results: list[int], page: PartialRange) -> None:
+        """A page from the end is that from the beginning of the results turned round."""
+        other = PartialRange(page.first, page.last, not page.from_end)
+        self.assertEqual(page.select(results), other.select(results[::-1])[::-1])
