@@ -235,6 +235,7 @@ class ShowTests(MailboxCase):
 
     async def test_refused(self) -> None:
         id = await self.make("a")
+        await self.refused(400, "InputValidationError", "GET", f"{self.boxes}/{id}?path=a", None, ["path"])
         await self.refused(404, "NoSuchMailbox", "GET", f"{self.boxes}/{NOBODY}")
         await self.refused(404, "UserNotFound", "GET", f"/users/{NOBODY}/mailboxes/{id}")
         await self.refused(400, "InputValidationError", "GET", f"{self.boxes}/xyz", None, ["mailbox"])
@@ -270,6 +271,8 @@ class ChangeTests(MailboxCase):
         self.assertEqual({"a/b", "x"}, {path for path in await self.paths() if path[0] in "ax"})
         await self.done("PUT", f"{self.boxes}/{id}", {"path": "a"})
         await self.done("PUT", f"{self.boxes}/{id}", {"path": "x", "children": True})
+        alone = {"subscribed": False, "children": True}
+        await self.refused(400, "InputValidationError", "PUT", f"{self.boxes}/{id}", alone, ["children"])
         self.assertEqual({"x", "x/b"}, {path for path in await self.paths() if path[0] in "ax"})
 
     async def test_refused(self) -> None:

@@ -76,12 +76,24 @@ class UpdateTests(MessagesCase):
             self.assertEqual((status, answer["code"]), (404, code))
         status, answer = await self.call("PUT", f"{self.nobody()}/messages/1", {"seen": True})
         self.assertEqual((status, answer["code"]), (404, "NoSuchMailbox"))
-        for body in ({}, {"markHam": True}):
+        for body in ({}, {"markHam": False}):
             status, answer = await self.messages("PUT", "/1", body)
             self.assertEqual((status, answer["code"]), (400, "NothingChanged"))
-        answer = await self.messages("PUT", "/1:*", {"markHam": True, "seen": False})
-        self.assertEqual(answer, (200, {"success": True, "updated": 1}))
+
+    async def test_marked_as_ham(self) -> None:
+        """The journal says it of what is moved, as WildDuck's does; without a move nothing would."""
+        await self.put(2)
+        target = await self.mailbox("Target")
+        for body in ({"markHam": True}, {"markHam": True, "seen": True}):
+            status, answer = await self.messages("PUT", "/1", body)
+            self.assertEqual((status, answer["code"]), (400, "InputValidationError"))
+            self.assertEqual(set(answer["details"]), {"markHam"})
         self.assertEqual([], self.rows()[0]["flags"])
+        for uid, body in ((1, {"markHam": True}), (2, {})):
+            status, _ = await self.messages("PUT", f"/{uid}", {"moveTo": str(target.id), **body})
+            self.assertEqual(status, 200)
+        entries = self.db.journal.find({"mailbox": target.id, "command": "EXISTS"}).sort("uid", 1)
+        self.assertEqual([True, None], [entry.get("markHam") for entry in entries])
 
     async def test_bad_values(self) -> None:
         await self.put(1)

@@ -218,12 +218,12 @@ class ComposedTests(UploadCase):
         answer = await self.refused(
             400, "InputValidationError", date="x", unseen="maybe", cc=[{"address": "x"}], subject="x" * 3000,
             files=["x"], attachments=[{"filename": "a"}], metaData="x", reference={"id": 0}, other={"$ne": 1},
-            bimi={}, replacePrevious={}, html=5,
+            bimi={"domain": "example.com"}, replacePrevious={}, html=5,
         )  # fmt: skip
         self.assertEqual(
             {
                 "date", "unseen", "cc,0,address", "subject", "files,0", "attachments,0,content", "metaData",
-                "reference,mailbox", "reference,id", "reference,action", "other", "bimi,domain",
+                "reference,mailbox", "reference,id", "reference,action", "other", "bimi",
                 "replacePrevious,id", "html",
             },
             set(answer["details"]),

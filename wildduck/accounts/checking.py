@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from wildduck.accounts import keys, normalise, passwords
 from wildduck.accounts.documents import LIMITS, stored_number
-from wildduck.accounts.fields import UserFields
+from wildduck.accounts.fields import NewUser, UserChange, UserFields
 from wildduck.accounts.stored import meta_text, tag_fields
 from wildduck.accounts.targets import RELAY, Target
 from wildduck.errors import BadInput
@@ -247,6 +247,18 @@ def check_keys(document: Mapping[str, Any]) -> Failures:
         except ValueError as error:
             failures[f"smimeCerts,{index}"] = f"smimeCerts[{index}] {error}"
     return failures
+
+
+def check_look_up(wanted: NewUser | UserChange, possible: bool, failures: Failures) -> None:
+    """
+    Whether a password that must not be known from a breach can be looked up.
+
+    @param possible: there is a service to ask.
+    """
+    if wanted.password and not (wanted.hashed_password or wanted.allow_unsafe or possible):
+        failures["allowUnsafe"] = (
+            "allowUnsafe can not be false: no service is set (security.pwned_passwords_url)"
+        )
 
 
 def check_password(password: str, hashed: bool, failures: Failures) -> None:

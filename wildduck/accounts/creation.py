@@ -96,6 +96,7 @@ class Creation:
         name = _checked(failures, "username", normalise.username, wanted.username)
         fields = checking.document_fields(wanted, failures)
         checking.check_password(wanted.password, wanted.hashed_password, failures)
+        checking.check_look_up(wanted, self._around.pwned.asks, failures)
         if password_needed and not wanted.password:
             failures["password"] = "password must have at least 1 character"
         addresses = self._wanted_addresses(wanted, name, failures)

@@ -34,6 +34,11 @@ class PwnedPasswords:
         self._url = url.rstrip("/")
         self._reactor = reactor
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is a service to ask."""
+        return bool(self._url)
+
     async def knows(self, password: str) -> bool:
         """Whether the password is known from a breach; C{False} where that can't be told in a second."""
         if not self._url:

@@ -133,6 +133,7 @@ class Updating:
         fields = checking.document_fields(change, failures)
         if isinstance(change.password, str):
             checking.check_password(change.password, change.hashed_password, failures)
+            checking.check_look_up(change, self._around.pwned.asks, failures)
         if fields.get("pubKey") or fields.get("smimeCerts"):
             failures.update(await self._around.pool.run(checking.check_keys, fields))
         checking.raise_for(failures)

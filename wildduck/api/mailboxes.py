@@ -16,7 +16,7 @@ from wildduck.api.frame.call import Call
 from wildduck.api.frame.fields import JsonSchema
 from wildduck.api.frame.mail_fields import MailboxPath
 from wildduck.api.frame.route import Route
-from wildduck.api.frame.schema import Boolean, Field, Id, Integer, Schema
+from wildduck.api.frame.schema import Boolean, Field, Id, Integer, Schema, bad_input
 from wildduck.errors import BadInput, MailboxNotFound
 from wildduck.mailstore import MailStore
 from wildduck.mailstore.concurrently import gather
@@ -198,6 +198,8 @@ class MailboxesApi:
         if id is None and not path:
             text = '"path" is required'
             raise BadInput(text, {"path": text})
+        if id is not None and path:
+            raise bad_input({("path",): "is only taken with 'resolve' in place of the id"})
         shown, _ = await gather(
             self._mailboxes.counted(call.user, id=id, path=path or ""),
             self._accounts.directory.require(call.user),
@@ -213,6 +215,8 @@ class MailboxesApi:
         if not call.given & _CHANGES.keys():
             text = f"one of {', '.join(_CHANGES)} is required"
             raise BadInput("Nothing was changed", dict.fromkeys(_CHANGES, text))
+        if values["children"] and not values["path"]:
+            raise bad_input({("children",): "is only taken together with path"})
         await self._mailboxes.change(
             call.user,
             values["mailbox"],

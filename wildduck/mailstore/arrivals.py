@@ -26,14 +26,19 @@ def exists_entries(
     pairs: Iterable[tuple[Mapping[str, Any], dict[str, Any]]],
     target: Mailbox,
     session: str | None,
+    *,
+    ham: bool = False,
 ) -> list[dict[str, Any]]:
     """
     Journal entries of arrivals.
 
     @param pairs: each message before, with C{junk}, and after, with L{ARRIVED}.
+    @param ham: they say that the messages were no spam.
     """
     now = backend.now()
-    return [exists_entry(after, session, now, junk_change(before, target)) for before, after in pairs]
+    return [
+        exists_entry(after, session, now, junk_change(before, target), ham=ham) for before, after in pairs
+    ]
 
 
 class Arrivals:

@@ -29,7 +29,12 @@ def _entry(
 
 
 def exists_entry(
-    document: dict[str, Any], session: str | None, created: datetime.datetime, junk: int | None = None
+    document: dict[str, Any],
+    session: str | None,
+    created: datetime.datetime,
+    junk: int | None = None,
+    *,
+    ham: bool = False,
 ) -> dict[str, Any]:
     """
     A message has come.
@@ -39,6 +44,7 @@ def exists_entry(
     @param session: id of the session that did it and needs no telling.
     @param junk: 1 when it has become junk by coming here, -1 when it has ceased
         to be, 0 for neither; if not given, a message with C{junk} has become it.
+    @param ham: whoever moved it has said that it was no spam.
     """
     fields = {
         "uid": document["uid"],
@@ -53,6 +59,8 @@ def exists_entry(
         junk = 1 if document.get("junk") else 0
     if junk:
         fields["junk"] = junk
+    if ham:
+        fields["markHam"] = True
     return _entry("EXISTS", fields, document["mailbox"], document["user"], created)
 
 

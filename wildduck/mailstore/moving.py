@@ -54,12 +54,15 @@ class Mover:
         target: Mailbox,
         flags: tuple[str, ...],
         session: str | None,
+        *,
+        ham: bool = False,
     ) -> Copied:
         """
         Move messages; those that are gone are left out.
 
         @param flags: canonical; to be added to theirs.
         @param session: id of the session that does it and needs no telling.
+        @param ham: the journal says that they were no spam.
         @raise MailboxNotFound: a mailbox has been deleted meanwhile, or the
             target is another account's.
         @raise CannotDo: something would stand in clear that is to be encrypted.
@@ -74,7 +77,7 @@ class Mover:
             return Copied(target.uid_validity, (), ())
         if target.encrypted:
             await encryption.check_none_in_clear(self._backend, source, wanted)
-        job = _Job(self._backend, source, target, flags, session)
+        job = _Job(self._backend, source, target, flags, session, ham)
         try:
             async with locked(self._backend, source.id) as lock:
                 await job.run(wanted, lock)
@@ -132,12 +135,14 @@ class _Job:
         target: Mailbox,
         flags: tuple[str, ...],
         session: str | None,
+        ham: bool,
     ) -> None:
         self._backend = backend
         self._source = source
         self._target = target
         self._flags = flags
         self._session = session
+        self._ham = ham
         #: No message is in clear that should not be there in clear.
         self._all_checked = target.encrypted
         self._in_place = "messages" not in backend.databases.sharded
@@ -337,7 +342,7 @@ class _Job:
             for place, move in enumerate(leaving)
         ]
         pairs = [(move.row, move.arrived) for move in leaving if move.arrived is not None]
-        entries += exists_entries(self._backend, pairs, self._target, self._session)
+        entries += exists_entries(self._backend, pairs, self._target, self._session, ham=self._ham)
         if entries:
             await self._backend.main.insert_many("journal", entries, durable=True, group=group)
         await give_up(self._backend, departures, range(departures.modseq, departures.modseq + len(leaving)))

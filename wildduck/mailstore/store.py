@@ -350,6 +350,7 @@ class MailStore:
         *,
         session: str | bytes = "",
         add_flags: Iterable[str] = (),
+        ham: bool = False,
     ) -> Copied:
         """
         Move messages (RFC 6851), with their flags, INTERNALDATE and thread.
@@ -359,6 +360,7 @@ class MailStore:
 
         @param target: of the same account; in the same mailbox the messages get new UIDs.
         @param add_flags: flags that the messages get beside.
+        @param ham: tell that they were no spam.
         @raise MailboxNotFound: a mailbox has been deleted meanwhile, or the
             target is another account's.
         @raise CannotDo: something would stand in clear that is to be encrypted.
@@ -367,7 +369,7 @@ class MailStore:
         @raise Unavailable: each message is moved, or is where it was.
         """
         source = mailbox.mailbox if isinstance(mailbox, View) else mailbox
-        return await self._mover.move(source, uids, target, canonical(add_flags), _session(session))
+        return await self._mover.move(source, uids, target, canonical(add_flags), _session(session), ham=ham)
 
     async def expunge(
         self, mailbox: View | Mailbox, uids: Sequence[int] | None = None, session: str | bytes = ""
@@ -413,12 +415,14 @@ class MailStore:
         change: Change,
         *,
         session: str | bytes = "",
+        ham: bool = False,
     ) -> Copied:
         """
         Move messages, and change them where they are then.
 
         Flags that are only added come with the move itself.
 
+        @param ham: tell that they were no spam.
         @raise DomainError: see L{move} and L{update}; when the move is refused
             nothing has changed.
         """
@@ -426,7 +430,7 @@ class MailStore:
         if not uids:
             return Copied(target.uid_validity, (), ())
         await self._updater.check(mailbox, Selection.of(uids), change, target)
-        moved = await self.move(mailbox, uids, target, session=session, add_flags=change.added)
+        moved = await self.move(mailbox, uids, target, session=session, add_flags=change.added, ham=ham)
         if moved.target and (change.removed or change.fields):
             where = await self.mailboxes.get_by_id(target.user, target.id)
             await self._updater.update(where, Selection.of(moved.target), change, _session(session))

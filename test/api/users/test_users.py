@@ -233,6 +233,8 @@ class CreateTests(UsersCase):
         asked: list[str] = []
 
         class Known:
+            asks = True
+
             async def knows(self, password: str) -> bool:
                 asked.append(password)
                 return True
@@ -246,6 +248,20 @@ class CreateTests(UsersCase):
                 body["username"] = "x"
             await self.refused(403, "InsecurePasswordError", method, path, **body)
         self.assertEqual(asked, ["secret"] * 2)
+
+    async def test_nobody_to_ask(self) -> None:
+        """Where no service is set, a password that is to be looked up is refused, and nothing is changed."""
+        user = await self.new("y")
+        for method, path, more in (
+            ("POST", "/users", {"username": "x"}),
+            ("PUT", f"/users/{user}", {"name": "Other"}),
+        ):
+            body = {"password": "secret", "allowUnsafe": False, **more}
+            answer = await self.refused(400, "InputValidationError", method, path, **body)
+            self.assertEqual(set(answer["details"]), {"allowUnsafe"})
+        self.assertEqual([row.get("name") or "" for row in self.raw.users.find()], [""])
+        hashed = passwords.hash_password("secret")
+        await self.new("z", password=hashed, hashedPassword=True, allowUnsafe=False)
 
 
 class ListTests(UsersCase):

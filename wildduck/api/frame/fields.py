@@ -328,6 +328,23 @@ class Choice(Field):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotServed(Field):
+    """
+    A parameter of WildDuck's that could only be ignored here: it is refused, and no part of the document.
+
+    @ivar why: the rest of a sentence that begins with its name.
+    """
+
+    why: str
+
+    def parse(self, value: Any) -> Any:
+        raise ValueError(self.why)
+
+    def json_schema(self) -> JsonSchema:
+        return {"not": {}}
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListOf(Field):
     """
     A list whose items are all of one kind.

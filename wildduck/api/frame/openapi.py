@@ -17,7 +17,7 @@ from wildduck.api.frame import answers
 from wildduck.api.frame.answers import Answer, ErrorAnswer
 from wildduck.api.frame.application import Application
 from wildduck.api.frame.call import Call
-from wildduck.api.frame.fields import Field, JsonSchema, Object, object_schema
+from wildduck.api.frame.fields import Field, JsonSchema, NotServed, Object, object_schema
 from wildduck.api.frame.route import Route
 from wildduck.api.frame.schema import Schema
 from wildduck.api.frame.streams import Stream
@@ -95,7 +95,11 @@ def _describe(schema: JsonSchema) -> None:
 def _operation(route: Route, schemas: Mapping[type, JsonSchema]) -> dict[str, Any]:
     fields = route.complete().all_fields()
     in_path = route.path_parameters
-    others = {name: field for name, field in fields.items() if name not in in_path}
+    others = {
+        name: field
+        for name, field in fields.items()
+        if name not in in_path and not isinstance(field, NotServed)
+    }
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary or route.name,

@@ -64,7 +64,6 @@ PAGE_FIELDS: Mapping[str, Field] = {
     "limit": Integer(least=1, most=MOST_ROWS, default=20, about="Rows of one page"),
     "next": CursorField(about="nextCursor of an earlier answer"),
     "previous": CursorField(about="previousCursor of an earlier answer"),
-    "page": Integer(least=0, about="Taken and ignored: cursors know their page"),
 }
 
 

@@ -11,7 +11,7 @@ from wildduck.api.frame.application import Application
 from wildduck.api.frame.call import Call
 from wildduck.api.frame.mail_fields import METADATA_BYTES, MessageRange, MetaData
 from wildduck.api.frame.route import Route
-from wildduck.api.frame.schema import Boolean, Date, Id, Integer, Schema
+from wildduck.api.frame.schema import Boolean, Date, Id, Integer, Schema, bad_input
 from wildduck.errors import DomainError, MessageNotFound, Unavailable
 from wildduck.limits import MAX_UID
 from wildduck.mailstore import MailStore
@@ -32,9 +32,7 @@ _CHANGES = {
     "deleted": Boolean(about="Set or clear the flag \\Deleted"),
     "flagged": Boolean(about="Set or clear the flag \\Flagged"),
     "draft": Boolean(about="Set or clear the flag \\Draft"),
-    "markHam": Boolean(
-        default=False, about="Taken beside other changes, without effect: events are WildDuck's work as yet"
-    ),
+    "markHam": Boolean(default=False, about="With moveTo: the messages were no spam, and events say so"),
     "expires": Date(or_false=True, about="When the messages expire; false: never"),
     "metaData": MetaData(about="Replaces the metaData of the messages"),
 }
@@ -150,8 +148,11 @@ class ChangingApi:
         @raise MailboxNotFound: the account has no such mailbox, or none to move to.
         @raise MessageNotFound: it has none of these messages.
         @raise NothingChanged: there is nothing to change.
+        @raise BadInput: C{markHam} without a move, which is what would tell of it.
         """
         values = call.values
+        if values["markHam"] and values["moveTo"] is None:
+            raise bad_input({("markHam",): "is only taken together with moveTo"})
         selected = Selection.parse(values["message"])
         mailbox = await self._mailbox(call, values["mailbox"])
         change = _change(values)
@@ -166,7 +167,9 @@ class ChangingApi:
 
     async def _move(self, call: Call, mailbox: Mailbox, selected: Selection, change: Change) -> Updated:
         target = await self._mailbox(call, call.values["moveTo"])
-        moved = await self._store.move_and_update(mailbox, selected, target, change, session=call.sess)
+        moved = await self._store.move_and_update(
+            mailbox, selected, target, change, session=call.sess, ham=call.values["markHam"]
+        )
         if not moved.source:
             raise MessageNotFound("Could not move message, check if message exists")
         return Updated(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from wildduck.api.frame.fields import Field, JsonSchema, ListOf, NestedFailures, Object
+from wildduck.api.frame.fields import Field, JsonSchema, ListOf, NestedFailures, NotServed, Object
 from wildduck.api.frame.mail_fields import MetaData, address_object, header_object
 from wildduck.api.frame.schema import Boolean, Choice, Date, Id, Integer, Schema, String
 from wildduck.limits import ADDRESSES, KIB, MAX_UID, MIB
@@ -136,10 +136,7 @@ PREVIOUS = Object(
     fields={"mailbox": Id(), "id": Integer(required=True, least=1, most=MAX_UID)},
     about="A message that is deleted when the new one is stored",
 )
-BIMI = Object(
-    fields={"domain": String(required=True, longest=255), "selector": String(longest=255)},
-    about="Taken, and without effect",
-)
+BIMI = NotServed(why="is not served: no BIMI indicators are looked up")
 
 UPLOAD = Schema(
     {
