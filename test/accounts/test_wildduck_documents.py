@@ -1,4 +1,9 @@
-"""Accounts whose documents npm's WildDuck wrote, signed in to over IMAP, POP3 and for the API."""
+"""
+Accounts whose documents npm's WildDuck wrote: what a sign-in does to them.
+
+What each password opens over each face is tried over real sockets
+(L{test.integration.test_written_accounts}).
+"""
 
 from __future__ import annotations
 
@@ -8,63 +13,24 @@ from typing import Any
 from bson import ObjectId
 from twisted.trial.unittest import TestCase
 
-from test.api.test_application import ApiCase
 from test.imap.server import ImapServer
-from test.pop3.server import Pop3Client
 from test.support import wildduck_documents
 from test.support.databases import blocking_database
-from test.support.passwords import cheap_passwords
 from test.support.wildduck_documents import Written
 from wildduck import errors
 from wildduck.accounts import Authentication, SignIn, passwords
-from wildduck.pop3.factory import Pop3Factory
 
-#: Outcomes of a sign-in as the faces say them.
-IN = "in"
-WRONG = "AUTHENTICATIONFAILED"
-NOT_HERE = "AUTHORIZATIONFAILED"
-SHUT = "CONTACTADMIN"
-
-#: Account, password, and what it opens over IMAP, over POP3 and as C{master}.
-TABLE = [
-    ("plain", "master", IN, IN, "master"),
-    ("unicode", "master", IN, IN, "master"),
-    ("letters", "master", IN, IN, "master"),
-    ("asps", "master", IN, IN, "master"),
-    ("asps", "imap", IN, NOT_HERE, "AuthFailed"),
-    ("asps", "pop3", NOT_HERE, IN, "AuthFailed"),
-    ("asps", "any", IN, IN, "AuthFailed"),
-    ("asps", "limited", IN, IN, "AuthFailed"),
-    ("without-password", "any", IN, IN, "AuthFailed"),
-    ("disabled", "master", SHUT, SHUT, "UserDisabled"),
-    ("disabled", "any", SHUT, SHUT, "AuthFailed"),
-    ("suspended", "master", SHUT, SHUT, "UserDisabled"),
-    ("suspended", "any", SHUT, SHUT, "AuthFailed"),
-    ("disabled-scopes", "master", NOT_HERE, IN, "master"),
-    ("disabled-scopes", "imap", NOT_HERE, NOT_HERE, "AuthFailed"),
-    ("disabled-scopes", "any", NOT_HERE, IN, "AuthFailed"),
-    ("second-factor", "master", WRONG, WRONG, "master"),
-    ("second-factor", "any", IN, IN, "AuthFailed"),
-    ("temporary", "master", IN, IN, "master"),
-    ("temporary", "temporary", WRONG, WRONG, "temporary"),
-    ("temporary-later", "master", IN, IN, "master"),
-    ("temporary-later", "temporary", WRONG, WRONG, "TempPasswordNotYetValid"),
-    # WildDuck makes its password a temporary one.
-    ("change-required", "master", WRONG, WRONG, "temporary"),
-]
+#: As IMAP says it.
+IN, WRONG = wildduck_documents.IN, wildduck_documents.WRONG
 
 
 class WildDuckDocumentTests(TestCase):
-    """One account of each kind on an IMAP and a POP3 port."""
+    """One account of each kind, signed in to over IMAP."""
 
     timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]
         self.server = await ImapServer.start(self)
-        domain = self.server.domain
-        from twisted.internet import reactor
-
-        self.pop3 = Pop3Factory(domain.accounts, domain.store, self.server.settings, None, reactor)
         self.raw = blocking_database(self.server.settings)
 
     def put(self, name: str) -> Written:
@@ -82,44 +48,9 @@ class WildDuckDocumentTests(TestCase):
         await client.end()
         return IN if answer.startswith(b"t OK") else answer.partition(b"[")[2].partition(b"]")[0].decode()
 
-    async def over_pop3(self, name: str, password: str) -> bytes:
-        client = Pop3Client(self.pop3, "127.0.0.1")
-        await client.line()
-        await client.command(b"USER " + name.encode())
-        answer = await client.command(b"PASS " + password.encode())
-        client.connection.abort()
-        await client.end()
-        return answer
-
     async def as_master(self, name: str, password: str) -> Authentication:
         sign_in = SignIn(name, password, "master", "192.0.2.1", "s", "API")
         return await self.server.domain.accounts.authenticate(sign_in)
-
-    async def test_table(self) -> None:
-        """Each password opens what WildDuck's documents say it opens, and nothing else."""
-        texts = {
-            WRONG: b"-ERR [AUTH] Invalid credentials",
-            NOT_HERE: b"-ERR [AUTH] This account may not use this service",
-            SHUT: b"-ERR [AUTH] Account is disabled",
-        }
-        made: dict[str, Written] = {}
-        for name, which, imap, pop3, master in TABLE:
-            if name not in made:
-                made[name] = self.put(name)
-            written = made[name]
-            password = written.passwords[which]
-            self.assertEqual(imap, await self.over_imap(written.username, password), (name, which))
-            answer = await self.over_pop3(written.username, password)
-            wanted = b"+OK" if pop3 == IN else texts[pop3]
-            self.assertTrue(answer.startswith(wanted), (name, which, answer))
-            try:
-                opened = (await self.as_master(written.username, password)).source
-            except errors.DomainError as error:
-                opened = error.http[1]  # type: ignore[assignment]
-            self.assertEqual(master, opened, (name, which))
-            # What the rows before did must not limit the others.
-            await self.server.domain.redis.execute("DEL", f"auth_user:{written.id}")
-        await self.server.domain.accounts.settle()
 
     async def test_hashes(self) -> None:
         """A hash of every scheme opens, for its password alone, and is one of today's afterwards."""
@@ -255,38 +186,3 @@ class WildDuckDocumentTests(TestCase):
         ):
             self.raw.users.update_one({"_id": written.id}, {"$set": members})
             self.assertEqual("master", (await self.as_master(written.username, "secretpass")).source)
-
-
-class ApiTests(ApiCase):
-    """The same accounts, whose passwords the API is asked about."""
-
-    timeout = 300
-
-    async def ask(self, written: Written, password: str, scope: str) -> tuple[int, Any]:
-        # What the questions before did must not limit this one.
-        await self.redis.execute("DEL", f"auth_user:{written.id}")
-        return await self.post(
-            "/authenticate", username=written.username, password=password, scope=scope, ip="192.0.2.1"
-        )
-
-    async def test_table(self) -> None:
-        """C{POST /authenticate} says of each scope what the faces do."""
-        cheap_passwords(self)
-        codes = {WRONG: "AuthFailed", NOT_HERE: "InvalidAuthScope", SHUT: "UserDisabled"}
-        made: dict[str, Written] = {}
-        for name, which, imap, pop3, master in TABLE:
-            if name not in made:
-                made[name] = wildduck_documents.read(name)
-                made[name].put(self.raw)
-            written = made[name]
-            for scope, wanted in (("imap", imap), ("pop3", pop3), ("master", master)):
-                status, answer = await self.ask(written, written.passwords[which], scope)
-                place = (name, which, scope)
-                if wanted in (IN, "master", "temporary"):
-                    self.assertEqual((200, str(written.id)), (status, answer.get("id")), place)
-                    factors = written.user["enabled2fa"] if wanted == "master" else []
-                    self.assertEqual((factors or False), answer["require2fa"], place)
-                    self.assertEqual(wanted == "temporary", answer["requirePasswordChange"], place)
-                else:
-                    self.assertEqual((403, codes.get(wanted, wanted)), (status, answer["code"]), place)
-        await self.accounts.settle()

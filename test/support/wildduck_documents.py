@@ -15,6 +15,40 @@ from bson import ObjectId, json_util
 
 from test.support.server_process import ROOT
 
+#: Outcomes of a sign-in, as IMAP says them.
+IN = "in"
+WRONG = "AUTHENTICATIONFAILED"
+NOT_HERE = "AUTHORIZATIONFAILED"
+SHUT = "CONTACTADMIN"
+
+#: Account, password, and what it opens over IMAP, over POP3 and as C{master}.
+TABLE = [
+    ("plain", "master", IN, IN, "master"),
+    ("unicode", "master", IN, IN, "master"),
+    ("letters", "master", IN, IN, "master"),
+    ("asps", "master", IN, IN, "master"),
+    ("asps", "imap", IN, NOT_HERE, "AuthFailed"),
+    ("asps", "pop3", NOT_HERE, IN, "AuthFailed"),
+    ("asps", "any", IN, IN, "AuthFailed"),
+    ("asps", "limited", IN, IN, "AuthFailed"),
+    ("without-password", "any", IN, IN, "AuthFailed"),
+    ("disabled", "master", SHUT, SHUT, "UserDisabled"),
+    ("disabled", "any", SHUT, SHUT, "AuthFailed"),
+    ("suspended", "master", SHUT, SHUT, "UserDisabled"),
+    ("suspended", "any", SHUT, SHUT, "AuthFailed"),
+    ("disabled-scopes", "master", NOT_HERE, IN, "master"),
+    ("disabled-scopes", "imap", NOT_HERE, NOT_HERE, "AuthFailed"),
+    ("disabled-scopes", "any", NOT_HERE, IN, "AuthFailed"),
+    ("second-factor", "master", WRONG, WRONG, "master"),
+    ("second-factor", "any", IN, IN, "AuthFailed"),
+    ("temporary", "master", IN, IN, "master"),
+    ("temporary", "temporary", WRONG, WRONG, "temporary"),
+    ("temporary-later", "master", IN, IN, "master"),
+    ("temporary-later", "temporary", WRONG, WRONG, "TempPasswordNotYetValid"),
+    # WildDuck makes its password a temporary one.
+    ("change-required", "master", WRONG, WRONG, "temporary"),
+]
+
 _FOLDER = os.path.join(ROOT, "test", "accounts", "wildduck_documents")
 
 
