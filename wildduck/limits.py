@@ -200,6 +200,8 @@ WRITE_BUFFER = 256 * KIB
 #: Bytes read from a client whose earlier command is still at work, before
 #: reading stops.
 READ_AHEAD = 64 * KIB
+#: Most bytes that compressed input is made to at once.
+INFLATED_PIECE = 64 * KIB
 #: A peer that takes nothing for this long is cut off.
 WRITE_STALL_SECONDS = 180.0
 #: A connection that we close: how long the peer may take to read our last

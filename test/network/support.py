@@ -23,7 +23,10 @@ from wildduck.tls import ServerTls, ensure_self_signed
 
 
 class Echo(Connection):
-    """Greets, answers each line with itself; C{STARTTLS}, C{QUIT} and C{HOLD} (pause) do what they say."""
+    """
+    Greets, answers each line with itself; C{STARTTLS}, C{QUIT}, C{HOLD} (pause), C{DEFLATE} and C{PLAIN}
+    do what they say.
+    """
 
     def opened(self) -> None:
         self.events: list[str] = ["opened"]
@@ -46,6 +49,12 @@ class Echo(Connection):
             self.lose()
         elif line == b"HOLD":
             self.pause()
+        elif line == b"DEFLATE":
+            self.send(b"from now on\r\n")
+            self.start_deflate()
+        elif line == b"PLAIN":
+            self.send(b"no more\r\n")
+            self.end_deflate()
         elif line == b"FAIL":
             raise ValueError("a bug")
         else:

@@ -15,6 +15,7 @@ class Circumstances:
 
     @ivar secure: passwords may be sent.
     @ivar can_start_tls: STARTTLS would be accepted.
+    @ivar compressed: COMPRESS was given already.
     @ivar append_limit: bytes of the largest message that APPEND takes.
     """
 
@@ -22,6 +23,7 @@ class Circumstances:
     secure: bool
     can_start_tls: bool
     append_limit: int
+    compressed: bool = False
 
 
 _Condition = Callable[[Circumstances], bool]
@@ -52,6 +54,9 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("AUTH=PLAIN", "4616", lambda now: _before(now) and now.secure),
     ("SASL-IR", "4959", lambda now: _before(now) and now.secure),
     ("ENABLE", "5161", _after),
+    ("COMPRESS=DEFLATE", "4978", lambda now: _after(now) and not now.compressed),
+    ("UNAUTHENTICATE", "8437", _after),
+    ("INPROGRESS", "9585", _after),
     ("IDLE", "2177", _after),
     ("UNSELECT", "3691", _after),
     ("UIDPLUS", "4315", _after),

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from wildduck import limits
 from wildduck.imap.grammar.modes import Modes
-from wildduck.imap.grammar.reader import SIGNED_IN, Reader
+from wildduck.imap.grammar.reader import BEFORE_LOGIN, SIGNED_IN, Reader
 from wildduck.imap.grammar.responses import Condition
 from wildduck.imap.scheduler import Scheduler
 from wildduck.imap.session import Session
@@ -41,8 +41,7 @@ class ImapConnection(Connection):
         self._reader = Reader(self.framer)
         self._session = Session(self, self.factory.services)
         self._scheduler = Scheduler(self._session, self._reader)
-        self._login_by = self.clock.seconds() + limits.IMAP_LOGIN_TOTAL_SECONDS
-        self._login_timer = self.clock.callLater(limits.IMAP_LOGIN_SECONDS, self._login_overdue)
+        self._expect_login()
         self._session.respond(self._session.greeting())
 
     def received(self) -> None:
@@ -89,14 +88,26 @@ class ImapConnection(Connection):
         self._stop_login_timer()
         self.set_timeout(limits.IMAP_IDLE_SECONDS)
 
+    def signed_out(self) -> None:
+        """As when the connection began."""
+        assert self._reader is not None
+        self._reader.bounds = BEFORE_LOGIN
+        self.set_timeout(None)
+        self._expect_login()
+
     def set_modes(self, modes: Modes) -> None:
         """How the commands that follow are read."""
         assert self._reader is not None
         self._reader.modes = modes
 
     def regulate(self, busy: bool) -> None:
-        """Read no more from a client that sends commands faster than they are executed."""
-        if busy and self.framer.buffered > limits.IMAP_READ_AHEAD:
+        """
+        Read no more from a client that sends commands faster than they are executed.
+
+        Compressed ones are inflated no sooner than they can be executed, for one
+        of them may end the compression.
+        """
+        if busy and (self.compressed or self.framer.buffered > limits.IMAP_READ_AHEAD):
             self.pause()
         else:
             self.resume()
@@ -108,6 +119,10 @@ class ImapConnection(Connection):
         if self._login_timer is not None:
             left = max(0.0, self._login_by - self.clock.seconds())
             self._login_timer.reset(min(limits.IMAP_LOGIN_SECONDS, left))
+
+    def _expect_login(self) -> None:
+        self._login_by = self.clock.seconds() + limits.IMAP_LOGIN_TOTAL_SECONDS
+        self._login_timer = self.clock.callLater(limits.IMAP_LOGIN_SECONDS, self._login_overdue)
 
     def _login_overdue(self) -> None:
         assert self._scheduler is not None

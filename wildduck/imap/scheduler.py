@@ -30,7 +30,7 @@ from wildduck.imap.grammar.reader import (
     Proceed,
     Reader,
 )
-from wildduck.imap.grammar.responses import Condition, Continuation
+from wildduck.imap.grammar.responses import Condition, Continuation, in_progress_code
 from wildduck.imap.grammar.values import Request
 from wildduck.imap.session import Done, Session
 from wildduck.imap.state import State
@@ -57,6 +57,7 @@ class Scheduler:
         self._draining = False
         self._overdue = False
         self._row: Row | None = None
+        self._tag: bytes | None = None
         self._quiet_since = 0.0
         self._life_timer: IDelayedCall | None = None
         self._answer: Deferred[bytes | None] | None = None
@@ -84,7 +85,7 @@ class Scheduler:
             self._session.line.abort()
         finally:
             self._pumping = False
-            self._session.line.regulate(self.busy or self._turn is not None)
+            self._session.line.regulate(not self.waits_for_client or self._turn is not None)
 
     @property
     def waits_for_client(self) -> bool:
@@ -173,6 +174,7 @@ class Scheduler:
         elif self._overdue and self._session.state is State.NOT_AUTHENTICATED:
             self._session.bye(_OVERDUE)
         else:
+            self._overdue = False
             self.pump()
 
     def _refused(self, failure: Failure) -> None:
@@ -217,9 +219,15 @@ class Scheduler:
             self._life_timer = clock.callLater(left, self._show_life)
             return
         if self._may_show_life():
-            text = "Still working" if self._answer is None else "Still here"
-            self._session.respond(Condition("OK", text))
+            self._session.respond(self._sign_of_life())
         self._watch()
+
+    def _sign_of_life(self) -> Condition:
+        """RFC 9585 §4: how far the command is, as far as it knows."""
+        if self._answer is not None or self._tag is None:
+            return Condition("OK", "Still here")
+        done, goal = self._session.progress or (None, None)
+        return Condition("OK", "Still working", in_progress_code(self._tag, done, goal))
 
     def _may_show_life(self) -> bool:
         """Not inside a response, nor behind what the client does not read, nor in a SASL exchange."""
@@ -233,6 +241,7 @@ class Scheduler:
     async def _run(self, request: Request) -> None:
         session = self._session
         row = self._row = TABLE[request.command.name]
+        self._tag, session.progress = request.tag, None
         try:
             # For who does not read the answers nothing more is done.
             await session.line.drained()
@@ -287,6 +296,7 @@ class Scheduler:
         """Decide on a message before its bytes come."""
         session = self._session
         row = self._row = TABLE[wanted.start.command]
+        self._tag, session.progress = wanted.tag, None
         try:
             if session.state not in row.states:
                 done = _wrong_state(row, session.state)
@@ -326,5 +336,5 @@ class Scheduler:
 
 
 def _wrong_state(row: Row, state: State) -> Done:
-    """RFC 3501 §3 leaves BAD or NO to us; with NO a client sees that its syntax was right (RFC 5530 §3)."""
-    return Done(f"{row.name} can not be given in the {state.value} state", _CLIENT_BUG, "NO")
+    """RFC 3501 §3 leaves BAD or NO to us, most RFCs too."""
+    return Done(f"{row.name} can not be given in the {state.value} state", _CLIENT_BUG, row.wrong_state)

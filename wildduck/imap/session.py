@@ -55,6 +55,8 @@ class Line(Protocol):
     def peer_host(self) -> str: ...
     @property
     def choked(self) -> bool: ...
+    @property
+    def compressed(self) -> bool: ...
 
     def send(self, data: bytes) -> None: ...
     async def drained(self) -> None: ...
@@ -63,6 +65,9 @@ class Line(Protocol):
     def lose(self) -> None: ...
     def abort(self) -> None: ...
     def signed_in(self) -> None: ...
+    def signed_out(self) -> None: ...
+    def start_deflate(self) -> None: ...
+    def end_deflate(self) -> None: ...
     def set_modes(self, modes: Modes) -> None: ...
     def regulate(self, busy: bool) -> None: ...
     def progressed(self) -> None: ...
@@ -111,6 +116,8 @@ class Session:
     @ivar uploads: messages of the APPEND that is coming in.
     @ivar literal_open: a response with a literal was begun, and not all of it sent:
         nothing but its bytes may follow.
+    @ivar progress: of the running command: messages dealt with and messages in all;
+        C{None} where it can't tell (RFC 9585).
     """
 
     def __init__(self, line: Line, services: Services) -> None:
@@ -123,6 +130,7 @@ class Session:
         self.modes = PLAIN
         self.uploads: list[Upload] = []
         self.literal_open = False
+        self.progress: tuple[int, int] | None = None
         #: Called when something may have happened in one of the account's mailboxes.
         self.on_news: Callable[[], None] | None = None
         self._unlisten: Callable[[], None] | None = None
@@ -189,6 +197,7 @@ class Session:
                 secure=self.line.secure,
                 can_start_tls=self.line.can_start_tls,
                 append_limit=self.services.settings.limits.max_message_size,
+                compressed=self.line.compressed,
             )
         )
 
@@ -250,15 +259,27 @@ class Session:
 
     def ended(self) -> None:
         """The connection is over; may be called again."""
+        self._leave()
+        self.state = after(self.state, Move.END)
+
+    def sign_out(self) -> None:
+        """Forget the account and all that depends on it (RFC 8437 §3, §4.1)."""
+        self._leave()
+        self.state = after(self.state, Move.SIGN_OUT)
+        self.modes = PLAIN
+        self.line.set_modes(PLAIN)
+        self.line.signed_out()
+
+    def _leave(self) -> None:
         self.drop_uploads()
         self.deselect()
-        self.state = after(self.state, Move.END)
         account, self.account = self.account, None
         unlisten, self._unlisten = self._unlisten, None
         if unlisten is not None:
             unlisten()
         for meter in self._meters.values():
             meter.flush()
+        self._meters.clear()
         if account is not None:
             self.services.counter.leave(account)
 

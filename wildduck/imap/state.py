@@ -1,5 +1,5 @@
 """
-The states of an IMAP session (RFC 3501 §3) and what moves between them.
+The states of an IMAP session (RFC 3501 §3, RFC 8437 §5) and what moves between them.
 
 Two rules: everything that depends on the state is in the tables of this module
 and of L{wildduck.imap.commands.table}; and a transition that no table has is a
@@ -25,6 +25,7 @@ class Move(Enum):
     SIGN_IN = auto()
     SELECT = auto()
     DESELECT = auto()
+    SIGN_OUT = auto()
     END = auto()
 
 
@@ -36,6 +37,7 @@ TRANSITIONS: dict[State, dict[Move, State]] = {
     },
     State.AUTHENTICATED: {
         Move.SELECT: State.SELECTED,
+        Move.SIGN_OUT: State.NOT_AUTHENTICATED,
         Move.END: State.LOGOUT,
     },
     State.SELECTED: {

@@ -28,9 +28,13 @@ from zope.interface import implementer
 from wildduck import limits
 from wildduck.errors import ProtocolError
 from wildduck.network.address import NetworkAddress
+from wildduck.network.deflate import Inflater
 from wildduck.network.framer import Framer
 from wildduck.network.outlet import Outlet
 from wildduck.network.proxy import ProxyHeader
+
+#: Inflated pieces that are delivered in one turn of the reactor: some milliseconds.
+_PIECES = 8
 
 
 @implementer(IHandshakeListener, IHalfCloseableProtocol)
@@ -73,6 +77,8 @@ class Connection(Protocol):
         self._proxy: ProxyHeader | None = None
         self._entered = self._claimed = False
         self._outlet: Outlet | None = None
+        self._inflater: Inflater | None = None
+        self._turn: IDelayedCall | None = None
         self._step_timer: IDelayedCall | None = None
         self._idle_timer: IDelayedCall | None = None
         self._idle_seconds: float | None = None
@@ -221,6 +227,31 @@ class Connection(Protocol):
         self._set_step_timer(limits.TLS_HANDSHAKE_SECONDS)
         self._outlet.restart(lambda: self.transport.startTLS(self.factory.tls_options))
 
+    @property
+    def compressed(self) -> bool:
+        """L{start_deflate} was called, and L{end_deflate} was not."""
+        return self._inflater is not None
+
+    def start_deflate(self) -> None:
+        """
+        Compress what is sent from now on and inflate what comes (RFC 4978 §3).
+
+        What has come already and was not consumed counts as compressed: the
+        client was to wait.  While L{pause}d nothing is inflated.
+        """
+        assert self._outlet is not None and self._inflater is None, "compressed already"
+        self._outlet.deflate(True)
+        self._inflater = Inflater()
+        self._inflater.feed(self.framer.take(self.framer.buffered))
+        self._inflate_later()
+
+    def end_deflate(self) -> None:
+        """Send and read plain bytes again (RFC 8437 §4.1); no-op where nothing is compressed."""
+        inflater, self._inflater = self._inflater, None
+        if inflater is not None and self._outlet is not None:
+            self._outlet.deflate(False)
+            self.framer.feed(inflater.end())
+
     def lose(self) -> None:
         """
         Close after everything was sent; nothing is received any more.
@@ -276,12 +307,15 @@ class Connection(Protocol):
         if self._proxy is not None:
             self._proxy_received(data)
             return
+        if self._inflater is not None:
+            self._inflater.feed(data)
+            if self._turn is None:
+                self._inflate()
+            return
         self.framer.feed(data)
         self._deliver()
-        waits = self.paused or self._choked
-        if waits and self.framer.buffered >= limits.READ_AHEAD and not self._reading_stopped:
-            self._reading_stopped = True
-            self.transport.pauseProducing()
+        if self._waits and self.framer.buffered >= limits.READ_AHEAD:
+            self._stop_reading()
 
     def handshakeCompleted(self) -> None:
         if self._ended:
@@ -362,6 +396,55 @@ class Connection(Protocol):
             self.refuse(reason)
             self.lose()
 
+    @property
+    def _waits(self) -> bool:
+        """Nothing is taken from the client now."""
+        return self.paused or self._choked
+
+    def _stop_reading(self) -> None:
+        if not self._reading_stopped:
+            self._reading_stopped = True
+            self.transport.pauseProducing()
+
+    def _inflate(self) -> None:
+        """
+        Deliver what comes compressed, some pieces in a turn.
+
+        Nothing more is read meanwhile, so that no more than one read waits here.
+        """
+        self._turn = None
+        for _ in range(_PIECES):
+            if self._inflater is None or self._ended or self._waits:
+                break
+            try:
+                data = self._inflater.take(limits.INFLATED_PIECE)
+            except ProtocolError as error:
+                self.log.info("{peer} is cut off: {error}", peer=self.peer, error=error, session=self.session)
+                self.abort()
+                return
+            if not data:
+                break
+            self.framer.feed(data)
+            self._deliver()
+        self._inflate_later()
+
+    def _inflate_later(self) -> None:
+        """Go on inflating in another turn, when nothing stands in the way, or read more."""
+        if self._ended or self._inflater is None:
+            return
+        if not self._inflater.waiting:
+            self._start_reading()
+            self._check_input()
+            return
+        self._stop_reading()
+        if not self._waits and self._turn is None:
+            self._turn = self.clock.callLater(0, self._inflate)
+
+    def _start_reading(self) -> None:
+        if self._reading_stopped:
+            self._reading_stopped = False
+            self.transport.resumeProducing()
+
     def _deliver(self) -> None:
         """Call L{received}, never from within it, unless a handler or the client must be waited for."""
         if self._delivering or self.paused or self._choked or not self.is_open:
@@ -383,7 +466,9 @@ class Connection(Protocol):
 
     def _check_input(self) -> None:
         """Tell the end of the input when nothing keeps us from having seen all of it."""
-        if self._input_ended and self.is_open and not (self.paused or self._choked or self._delivering):
+        if not self._input_ended or not self.is_open or self._delivering or self._waits:
+            return
+        if self._inflater is None or not self._inflater.waiting:
             self.input_ended()
 
     def _unchoke(self, _: None) -> None:
@@ -392,11 +477,14 @@ class Connection(Protocol):
 
     def _go_on(self) -> None:
         """Read and deliver again, if nothing else stands in the way."""
-        if self._ended or self.paused or self._choked:
+        if self._ended or self._waits:
             return
-        if self._reading_stopped:
-            self._reading_stopped = False
-            self.transport.resumeProducing()
+        if self._inflater is not None:
+            if self.framer.buffered:
+                self._deliver()
+            self._inflate_later()
+            return
+        self._start_reading()
         if self.framer.buffered:
             self._deliver()
         else:
@@ -407,9 +495,10 @@ class Connection(Protocol):
         self.is_open = False
         self._proxy = None
         self.framer.clear()
-        _cancel(self._step_timer)
-        _cancel(self._idle_timer)
-        self._step_timer = self._idle_timer = None
+        self._inflater = None
+        for timer in (self._step_timer, self._idle_timer, self._turn):
+            _cancel(timer)
+        self._step_timer = self._idle_timer = self._turn = None
 
     # --- timers ------------------------------------------------------------------------
 

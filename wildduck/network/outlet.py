@@ -21,6 +21,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTim
 from zope.interface import implementer
 
 from wildduck import limits
+from wildduck.network.deflate import Deflater
 
 #: Bytes given to the transport at once; it asks for a pause above 64 KiB.
 _BLOCK = 64 * limits.KIB
@@ -46,6 +47,11 @@ class Outlet:
         self._waiters: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
         self._unsent = 0
+        self._deflater: Deflater | None = None
+        #: To be compressed together.
+        self._gathered: list[bytes] = []
+        self._gathered_size = 0
+        self._turn: IDelayedCall | None = None
         self.waiting = 0
         self.taken_at = 0.0
         transport.registerProducer(self, True)
@@ -63,7 +69,13 @@ class Outlet:
             self._queue.append(data)
             self.waiting += len(data)
         else:
-            self._transport.write(data)
+            self._write(data)
+
+    def deflate(self, on: bool) -> None:
+        """Whether what is sent from now on is compressed (RFC 4978)."""
+        self._let_go()
+        self._flush()
+        self._deflater = Deflater() if on else None
 
     async def drained(self) -> None:
         """
@@ -82,6 +94,7 @@ class Outlet:
     def restart(self, switch: Callable[[], None]) -> None:
         """Hand everything to the transport, then call what puts another layer (TLS) on it."""
         self._transport.unregisterProducer()
+        self._let_go()
         self._flush()
         self._resume()
         switch()
@@ -91,6 +104,7 @@ class Outlet:
         """Hand everything to the transport and take no more: the connection is about to be closed."""
         if not self._closed:
             self._transport.unregisterProducer()
+            self._let_go()
             self._flush()
             self._unsent = _unsent(self._transport)
             self.close()
@@ -99,8 +113,12 @@ class Outlet:
         """The connection is over: forget what waits and tell who waits."""
         self._closed = True
         self._queue.clear()
+        self._gathered.clear()
         self.waiting = 0
         self._stop_timer()
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.cancel()
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             waiter.errback(ConnectionLost())
@@ -129,8 +147,10 @@ class Outlet:
     def _resume(self) -> None:
         self._paused = False
         self._stop_timer()
+        self._let_go()
         while self._queue and not self._paused:
-            self._transport.write(self._next_block())
+            self._write(self._next_block())
+            self._let_go()
         if self.waiting < limits.WRITE_BUFFER:
             waiters, self._waiters = self._waiters, []
             for waiter in waiters:
@@ -148,7 +168,32 @@ class Outlet:
 
     def _flush(self) -> None:
         while self._queue:
-            self._transport.write(self._next_block())
+            self._write(self._next_block())
+        self._let_go()
+
+    def _write(self, data: bytes) -> None:
+        """Give it to the transport; what is compressed goes with what else is said in this turn."""
+        if self._deflater is None:
+            self._transport.write(data)
+            return
+        self._gathered.append(data)
+        self._gathered_size += len(data)
+        if self._gathered_size >= _BLOCK:
+            self._let_go()
+        elif self._turn is None:
+            self._turn = self._clock.callLater(0, self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Compress and write what was gathered."""
+        if self._gathered and self._deflater is not None:
+            data = b"".join(self._gathered)
+            self._gathered.clear()
+            self._gathered_size = 0
+            self._transport.write(self._deflater.compress(data))
 
     def _start_timer(self) -> None:
         self._timer = self._clock.callLater(limits.WRITE_STALL_SECONDS, self._stall)

@@ -20,7 +20,16 @@ from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.partial import PartialRange
 from wildduck.imap.grammar.sequence import STAR, SequenceSet
-from wildduck.imap.grammar.session import Capability, Enable, Id, Logout, Noop, StartTls
+from wildduck.imap.grammar.session import (
+    Capability,
+    Compress,
+    Enable,
+    Id,
+    Logout,
+    Noop,
+    StartTls,
+    Unauthenticate,
+)
 from wildduck.imap.grammar.sign_in import Authenticate, Login
 from wildduck.imap.grammar.strings import LiteralStart
 from wildduck.imap.grammar.values import Command, Request
@@ -116,6 +125,7 @@ searches = st.builds(
 )
 
 commands: st.SearchStrategy[Command] = st.one_of(
+    st.sampled_from([Compress(), Unauthenticate()]),
     st.sampled_from([Capability(), Noop(), Logout(), StartTls(), Close(), Unselect(), Check(), Expunge()]),
     st.builds(Id, st.none() | id_fields),
     st.builds(

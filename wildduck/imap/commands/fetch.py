@@ -53,6 +53,7 @@ async def fetch(session: Session, command: Fetch) -> Done:
     size = job.round_size
     meter = session.meter(IMAP_DOWNLOAD) if job.with_bodies else None
     for start in range(0, len(uids), size):
+        session.progress = start, len(uids)
         if meter is not None:
             await meter.check()
         try:

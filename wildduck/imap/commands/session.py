@@ -1,4 +1,4 @@
-"""CAPABILITY, ENABLE, NOOP, CHECK, LOGOUT, ID, STARTTLS."""
+"""Commands of the session itself: CAPABILITY, ENABLE, COMPRESS, NOOP, LOGOUT and others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from twisted.logger import Logger
 import wildduck
 from wildduck.imap.enabling import EXTENSIONS
 from wildduck.imap.grammar.responses import CapabilityData, Condition, EnabledData, IdData
-from wildduck.imap.grammar.session import Capability, Enable, Id, Logout, Noop, StartTls
+from wildduck.imap.grammar.session import (
+    Capability,
+    Compress,
+    Enable,
+    Id,
+    Logout,
+    Noop,
+    StartTls,
+    Unauthenticate,
+)
 from wildduck.imap.session import Done, Session
 
 _log = Logger()
@@ -26,6 +35,19 @@ async def enable(session: Session, command: Enable) -> Done:
     known = [name for name in command.extensions if name in EXTENSIONS]
     session.respond(EnabledData(tuple(name for name in known if session.enable(name))))
     return Done("ENABLE completed")
+
+
+async def compress(session: Session, command: Compress) -> Done:
+    """RFC 4978 §3."""
+    if session.line.compressed:
+        return Done("Compression is active already", b"COMPRESSIONACTIVE", "BAD")
+    return Done("DEFLATE active", then=session.line.start_deflate)
+
+
+async def unauthenticate(session: Session, command: Unauthenticate) -> Done:
+    """RFC 8437 §3: all is as after the greeting, but for TLS."""
+    session.sign_out()
+    return Done("Signed out", then=session.line.end_deflate)
 
 
 async def noop(session: Session, command: Noop) -> Done:

@@ -47,6 +47,8 @@ class Row:
     @ivar idles: waits for its client (L{Session.ask}) as long as that likes: the
         client is told now and then that we are there.
     @ivar reports: what else happened in the mailbox is told after it.
+    @ivar wrong_state: how it is refused in other states than its own; with NO a
+        client sees that its syntax was right (RFC 5530 §3).
     """
 
     name: str
@@ -59,6 +61,7 @@ class Row:
     writes: bool = False
     reports: bool = False
     idles: bool = False
+    wrong_state: str = "NO"
 
 
 _ROWS = (
@@ -68,6 +71,8 @@ _ROWS = (
     Row("LOGOUT", ANY, session.logout),
     Row("ID", ANY, session.identify),
     Row("ENABLE", frozenset((State.AUTHENTICATED,)), session.enable),
+    Row("COMPRESS", SIGNED_IN, session.compress),
+    Row("UNAUTHENTICATE", SIGNED_IN, session.unauthenticate, wrong_state="BAD"),
     Row("STARTTLS", NOT_SIGNED_IN, session.start_tls),
     Row("LOGIN", NOT_SIGNED_IN, sign_in.login),
     Row("AUTHENTICATE", NOT_SIGNED_IN, sign_in.authenticate),

@@ -40,6 +40,8 @@ PARSERS: dict[bytes, Parser] = {
     b"STARTTLS": _plain(session.StartTls),
     b"ID": session.parse_id,
     b"ENABLE": session.parse_enable,
+    b"COMPRESS": session.parse_compress,
+    b"UNAUTHENTICATE": _plain(session.Unauthenticate),
     # sign_in.py
     b"LOGIN": sign_in.parse_login,
     b"AUTHENTICATE": sign_in.parse_authenticate,

@@ -257,6 +257,12 @@ def number_code(name: str, number: int) -> bytes:
     return b"%b %d" % (name.encode("ascii"), number)
 
 
+def in_progress_code(tag: bytes, done: int | None, goal: int | None) -> bytes:
+    """C{INPROGRESS} (RFC 9585 §4): of the command with this tag; C{None} is not known."""
+    numbers = b" ".join(b"NIL" if number is None else b"%d" % number for number in (done, goal))
+    return b"INPROGRESS (" + compose_string(tag) + b" " + numbers + b")"
+
+
 def bad_charset_code(names: Iterable[str]) -> bytes:
     """C{BADCHARSET}: those that can be used (RFC 3501 §7.1)."""
     return b"BADCHARSET (" + " ".join(names).encode("ascii") + b")"

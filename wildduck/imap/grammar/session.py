@@ -1,4 +1,4 @@
-"""CAPABILITY, ENABLE, NOOP, IDLE, LOGOUT, STARTTLS, ID: of the session (RFC 3501 §6.1, 2177, 2971, 5161)."""
+"""Commands of the session itself (RFC 3501 §6.1; 2177, 2971, 4978, 5161, 8437)."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ class Enable(Command):
 
     def arguments(self) -> list[bytes]:
         return [name.encode("ascii") for name in self.extensions]
+
+
+@dataclass(frozen=True, slots=True)
+class Compress(Command):
+    """RFC 4978; C{DEFLATE} is the only algorithm that there is."""
+
+    verb = "COMPRESS"
+
+    def arguments(self) -> list[bytes]:
+        return [b"DEFLATE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthenticate(Command):
+    """RFC 8437."""
+
+    verb = "UNAUTHENTICATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +101,14 @@ def parse_enable(cursor: Cursor) -> Enable:
     if not names:
         raise cursor.error("missing argument")
     return Enable(tuple(names))
+
+
+def parse_compress(cursor: Cursor) -> Compress:
+    """C{compress} = "COMPRESS" SP "DEFLATE"."""
+    cursor.space()
+    if cursor.atom("an algorithm").upper() != b"DEFLATE":
+        raise cursor.error("unknown algorithm")
+    return Compress()
 
 
 def _compose(item: str | None) -> bytes:
