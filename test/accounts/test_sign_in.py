@@ -16,6 +16,7 @@ from test.support.parts import connected, mail_store, pool
 from test.support.passwords import cheap_passwords
 from wildduck import errors
 from wildduck.accounts import Accounts, SignIn, passwords
+from wildduck.accounts.application_passwords import selector
 from wildduck.accounts.aside import Aside
 from wildduck.accounts.fields import UserChange
 from wildduck.accounts.notes import Origin
@@ -116,6 +117,40 @@ class CountingTests(SignInCase):
         counts = await self.burst([self.attempt(one) for one in [*guesses, "secret"]])
         self.assertEqual(counts, {"AuthenticationFailed": 2, "RateLimited": 39})
 
+    async def test_remembered_among_guesses(self) -> None:
+        """A password that was right a moment ago is no better off: what came before it is counted first."""
+        self.raw.users.update_one({"_id": self.fred.id}, {"$set": {"tempPassword": self.temporary()}})
+        letters = [f"wrong{n}".ljust(16, "x").translate(str.maketrans("0123456789", "abcdefghij"))
+                   for n in range(40)]  # fmt: skip
+        others = [f"wrong{n}" for n in range(40)]
+        for service, right, guesses in (
+            ("imap", "secret", others),
+            ("imap", "secret", letters),
+            ("master", "secret", others),
+            ("master", "temporary", others),
+        ):
+            self.assertEqual("in", await self.attempt(right, service=service))
+            attempts = [self.attempt(one, service=service) for one in [*guesses, right]]
+            counts = await self.burst(attempts)
+            place = (service, right, guesses[0])
+            self.assertEqual(counts, {"AuthenticationFailed": 12, "RateLimited": 29}, place)
+            self.raw_redis.flushdb()
+
+    async def test_remembered_with_few_guesses(self) -> None:
+        """Who is right signs in while others guess."""
+        self.assertEqual("in", await self.attempt("secret"))
+        guesses = [f"wrong{n}" for n in range(11)]
+        for before in (0, 6, 11):
+            mixed = [*guesses[:before], "secret", *guesses[before:]]
+            counts = await self.burst([self.attempt(one) for one in mixed])
+            self.assertEqual(1, counts["in"], before)
+            self.raw_redis.flushdb()
+
+    def temporary(self) -> dict[str, Any]:
+        """A temporary password as it is stored."""
+        now = datetime.now(timezone.utc)
+        return {"password": passwords.hash_password("temporary"), "created": now, "validAfter": now}
+
     async def test_existing_password_at_once(self) -> None:
         """So are guesses at the existing password."""
 
@@ -150,12 +185,16 @@ class TimingTests(SignInCase):
             return verify(password, stored)
 
         self.patch(passwords, "verify_password", counting)
+        now = datetime.now(timezone.utc)
+        row = {"user": self.fred.id, "selector": selector("a" * 16), "scopes": ["*"]}
+        self.raw.asps.insert_one({**row, "password": passwords.hash_password("x" * 16)})
         changes: list[dict[str, Any]] = [
             {},
             {"disabled": True},
             {"disabled": False, "suspended": True},
             {"suspended": False, "enabled2fa": ["totp"]},
             {"enabled2fa": [], "disabledScopes": ["imap"]},
+            {"tempPassword": {"password": passwords.UNKNOWN, "created": now, "validAfter": now}},
             {"password": ""},
             {"password": "$6$rounds=999999999$salt$" + "." * 86},
         ]
@@ -163,12 +202,24 @@ class TimingTests(SignInCase):
             if change:
                 self.raw.users.update_one({"_id": self.fred.id}, {"$set": change})
             for name in ("fred.f", "nobody"):
-                for password, service in (("wrong", "imap"), ("a" * 16, "imap"), ("wrong", "master")):
+                for password, service, hashes in (
+                    ("wrong", "imap", 1),
+                    ("a" * 16, "imap", 2),
+                    ("b" * 16, "pop3", 2),
+                    ("wrong", "master", 2),
+                    ("a" * 16, "master", 2),
+                ):
                     computed.clear()
                     refused = await self.attempt(password, name, service)
                     place = (change, name, password, service)
-                    self.assertEqual(("AuthenticationFailed", 1), (refused, len(computed)), place)
+                    self.assertEqual(("AuthenticationFailed", hashes), (refused, len(computed)), place)
                     self.raw_redis.flushdb()
+        for name, key in (("fred.f", str(self.fred.id)), ("nobody", "nobody")):
+            self.raw_redis.set(f"auth_user:{key}", 12, ex=120)
+            for password, hashes in (("wrong", 0), ("a" * 16, 1), ("b" * 16, 1)):
+                computed.clear()
+                self.assertEqual("RateLimited", await self.attempt(password, name))
+                self.assertEqual(hashes, len(computed), (name, password))
 
     async def test_right_one_of_two_factors(self) -> None:
         """That the master password is right can't be told, though it just was on another face."""

@@ -93,7 +93,7 @@ class Accounts:
         self.authlog = AuthLog(databases.users, databases.shared_settings)
         self._aside = Aside()
         verifier = Verifier(password_pool, clock)
-        application_passwords = ApplicationPasswords(databases.users, verifier)
+        application_passwords = ApplicationPasswords(databases.users)
         sign_in_notes = SignInNotes(
             databases.users, self.authlog, application_passwords, password_pool, self._aside, clock
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,6 @@ from bson import ObjectId
 from twisted.logger import Logger
 
 from wildduck.accounts import passwords
-from wildduck.accounts.verified import Verifier
 from wildduck.database import Database
 
 #: The service that no application password opens.
@@ -28,6 +28,8 @@ ANY = "*"
 
 #: Passwords of one account that are tried; 50 are allowed (spec/schema.md §8 C{const:asp:limit}).
 MOST_TRIED = 100
+
+Verify = Callable[[str, object], Awaitable[bool]]
 
 _FORM = re.compile(r"[a-z]{16}\Z")
 _FIELDS = dict.fromkeys(("password", "scopes", "description", "ttl", "expires"), True)
@@ -68,15 +70,17 @@ class ApplicationPasswords:
 
     _log = Logger()
 
-    def __init__(self, users: Database, verifier: Verifier) -> None:
+    def __init__(self, users: Database) -> None:
         self._users = users
-        self._verifier = verifier
 
-    async def find(self, user: ObjectId, password: str, now: datetime.datetime) -> ApplicationPassword | None:
+    async def find(
+        self, user: ObjectId, password: str, now: datetime.datetime, verify: Verify
+    ) -> ApplicationPassword | None:
         """
         The application password that was given, if it is one that has not expired.
 
         @param password: as typed; nothing is asked of the database when it can't be one.
+        @param verify: tells whether a password belongs to a hash.
         """
         letters = normal(password)
         if letters is None:
@@ -93,7 +97,7 @@ class ApplicationPasswords:
             fault = passwords.fault(stored)
             if fault:
                 self._log.warn("application password {id} {fault}", id=str(row["_id"]), fault=fault)
-            elif await self._verifier.verify(letters, stored):
+            elif await verify(letters, stored):
                 return _parsed(row)
         return None
 

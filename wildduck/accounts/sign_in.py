@@ -5,15 +5,16 @@ The order is WildDuck's (spec/behaviour.md §6): application passwords, which wo
 even while somebody guesses at the account; then the count of failures, the
 temporary password, the master password.
 
-It takes as long for an unknown name as for a wrong password, and says the same.
-What an account may not is told to the right password only.
+It takes as long for an unknown name as for a wrong password, whatever kinds of
+password the account has, and says the same.  What an account may not is told to
+the right password only.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import IRealm
@@ -23,7 +24,13 @@ from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
 from wildduck.accounts import normalise, passwords
-from wildduck.accounts.application_passwords import MASTER, ApplicationPassword, ApplicationPasswords
+from wildduck.accounts.application_passwords import (
+    MASTER,
+    ApplicationPassword,
+    ApplicationPasswords,
+    normal,
+)
+from wildduck.accounts.attempts import Attempt, Attempts
 from wildduck.accounts.directory import Directory
 from wildduck.accounts.policy import FailureCounter
 from wildduck.accounts.sign_in_notes import SignInNotes
@@ -35,6 +42,7 @@ from wildduck.errors import (
     AuthenticationFailed,
     AuthorizationFailed,
     DomainError,
+    RateLimited,
     TempPasswordNotYetValid,
 )
 from wildduck.interfaces import IMailAccount
@@ -44,6 +52,45 @@ from wildduck.interfaces import IMailAccount
 _WITHOUT_SECOND_FACTOR = ("imap", "pop3", "smtp")
 
 _MORE_FIELDS = dict.fromkeys(("password", "tempPassword", "require2faEnabled", "requirePasswordChange"), True)
+
+
+class _Guess:
+    """
+    One sign-in on its way, and the work that was done for it.
+
+    @ivar computed: hashes.
+    """
+
+    __slots__ = ("_verifier", "computed", "sign_in")
+
+    def __init__(self, sign_in: SignIn, verifier: Verifier) -> None:
+        self.sign_in = sign_in
+        self._verifier = verifier
+        self.computed = 0
+
+    async def verify(self, password: str, stored: object, *, anew: bool = False) -> bool:
+        """
+        Whether a password belongs to a hash.
+
+        @param anew: compute it, whatever is known.
+        """
+        if not anew and self._verifier.remembers(password, stored):
+            return True
+        self.computed += 1
+        return await self._verifier.verify(password, stored, anew=anew)
+
+    async def even_out(self, *, early: bool = False) -> None:
+        """
+        Do the work that is left to be refused: a temporary password, or an application
+        password in the bucket that is looked at, must not show by the time that it takes.
+
+        @param early: it is refused before the account's own passwords are tried.
+        """
+        sign_in = self.sign_in
+        application = sign_in.service != MASTER and normal(sign_in.password) is not None
+        wanted = int(application) if early else 1 + (application or sign_in.service == MASTER)
+        while self.computed < wanted:
+            await self.verify(sign_in.password, passwords.UNKNOWN, anew=True)
 
 
 @implementer(ICredentialsChecker)
@@ -68,6 +115,7 @@ class PasswordChecker:
         self._notes = notes
         self._verifier = verifier
         self._clock = clock
+        self._attempts = Attempts()
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
         """
@@ -92,18 +140,25 @@ class PasswordChecker:
             raise AuthenticationFailed()
         await self._failures.check_ip(sign_in.ip)
         found = await self._directory.find_by_name(sign_in.username, _MORE_FIELDS)
+        guess = _Guess(sign_in, self._verifier)
         if found is None:
-            key = normalise.name_view(sign_in.username)
-            await self._failures.check(key, sign_in.ip)
-            await self._verify(sign_in.password, passwords.UNKNOWN, anew=True)
-            await self._failed(key, sign_in)
-            raise AuthenticationFailed()
+            await self._by_nobody(guess)
         account, document = found
-        if sign_in.service != MASTER:
-            given = await self._application_passwords.find(account.id, sign_in.password, self._now())
-            if given is not None:
-                return self._by_application_password(account, sign_in, given)
-        return await self._by_own_password(account, document, sign_in)
+        with self._attempts.begun(str(account.id), sign_in.password) as attempt:
+            if sign_in.service != MASTER:
+                given = await self._application_passwords.find(
+                    account.id, sign_in.password, self._now(), guess.verify
+                )
+                if given is not None:
+                    return self._by_application_password(account, sign_in, given)
+            return await self._by_own_password(account, document, guess, attempt)
+
+    async def _by_nobody(self, guess: _Guess) -> NoReturn:
+        """@raise AuthenticationFailed: always, or L{RateLimited}."""
+        key = normalise.name_view(guess.sign_in.username)
+        await self._check(key, guess)
+        await guess.verify(guess.sign_in.password, passwords.UNKNOWN, anew=True)
+        raise await self._failed(key, guess)
 
     def _by_application_password(
         self, account: Account, sign_in: SignIn, given: ApplicationPassword
@@ -113,25 +168,27 @@ class PasswordChecker:
         return Authentication(account, "asp", sign_in.service, asp=given.id)
 
     async def _by_own_password(
-        self, account: Account, document: dict[str, Any], sign_in: SignIn
+        self, account: Account, document: dict[str, Any], guess: _Guess, attempt: Attempt
     ) -> Authentication:
-        key = str(account.id)
-        await self._failures.check(key, sign_in.ip)
+        sign_in, key = guess.sign_in, str(account.id)
+        await self._check(key, guess)
         temporary = None
         if sign_in.service == MASTER:
             temporary = TemporaryPassword.from_document(document.get("tempPassword"), self._now())
-        by_temporary = temporary is not None and await self._matches(account, sign_in, temporary.hash)
+        # One of many guesses at once must not be told by being answered from memory.
+        guessed = attempt.has_rivals
+        by_temporary = temporary is not None and await self._matches(
+            account, guess, temporary.hash, anew=guessed
+        )
         stored = document.get("password")
         # Where a second factor is in force the right one is said and counted as wrong, and
         # takes as long: anything else would tell a guesser that the master password is
         # right (spec/differences.md E).
         shut = bool(account.second_factors) and sign_in.service in _WITHOUT_SECOND_FACTOR
-        right = by_temporary or await self._matches(account, sign_in, stored, anew=shut)
+        right = by_temporary or await self._matches(account, guess, stored, anew=shut or guessed)
         if not right or shut:
-            await self._refuse(account, sign_in)
-        # Guesses that were made at the same time have been counted meanwhile.
-        await self._failures.check(key, sign_in.ip)
-        await self._failures.check_ip(sign_in.ip)
+            await self._refuse(account, guess)
+        await self._check_again(key, guess, attempt)
         if temporary is not None and by_temporary:
             return await self._by_temporary(account, document, sign_in, temporary)
         await self._failures.succeeded(key)
@@ -141,6 +198,28 @@ class PasswordChecker:
         if passwords.is_outdated(stored):
             self._notes.rehash(account.id, sign_in.password, stored)
         return _authentication(account, document, "master", sign_in.service)
+
+    async def _check(self, key: str, guess: _Guess) -> None:
+        """@raise RateLimited: too many failures."""
+        try:
+            await self._failures.check(key, guess.sign_in.ip)
+        except RateLimited:
+            await guess.even_out(early=True)
+            raise
+
+    async def _check_again(self, key: str, guess: _Guess, attempt: Attempt) -> None:
+        """
+        Guesses that were made at the same time have been counted meanwhile.
+
+        @raise RateLimited: they were too many; it takes as long as for a wrong one.
+        """
+        await attempt.earlier()
+        try:
+            await self._failures.check(key, guess.sign_in.ip)
+            await self._failures.check_ip(guess.sign_in.ip)
+        except RateLimited:
+            await guess.even_out()
+            raise
 
     async def _by_temporary(
         self, account: Account, document: dict[str, Any], sign_in: SignIn, temporary: TemporaryPassword
@@ -153,35 +232,45 @@ class PasswordChecker:
         self._notes.succeeded(account, sign_in, "temporary")
         return _authentication(account, document, "temporary", sign_in.service)
 
-    async def _matches(
-        self, account: Account, sign_in: SignIn, stored: object, *, anew: bool = False
-    ) -> bool:
+    async def _matches(self, account: Account, guess: _Guess, stored: object, *, anew: bool = False) -> bool:
         """@param anew: compute it, whatever is known."""
+        password = guess.sign_in.password
         fault = passwords.fault(stored)
         if fault:
             self._log.warn("a password hash of account {user} {fault}", user=str(account.id), fault=fault)
         if fault or not stored:
-            await self._verify(sign_in.password, passwords.UNKNOWN, anew=True)
+            await guess.verify(password, passwords.UNKNOWN, anew=True)
             return False
-        return await self._verify(sign_in.password, stored, anew=anew)
+        return await guess.verify(password, stored, anew=anew)
 
-    async def _verify(self, password: str, stored: object, *, anew: bool = False) -> bool:
-        return await self._verifier.verify(password, stored, anew=anew)
-
-    async def _refuse(self, account: Account, sign_in: SignIn) -> None:
+    async def _refuse(self, account: Account, guess: _Guess) -> NoReturn:
         """@raise AuthenticationFailed: always, or L{RateLimited}."""
-        await self._failed(str(account.id), sign_in)
-        self._notes.refused(account, sign_in, "fail", "master")
-        raise AuthenticationFailed()
+        refusal = await self._failed(str(account.id), guess)
+        if isinstance(refusal, AuthenticationFailed):
+            self._notes.refused(account, guess.sign_in, "fail", "master")
+        raise refusal
 
-    async def _failed(self, key: str, sign_in: SignIn) -> None:
-        await self._failures.failed(key, sign_in.ip)
-        self._log.info(
-            "sign-in failed: {service} from {ip}",
-            service=sign_in.service,
-            ip=sign_in.ip,
-            session=sign_in.session,
-        )
+    async def _failed(self, key: str, guess: _Guess) -> DomainError:
+        """
+        Count a wrong password, and do the work that is left.
+
+        @return: what it is refused with.
+        """
+        refusal: DomainError = AuthenticationFailed()
+        # First, for the right one among others must find them counted.
+        try:
+            await self._failures.failed(key, guess.sign_in.ip)
+        except RateLimited as error:
+            refusal = error
+        else:
+            self._log.info(
+                "sign-in failed: {service} from {ip}",
+                service=guess.sign_in.service,
+                ip=guess.sign_in.ip,
+                session=guess.sign_in.session,
+            )
+        await guess.even_out()
+        return refusal
 
     def _admit(self, account: Account, sign_in: SignIn, given: ApplicationPassword | None = None) -> None:
         """

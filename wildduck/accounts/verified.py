@@ -61,6 +61,10 @@ class Verifier:
             Deferred.fromCoroutine(self._compute(mark, password, stored))
         return await waiter
 
+    def remembers(self, password: str, stored: object) -> bool:
+        """Whether it was right for this hash a short time ago."""
+        return self._is_known(self._mark(password, stored))
+
     async def _compute(self, mark: bytes, password: str, stored: object) -> None:
         """Never raises; who waits is told."""
         matches, failure = False, None
