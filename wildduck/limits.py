@@ -159,6 +159,8 @@ IMAP_WORKING_SECONDS = 10.0
 IMAP_STILL_HERE_SECONDS = 120.0
 #: Sequence set: ranges in one command.
 IMAP_SET_RANGES = 100_000
+#: Messages that a session keeps as the result of a search (RFC 5182): 2 MB.
+IMAP_SAVED_MESSAGES = 500_000
 
 # --- POP3 ----------------------------------------------------------------------
 

@@ -64,6 +64,10 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("NAMESPACE", "2342", _after),
     ("CHILDREN", "3348", _after),
     ("SPECIAL-USE", "6154", _after),
+    ("ESEARCH", "4731", _after),
+    ("SEARCHRES", "5182", _after),
+    ("WITHIN", "5032", _after),
+    ("PARTIAL", "9394", _after),
     ("APPENDLIMIT={append_limit}", "7889", _after),
 )
 

@@ -270,6 +270,7 @@ class Scheduler:
             raise ReadOnlyMailbox()
         if row.reads:
             await self._catch_up(may_expunge=not row.uses_sequence_numbers)
+        session.tag = request.tag
         done = await row.handler(session, request.command)
         if row.reports and session.view is not None:
             try:

@@ -113,6 +113,7 @@ class Session:
     @ivar view: the selected mailbox, or C{None}.
     @ivar read_only: it was opened by EXAMINE.
     @ivar modes: what the client has enabled; changed by L{enable} only.
+    @ivar tag: of the command whose handler was called last; that reads it before it waits for anything.
     @ivar uploads: messages of the APPEND that is coming in.
     @ivar literal_open: a response with a literal was begun, and not all of it sent:
         nothing but its bytes may follow.
@@ -128,6 +129,7 @@ class Session:
         self.view: View | None = None
         self.read_only = False
         self.modes = PLAIN
+        self.tag = b""
         self.uploads: list[Upload] = []
         self.literal_open = False
         self.progress: tuple[int, int] | None = None

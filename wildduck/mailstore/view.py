@@ -32,6 +32,7 @@ class View:
         not have been told to this client yet.
     @ivar uids: UIDs by sequence number less one, ascending; C{array('I')}.
     @ivar recent: UIDs of the messages that are C{\\Recent} to this session (RFC 3501 §2.3.2).
+    @ivar saved: UIDs that a search has kept for later commands (RFC 5182); some may be gone.
     """
 
     def __init__(self, index: MailboxIndex, *, recents: Recents, on_close: Callable[[], None]) -> None:
@@ -41,6 +42,7 @@ class View:
         self.index = index
         self.uids: array[int] = array("I", index.uids)
         self.recent: set[int] = set()
+        self.saved: array[int] = array("I")
         self._recents = recents
         self._on_close: Callable[[], None] | None = on_close
         self._reader = index.log.join()
@@ -110,6 +112,10 @@ class View:
     def uid_range(self, first: int, last: int) -> array[int]:
         """The UIDs that are there from C{first} to C{last}, inclusive, ascending."""
         return self.uids[bisect_left(self.uids, first) : bisect_left(self.uids, last + 1)]
+
+    def saved_uids(self) -> array[int]:
+        """What of L{saved} the client still knows, ascending."""
+        return array("I", sorted(set(self.saved).intersection(self.uids)))
 
     def flags(self, uid: int) -> tuple[str, ...]:
         """The flags of a message, C{\\Recent} included; none when it is gone."""

@@ -23,9 +23,9 @@ from wildduck.imap.grammar.responses import (
     LsubData,
     NamespaceData,
     RecentData,
-    SearchData,
     StatusData,
 )
+from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData
 from wildduck.imap.grammar.utf7 import decode
 
 _TOKEN = re.compile(
@@ -80,10 +80,8 @@ def _other(data: bytes) -> Any:
     kind = words.next()
     if kind == b"CAPABILITY":
         return CapabilityData(tuple(_line(data).split(" ")[2:]))
-    if kind == b"SEARCH":
-        if re.fullmatch(rb"\* SEARCH(?: [1-9][0-9]*)*\r\n", data) is None:
-            raise ValueError(data)
-        return SearchData(tuple(map(int, data.split()[2:])))
+    if kind in (b"SEARCH", b"SORT", b"ESEARCH"):
+        return _search(data)
     words.expect(b" ")
     if kind == b"FLAGS":
         return FlagsData(tuple(word.decode() for word in words.list()))
@@ -103,6 +101,25 @@ def _other(data: bytes) -> Any:
     if kind == b"ID":
         return IdData(_id(words))
     raise ValueError(data)
+
+
+_FOUND = re.compile(rb"\* (SEARCH|SORT)((?: [1-9][0-9]*)*)(?: \(MODSEQ ([0-9]+)\))?\r\n")
+_EXTENDED = re.compile(rb'\* ESEARCH \(TAG "([^"\\]+)"\)( UID)?((?: [A-Z]+ (?:\([^()]+\)|[0-9*:,]+))*)\r\n')
+_DATUM = re.compile(rb" ([A-Z]+) (\([^()]+\)|[0-9*:,]+)")
+
+
+def _search(data: bytes) -> Any:
+    found = _FOUND.fullmatch(data)
+    if found is not None:
+        kind, numbers, modseq = found.groups()
+        make = SearchData if kind == b"SEARCH" else SortData
+        return make(tuple(map(int, numbers.split())), None if modseq is None else int(modseq))
+    extended = _EXTENDED.fullmatch(data)
+    if extended is None:
+        raise ValueError(data)
+    tag, uid, items = extended.groups()
+    pairs = tuple((item[1], item[2]) for item in _DATUM.finditer(items))
+    return EsearchData(tag, uid is not None, pairs)
 
 
 def _id(words: _Words) -> Any:

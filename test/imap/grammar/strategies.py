@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
-from wildduck.imap.grammar import search
+from wildduck.imap.grammar import search, search_keys as keys, search_returns
 from wildduck.imap.grammar.append import Append, AppendMessage
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.cursor import MAX_NUMBER, MAX_NUMBER64
@@ -19,7 +19,7 @@ from wildduck.imap.grammar.mailboxes import canonical
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.partial import PartialRange
-from wildduck.imap.grammar.sequence import STAR, SequenceSet
+from wildduck.imap.grammar.sequence import SAVED, STAR, SequenceSet
 from wildduck.imap.grammar.session import (
     Capability,
     Compress,
@@ -45,7 +45,7 @@ tags = st.text(TAG_CHARACTERS, min_size=1, max_size=8).map(str.encode)
 keywords = st.text(ATOM_CHARACTERS, min_size=1, max_size=12)
 flags = st.lists(st.sampled_from(list(SYSTEM_FLAGS.values())) | keywords, unique=True, max_size=6).map(tuple)
 numbers = st.one_of(st.just(STAR), st.integers(1, MAX_NUMBER), st.integers(1, 9))
-sequence_sets = st.builds(
+sequence_sets = st.just(SAVED) | st.builds(
     SequenceSet, st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6).map(tuple)
 )
 zones = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -96,31 +96,45 @@ references = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 
 #: Strings of a command, in whatever charset.
 strings = st.binary(max_size=20).map(lambda data: data.replace(b"\0", b""))
-search_leaves: st.SearchStrategy[search.Key] = st.one_of(
-    st.sampled_from(search.STATES).map(search.State),
-    st.builds(search.Keyword, st.sampled_from(search.KEYWORDS), keywords),
-    st.builds(search.Text, st.sampled_from(search.TEXTS), strings),
-    st.builds(search.Header, strings, strings),
-    st.builds(search.Day, st.sampled_from(search.DATES), st.dates()),
-    st.builds(search.Size, st.sampled_from(search.SIZES), st.integers(0, MAX_NUMBER64)),
-    st.builds(search.Numbers, sequence_sets, st.booleans()),
+#: A metadata item in a MODSEQ.
+entries = st.tuples(
+    st.text('\\\\"ab ', min_size=1, max_size=6).map(lambda flag: b"/flags/" + flag.encode()),
+    st.sampled_from(keys.ENTRY_TYPES),
+)
+search_leaves: st.SearchStrategy[keys.Key] = st.one_of(
+    st.sampled_from(keys.STATES).map(keys.State),
+    st.builds(keys.Keyword, st.sampled_from(keys.KEYWORDS), keywords),
+    st.builds(keys.Text, st.sampled_from(keys.TEXTS), strings),
+    st.builds(keys.Header, strings, strings),
+    st.builds(keys.Day, st.sampled_from(keys.DATES), st.dates()),
+    st.builds(keys.Size, st.sampled_from(keys.SIZES), st.integers(0, MAX_NUMBER64)),
+    st.builds(keys.Age, st.sampled_from(keys.AGES), st.integers(1, MAX_NUMBER)),
+    st.builds(keys.Id, st.sampled_from(keys.IDS), st.text("AZaz09_-", min_size=1, max_size=9)),
+    st.builds(keys.Modseq, st.integers(0, MAX_NUMBER64), st.none() | entries),
+    st.builds(keys.Numbers, sequence_sets, st.booleans()),
 )
 #: An OR directly within an OR is one of more.
-search_keys: st.SearchStrategy[search.Key] = st.recursive(
+search_keys: st.SearchStrategy[keys.Key] = st.recursive(
     search_leaves,
     lambda inner: st.one_of(
-        inner.map(search.Not),
-        st.lists(inner, min_size=1, max_size=3).map(tuple).map(search.And),
-        st.lists(inner.filter(lambda key: not isinstance(key, search.Or)), min_size=2, max_size=3)
+        inner.map(keys.Not),
+        st.lists(inner, min_size=1, max_size=3).map(tuple).map(keys.And),
+        st.lists(inner.filter(lambda key: not isinstance(key, keys.Or)), min_size=2, max_size=3)
         .map(tuple)
-        .map(search.Or),
+        .map(keys.Or),
     ),
     max_leaves=6,
 )
+returns = st.builds(
+    search_returns.Returns,
+    st.lists(st.sampled_from(search_returns.OPTIONS), unique=True).map(tuple),
+    st.none() | partial_ranges,
+).filter(lambda given: given.partial is None or "ALL" not in given)
 searches = st.builds(
     search.Search,
     st.lists(search_keys, min_size=1, max_size=4).map(tuple),
     st.none() | strings,
+    st.none() | returns,
     st.booleans(),
 )
 

@@ -18,7 +18,8 @@ from wildduck.imap.grammar.mailbox import Check, Close, Examine, Select, Status,
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.reader import Failure, MessageWanted, Proceed
-from wildduck.imap.grammar.search import (
+from wildduck.imap.grammar.search import Search
+from wildduck.imap.grammar.search_keys import (
     And,
     Day,
     Header,
@@ -26,7 +27,6 @@ from wildduck.imap.grammar.search import (
     Not,
     Numbers,
     Or,
-    Search,
     Size,
     State,
     Text,
@@ -324,7 +324,7 @@ REFUSED: list[tuple[bytes, str]] = [
     (b"STORE 1 +FLAGS (\\Seen", "expected the end"),
     (b"EXPUNGE 1", "unexpected characters"),
     (b"UID EXPUNGE", "missing argument"),
-    (b"UID EXPUNGE $", "expected a sequence set"),
+    (b"UID EXPUNGE $,1", "unexpected characters"),
     (b"APPEND", "missing argument"),
     (b"APPEND INBOX", "missing argument"),
     (b"APPEND INBOX x", "expected the message as a literal"),

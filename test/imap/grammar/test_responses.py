@@ -26,7 +26,6 @@ from wildduck.imap.grammar.responses import (
     LsubData,
     NamespaceData,
     RecentData,
-    SearchData,
     StatusData,
     append_uid_code,
     bad_charset_code,
@@ -35,6 +34,7 @@ from wildduck.imap.grammar.responses import (
     number_code,
     permanent_flags_code,
 )
+from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData
 from wildduck.imap.grammar.strings import compose_nstring
 
 COMPOSED: list[tuple[Any, bytes]] = [
@@ -64,6 +64,19 @@ COMPOSED: list[tuple[Any, bytes]] = [
     ),
     (SearchData(()), b"* SEARCH\r\n"),
     (SearchData((2, 84, 882)), b"* SEARCH 2 84 882\r\n"),
+    (SearchData((2, 5, 6), 917162500), b"* SEARCH 2 5 6 (MODSEQ 917162500)\r\n"),
+    (SortData(()), b"* SORT\r\n"),
+    (SortData((5, 3, 4, 1, 2)), b"* SORT 5 3 4 1 2\r\n"),
+    (SortData((5, 3), 7), b"* SORT 5 3 (MODSEQ 7)\r\n"),
+    (EsearchData(b"a567", False), b'* ESEARCH (TAG "a567")\r\n'),
+    (
+        EsearchData(b"a567", True, ((b"COUNT", b"17"), (b"ALL", b"4:18,21,28"))),
+        b'* ESEARCH (TAG "a567") UID COUNT 17 ALL 4:18,21,28\r\n',
+    ),
+    (
+        EsearchData(b"A04", True, ((b"PARTIAL", b"(24000:24500 NIL)"),)),
+        b'* ESEARCH (TAG "A04") UID PARTIAL (24000:24500 NIL)\r\n',
+    ),
     (Continuation(), b"+ \r\n"),
     (Continuation("OK"), b"+ OK\r\n"),
     (CapabilityData(("IMAP4rev1", "AUTH=PLAIN")), b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n"),
@@ -112,6 +125,22 @@ labels = st.one_of(
     strategies.plain_sections.map(Section.label),
     strategies.field_sections.map(Section.label),
 )
+found = strategies.sequence_sets.filter(lambda given: not given.saved).map(lambda given: given.compose())
+search_data = st.lists(
+    st.tuples(
+        st.sampled_from([b"MIN", b"MAX", b"COUNT", b"MODSEQ"]), numbers.map(lambda number: b"%d" % number)
+    )
+    | st.tuples(st.just(b"ALL"), found)
+    | st.tuples(
+        st.just(b"PARTIAL"),
+        st.builds(
+            lambda asked, numbers: b"(%b %b)" % (asked.compose(), numbers),
+            strategies.partial_ranges,
+            found | st.just(b"NIL"),
+        ),
+    ),
+    max_size=5,
+).map(tuple)
 responses: st.SearchStrategy[Any] = st.one_of(
     st.builds(
         Condition, st.sampled_from(["OK", "NO", "BAD", "BYE"]), line_texts, codes, st.none() | strategies.tags
@@ -127,7 +156,12 @@ responses: st.SearchStrategy[Any] = st.one_of(
     ),
     st.builds(ExistsData, numbers),
     st.builds(RecentData, numbers),
-    st.builds(SearchData, st.lists(st.integers(1, 2**32), max_size=20).map(tuple)),
+    st.sampled_from([SearchData, SortData]).flatmap(
+        lambda kind: st.builds(
+            kind, st.lists(st.integers(1, 2**32), min_size=1, max_size=20).map(tuple), st.none() | numbers
+        )
+    ),
+    st.builds(EsearchData, strategies.tags, st.booleans(), search_data),
     st.builds(ExpungeData, numbers),
     st.builds(IdData, st.none() | strategies.id_fields),
     st.builds(

@@ -178,21 +178,6 @@ class ExpungeData:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchData:
-    """
-    C{SEARCH} (RFC 3501 §7.2.5), also when nothing was found.
-
-    @ivar numbers: sequence numbers or UIDs.
-    """
-
-    numbers: Sequence[int]
-
-    def compose(self, modes: Modes = PLAIN) -> bytes:
-        # By way of str, for there may be 100,000: three times as fast as "%d".
-        return " ".join(("* SEARCH", *map(str, self.numbers))).encode("ascii") + b"\r\n"
-
-
-@dataclass(frozen=True, slots=True)
 class IdData:
     """C{ID} (RFC 2971): fields and values, C{None} for NIL altogether."""
 

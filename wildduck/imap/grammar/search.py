@@ -1,173 +1,15 @@
-"""
-SEARCH, UID SEARCH and what can be searched for (RFC 3501 §6.4.4).
-
-Keys are read without recursion: what a client nests costs it a frame on a list,
-and more than L{limits.IMAP_NESTING} of them are refused.
-"""
+"""SEARCH, UID SEARCH (RFC 3501 and 9051 §6.4.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
-from typing import TypeAlias
+from typing import ClassVar
 
-from wildduck import limits
-from wildduck.imap.grammar.cursor import MAX_NUMBER64, Cursor
-from wildduck.imap.grammar.dates import compose_date, parse_date
-from wildduck.imap.grammar.sequence import SequenceSet, sequence_set
+from wildduck.imap.grammar.cursor import Cursor
+from wildduck.imap.grammar.search_keys import Key, read_keys
+from wildduck.imap.grammar.search_returns import Returns, returns
 from wildduck.imap.grammar.strings import Reading, astring, compose_astring
 from wildduck.imap.grammar.values import Command
-
-#: Keys without an argument.
-STATES = (
-    "ALL",
-    "ANSWERED",
-    "DELETED",
-    "DRAFT",
-    "FLAGGED",
-    "NEW",
-    "OLD",
-    "RECENT",
-    "SEEN",
-    "UNANSWERED",
-    "UNDELETED",
-    "UNDRAFT",
-    "UNFLAGGED",
-    "UNSEEN",
-)
-#: Keys with a flag, with a string, with a date, with a number of octets.
-KEYWORDS = ("KEYWORD", "UNKEYWORD")
-TEXTS = ("BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO")
-DATES = ("BEFORE", "ON", "SENTBEFORE", "SENTON", "SENTSINCE", "SINCE")
-SIZES = ("LARGER", "SMALLER")
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """
-    @ivar name: of L{STATES}.
-    """
-
-    name: str
-
-    def compose(self) -> bytes:
-        return self.name.encode("ascii")
-
-
-@dataclass(frozen=True, slots=True)
-class Keyword:
-    """
-    @ivar name: of L{KEYWORDS}.
-    @ivar flag: as given.
-    """
-
-    name: str
-    flag: str
-
-    def compose(self) -> bytes:
-        return f"{self.name} {self.flag}".encode("ascii")
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """
-    @ivar name: of L{TEXTS}.
-    @ivar value: in the command's charset.
-    """
-
-    name: str
-    value: bytes
-
-    def compose(self) -> bytes:
-        return self.name.encode("ascii") + b" " + compose_astring(self.value, False)
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """
-    @ivar field: a header field's name, as given.
-    @ivar value: in the command's charset; empty asks whether the field is there.
-    """
-
-    field: bytes
-    value: bytes
-
-    def compose(self) -> bytes:
-        return b"HEADER " + compose_astring(self.field, False) + b" " + compose_astring(self.value, False)
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """
-    @ivar name: of L{DATES}.
-    """
-
-    name: str
-    day: date
-
-    def compose(self) -> bytes:
-        return self.name.encode("ascii") + b" " + compose_date(self.day)
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """
-    @ivar name: of L{SIZES}.
-    """
-
-    name: str
-    octets: int
-
-    def compose(self) -> bytes:
-        return f"{self.name} {self.octets}".encode("ascii")
-
-
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """
-    @ivar by_uid: the set holds UIDs (C{UID} before it).
-    """
-
-    numbers: SequenceSet
-    by_uid: bool = False
-
-    def compose(self) -> bytes:
-        return (b"UID " if self.by_uid else b"") + self.numbers.compose()
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    key: Key
-
-    def compose(self) -> bytes:
-        return b"NOT " + self.key.compose()
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """
-    @ivar keys: two or more: C{OR a OR b c} is one of three.
-    """
-
-    keys: tuple[Key, ...]
-
-    def compose(self) -> bytes:
-        pieces = [b"OR " + key.compose() for key in self.keys[:-1]]
-        return b" ".join([*pieces, self.keys[-1].compose()])
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """Keys in parentheses."""
-
-    keys: tuple[Key, ...]
-
-    def compose(self) -> bytes:
-        return b"(" + b" ".join(key.compose() for key in self.keys) + b")"
-
-
-Key: TypeAlias = State | Keyword | Text | Header | Day | Size | Numbers | Not | Or | And
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +17,14 @@ class Search(Command):
     """
     @ivar keys: a message must match all of them.
     @ivar charset: of the strings, as given; C{None} when there is none.
+    @ivar returns: what to answer in an ESEARCH response; C{None} when not given.
     @ivar by_uid: the answer holds UIDs.
     """
 
-    verb = "SEARCH"
+    verb: ClassVar[str] = "SEARCH"
     keys: tuple[Key, ...]
     charset: bytes | None = None
+    returns: Returns | None = None
     by_uid: bool = False
 
     @property
@@ -188,149 +32,24 @@ class Search(Command):
         return "UID SEARCH" if self.by_uid else "SEARCH"
 
     def arguments(self) -> list[bytes]:
+        options = [] if self.returns is None else [self.returns.compose()]
         charset = [] if self.charset is None else [b"CHARSET", compose_astring(self.charset, False)]
-        return [*charset, *(key.compose() for key in self.keys)]
+        return [*options, *charset, *(key.compose() for key in self.keys)]
 
 
 def parse_search(cursor: Cursor, by_uid: bool = False) -> Reading[Search]:
-    """C{"SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key)}."""
+    """C{"SEARCH" [search-return-opts] [SP "CHARSET" SP charset] 1*(SP search-key)}."""
     cursor.space()
+    options = returns(cursor)
     charset = None
     if cursor.rest[:8].upper() == b"CHARSET ":
+        if cursor.modes.utf8:
+            raise cursor.error("no charset can be given after ENABLE UTF8=ACCEPT")
         cursor.position += 8
         charset = yield from astring(cursor, "a charset")
         cursor.space()
-    keys = yield from _Keys(cursor).read()
-    return Search(keys, charset, by_uid)
+    return Search((yield from read_keys(cursor)), charset, options, by_uid)
 
 
 def parse_uid_search(cursor: Cursor) -> Reading[Search]:
     return parse_search(cursor, True)
-
-
-class _Frame:
-    """
-    A key that is not complete yet.
-
-    @ivar kind: C{"("}, C{"NOT"}, C{"OR"}, or C{""} for the command itself.
-    @ivar left: keys that it still takes; -1 when its own end says so.
-    """
-
-    __slots__ = ("keys", "kind", "left")
-
-    def __init__(self, kind: str, left: int = -1) -> None:
-        self.kind = kind
-        self.left = left
-        self.keys: list[Key] = []
-
-    def complete(self) -> Key:
-        if self.kind == "NOT":
-            return Not(self.keys[0])
-        return Or(tuple(self.keys)) if self.kind == "OR" else And(tuple(self.keys))
-
-
-class _Keys:
-    """Reads C{1*(SP search-key)} up to the end of the command."""
-
-    def __init__(self, cursor: Cursor) -> None:
-        self._cursor = cursor
-        self._frames = [_Frame("")]
-        self._count = 0
-
-    def read(self) -> Reading[tuple[Key, ...]]:
-        cursor = self._cursor
-        while True:
-            key = yield from self._next()
-            if key is None:
-                continue
-            self._take(key)
-            if cursor.at_end and len(self._frames) == 1:
-                return tuple(self._frames[0].keys)
-            cursor.space()
-
-    def _next(self) -> Reading[Key | None]:
-        """A key that is complete by itself, or C{None} when one was begun that holds others."""
-        cursor = self._cursor
-        self._count += 1
-        if self._count > limits.IMAP_SEARCH_KEYS:
-            raise cursor.error("too many search keys")
-        if cursor.take(b"("):
-            self._begin("(", -1)
-            return None
-        if cursor.line[cursor.position : cursor.position + 1] in _SET_STARTS:
-            return Numbers(sequence_set(cursor))
-        name = cursor.atom("a search key").decode("ascii").upper()
-        if name in ("NOT", "OR"):
-            cursor.space()
-            self._begin(name, 1 if name == "NOT" else 2)
-            return None
-        if name in STATES:
-            return State(name)
-        reader = _READERS.get(name)
-        if reader is None:
-            raise cursor.error("unknown search key")
-        cursor.space()
-        return (yield from reader(cursor, name))
-
-    def _begin(self, kind: str, left: int) -> None:
-        outer = self._frames[-1]
-        if kind == outer.kind == "OR":
-            # One of three: clients chain hundreds, which is no nesting.
-            outer.left += 1
-            return
-        if len(self._frames) > limits.IMAP_NESTING:
-            raise self._cursor.error("search keys are nested too deeply")
-        self._frames.append(_Frame(kind, left))
-
-    def _take(self, key: Key) -> None:
-        """Put a key where it belongs, and what it completes likewise."""
-        while True:
-            frame = self._frames[-1]
-            frame.keys.append(key)
-            frame.left -= 1
-            if frame.left and not (frame.kind == "(" and self._cursor.take(b")")):
-                return
-            key = self._frames.pop().complete()
-
-
-_SET_STARTS = frozenset(b"%d" % digit for digit in range(10)) | {b"*"}
-
-
-def _keyword(cursor: Cursor, name: str) -> Reading[Key]:
-    return Keyword(name, cursor.atom("a keyword").decode("ascii"))
-    yield
-
-
-def _text(cursor: Cursor, name: str) -> Reading[Key]:
-    return Text(name, (yield from astring(cursor)))
-
-
-def _header(cursor: Cursor, name: str) -> Reading[Key]:
-    field = yield from astring(cursor, "a header field's name")
-    cursor.space()
-    return Header(field, (yield from astring(cursor)))
-
-
-def _day(cursor: Cursor, name: str) -> Reading[Key]:
-    return Day(name, parse_date(cursor))
-    yield
-
-
-def _size(cursor: Cursor, name: str) -> Reading[Key]:
-    return Size(name, cursor.number("a size", MAX_NUMBER64))
-    yield
-
-
-def _uid(cursor: Cursor, name: str) -> Reading[Key]:
-    return Numbers(sequence_set(cursor), by_uid=True)
-    yield
-
-
-_READERS: dict[str, Callable[[Cursor, str], Reading[Key]]] = {
-    **dict.fromkeys(KEYWORDS, _keyword),
-    **dict.fromkeys(TEXTS, _text),
-    **dict.fromkeys(DATES, _day),
-    **dict.fromkeys(SIZES, _size),
-    "HEADER": _header,
-    "UID": _uid,
-}

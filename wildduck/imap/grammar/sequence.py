@@ -1,10 +1,11 @@
-"""Sequence sets of message numbers or UIDs (RFC 3501 §9 'sequence-set')."""
+"""Sequence sets of message numbers or UIDs (RFC 3501 §9 'sequence-set', RFC 5182 C{$})."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from wildduck import limits
 from wildduck.errors import ProtocolError
@@ -13,6 +14,7 @@ from wildduck.imap.grammar.cursor import MAX_NUMBER, Cursor
 #: C{*}: the largest number in use.
 STAR = 0
 
+_STARTS = frozenset(b"%d" % digit for digit in range(10)) | {b"*", b"$"}
 _SET = re.compile(rb"[0-9*][0-9*:,]*")
 
 
@@ -21,9 +23,11 @@ class SequenceSet:
     """
     @ivar ranges: (first, last) in the order given, L{STAR} for C{*}; a single
         number is a range of one.  Not sorted, may overlap and run backwards.
+    @ivar saved: it is C{$}, the result that a search has saved, and has no ranges.
     """
 
     ranges: tuple[tuple[int, int], ...]
+    saved: bool = False
 
     def resolve(self, largest: int) -> list[tuple[int, int]]:
         """
@@ -48,7 +52,13 @@ class SequenceSet:
         return merged
 
     def compose(self) -> bytes:
+        if self.saved:
+            return b"$"
         return b",".join(_range(first, last) for first, last in self.ranges)
+
+
+#: What the last search with SAVE has found.
+SAVED = SequenceSet((), saved=True)
 
 
 def _range(first: int, last: int) -> bytes:
@@ -63,17 +73,24 @@ def _number(number: int) -> bytes:
 
 def from_numbers(numbers: Iterable[int]) -> SequenceSet:
     """The shortest set that keeps the order of the numbers."""
-    ranges: list[tuple[int, int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1] = (ranges[-1][0], number)
-        else:
-            ranges.append((number, number))
-    return SequenceSet(tuple(ranges))
+    given = list(numbers)
+    if not given:
+        return SequenceSet(())
+    # Twice through in C is three times as fast as once in Python.
+    firsts = [after for before, after in pairwise(given) if after != before + 1]
+    lasts = [before for before, after in pairwise(given) if after != before + 1]
+    return SequenceSet(tuple(zip([given[0], *firsts], [*lasts, given[-1]], strict=True)))
+
+
+def looking_at_set(cursor: Cursor) -> bool:
+    """Whether a sequence set begins here."""
+    return cursor.line[cursor.position : cursor.position + 1] in _STARTS
 
 
 def sequence_set(cursor: Cursor) -> SequenceSet:
     """@raise ProtocolError: not a set, zero, over 32 bits, or too many ranges."""
+    if cursor.take(b"$"):
+        return SAVED
     match = cursor.match(_SET)
     if match is None:
         raise cursor.error("expected a sequence set")

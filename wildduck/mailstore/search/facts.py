@@ -1,4 +1,4 @@
-"""The second step: Date fields and sizes, a few values of each document."""
+"""The second step: Date fields, sizes and ids, a few values of each document."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from wildduck.mailstore import identity
 from wildduck.mailstore.search.decide import Verdict
-from wildduck.mailstore.search.keys import Leaf, Sent, Size
+from wildduck.mailstore.search.keys import EmailId, Leaf, Saved, Sent, Size, ThreadId
 from wildduck.mailstore.search.reading import Answers, Reading
 from wildduck.mime import dates, native
 
@@ -16,6 +17,9 @@ _BATCH = 2000
 #: By kind of leaf the fields that it needs.
 _FIELDS: dict[type, tuple[str, ...]] = {
     Sent: ("idate", "mimeTree.parsedHeader.date"),
+    Saved: identity.SAVED_FIELDS,
+    EmailId: identity.EMAIL_FIELDS,
+    ThreadId: identity.THREAD_FIELDS,
     Size: (
         "size",
         "magic",
@@ -51,6 +55,19 @@ def _sent(leaf: Sent, document: Mapping[str, Any]) -> bool:
     return _lies_in(_written_day(document) or _internal_day(document), leaf.since, leaf.before)
 
 
+def _saved(leaf: Saved, document: Mapping[str, Any]) -> bool:
+    moment = identity.saved_date(document)
+    return _lies_in(None if moment is None else moment.date(), leaf.since, leaf.before)
+
+
+def _has_email_id(leaf: EmailId, document: Mapping[str, Any]) -> bool:
+    return identity.email_id(document) == leaf.id
+
+
+def _has_thread_id(leaf: ThreadId, document: Mapping[str, Any]) -> bool:
+    return identity.thread_id(document) == leaf.id
+
+
 def _size(leaf: Size, document: Mapping[str, Any]) -> bool | None:
     """C{None} where the size is none."""
     try:
@@ -80,5 +97,8 @@ def _lies_in(day: date | None, since: date | None, before: date | None) -> bool:
 
 _QUESTIONS: dict[type, Callable[[Any, Mapping[str, Any]], bool | None]] = {
     Sent: _sent,
+    Saved: _saved,
+    EmailId: _has_email_id,
+    ThreadId: _has_thread_id,
     Size: _size,
 }

@@ -53,6 +53,30 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
+class Age:
+    """
+    The time since its INTERNALDATE, both in whole seconds (RFC 5032 §2).
+
+    @ivar least: so many seconds or more, if not C{None}.
+    @ivar most: so many seconds or less, if not C{None}.
+    """
+
+    least: int | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """
+    It came or its flags changed at this MODSEQ or later (RFC 7162 §3.1.5).
+
+    @ivar modseq: 0 matches every message.
+    """
+
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """
     The day of its Date field as it is written there, whatever the zone; as of
@@ -61,6 +85,33 @@ class Sent:
 
     since: date | None = None
     before: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """
+    The day, in UTC, on which it came into its mailbox (RFC 8514).
+
+    @ivar since: as of L{Arrived}.
+    @ivar before: as of L{Arrived}.
+    """
+
+    since: date | None = None
+    before: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmailId:
+    """It has this id, as its copies do (L{wildduck.mailstore.identity})."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadId:
+    """It belongs to the conversation of this id (L{wildduck.mailstore.identity})."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +177,7 @@ class Not:
     key: Key
 
 
-Leaf: TypeAlias = Flag | Recent | Uids | Arrived | Sent | Size | Field | Body | Text
+_Known: TypeAlias = Flag | Recent | Uids | Arrived | Age | Changed
+_Read: TypeAlias = Sent | Saved | EmailId | ThreadId | Size | Field | Body | Text
+Leaf: TypeAlias = _Known | _Read
 Key: TypeAlias = Leaf | And | Or | Not

@@ -13,7 +13,7 @@ from wildduck.mailstore.columns import NO_DATE
 from wildduck.mailstore.index import milliseconds
 from wildduck.mailstore.search import masks
 from wildduck.mailstore.search.decide import Verdict
-from wildduck.mailstore.search.keys import Arrived, Flag, Leaf, Recent, Uids
+from wildduck.mailstore.search.keys import Age, Arrived, Changed, Flag, Leaf, Recent, Uids
 from wildduck.mailstore.view import View
 
 
@@ -24,20 +24,25 @@ class Known:
 
     @ivar uids: ascending.
     @ivar seqs: their sequence numbers, in the same order.
+    @ivar modseqs: their MODSEQs, likewise.
     @ivar every: the set of all of them.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, now: float) -> None:
+        """@param now: the time, in seconds since 1970."""
         index = view.index
         self.uids: array[int] = view.uids[:]
         self.seqs: Sequence[int] = range(1, len(self.uids) + 1)
         self._bits: array[int] = index.bits[:]
         self._dates: array[int] = index.dates[:]
+        self.modseqs: array[int] = index.modseqs[:]
+        self._now = int(now)
         if index.uids != view.uids:
             there, told = set(index.uids), set(view.uids)
             known = [uid in told for uid in index.uids]
             self._bits = array("Q", compress(index.bits, known))
             self._dates = array("q", compress(index.dates, known))
+            self.modseqs = array("Q", compress(index.modseqs, known))
             self.seqs = [seq for seq, uid in enumerate(view.uids, 1) if uid in there]
             self.uids = array("I", (uid for uid in view.uids if uid in there))
         self.every = (1 << len(self.uids)) - 1
@@ -70,6 +75,15 @@ class Known:
         end = _END_OF_TIME if leaf.before is None else _midnight(leaf.before)
         return masks.between(self._dates, first, end)
 
+    def aged(self, leaf: Age) -> int:
+        # A date of 59.9 is in second 59.
+        first = NO_DATE + 1 if leaf.most is None else (self._now - leaf.most) * 1000
+        end = _END_OF_TIME if leaf.least is None else (self._now - leaf.least + 1) * 1000
+        return masks.between(self._dates, first, end)
+
+    def changed(self, leaf: Changed) -> int:
+        return masks.between(self.modseqs, leaf.modseq, _NO_MODSEQ)
+
     def with_uids(self, leaf: Uids) -> int:
         return masks.in_ranges(self.uids, leaf.ranges)
 
@@ -81,10 +95,14 @@ def _midnight(day: date) -> int:
 
 #: Later than any date.
 _END_OF_TIME = 2**63
+#: Higher than any MODSEQ.
+_NO_MODSEQ = 2**64
 
 _ANSWERS: dict[type, Callable[[Known, Any], int]] = {
     Flag: Known.flag,
     Recent: Known.recent,
     Arrived: Known.arrived,
+    Age: Known.aged,
+    Changed: Known.changed,
     Uids: Known.with_uids,
 }

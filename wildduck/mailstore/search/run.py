@@ -23,10 +23,12 @@ class Found:
     """
     @ivar uids: of the messages that match, ascending.
     @ivar seqs: their sequence numbers in the view, in the same order.
+    @ivar modseqs: their MODSEQs, likewise.
     """
 
     uids: array[int]
     seqs: array[int]
+    modseqs: array[int]
 
 
 class Search:
@@ -49,7 +51,7 @@ class Search:
         @raise Overloaded: too many long messages wait for a thread already.
         """
         turn = Turn(self._backend.clock, breathe)
-        known = Known(view)
+        known = Known(view, self._backend.clock.seconds())
         verdicts: dict[Leaf, Verdict] = {}
         rest: list[Leaf] = []
         for leaf in dict.fromkeys(leaves(key)):
@@ -65,7 +67,9 @@ class Search:
         yes = decide(key, verdicts, known.every).yes
         count = len(known.uids)
         return Found(
-            array("I", masks.pick(yes, known.uids, count)), array("I", masks.pick(yes, known.seqs, count))
+            array("I", masks.pick(yes, known.uids, count)),
+            array("I", masks.pick(yes, known.seqs, count)),
+            array("Q", masks.pick(yes, known.modseqs, count)),
         )
 
     async def _read(
