@@ -125,6 +125,27 @@ class CutOnReplicaSetTests(_FaultCase):
         self.assertEqual(self.relay.cuts, 2)
         self.assertEqual(await self.direct.count("rows", {}), 3)
 
+    async def test_line(self) -> None:
+        """Of the inserts of one line only the first is sent again; what is behind it was lost with it."""
+        line = self.main.line(durable=True)
+        self.relay.cut_after(b"first")
+        first = Deferred.fromCoroutine(self.main.insert_one("rows", {"_id": "first"}, line=line))
+        second = Deferred.fromCoroutine(
+            self.main.insert_one("rows", {"_id": "second"}, durable=True, line=line)
+        )
+        await self._fails(second, Interrupted)
+        await first
+        self.assertEqual((self.relay.cuts, await self.direct.count("rows", {"_id": "first"})), (1, 1))
+
+    async def test_repeat_that_is_harmless(self) -> None:
+        """What is the same done twice is sent again without a number, and its row is made once."""
+        self.relay.cut_after(b"findAndModify")
+        row = await self.main.find_one_and_update(
+            "rows", {"k": 1}, {"$set": {"k": 1}}, upsert=True, return_after=True, numbered=False
+        )
+        self.assertEqual((self.relay.cuts, await self.direct.count("rows", {"k": 1})), (1, 1))
+        self.assertEqual(row, await self.direct.find_one("rows", {"k": 1}))
+
     async def test_insert_shared_id(self) -> None:
         """So is one whose id others may make, without taking another's document for its own."""
         self.relay.cut_after(b"digest")

@@ -9,6 +9,7 @@ from twisted.trial import unittest
 
 from test.database.wires import make_pool, make_wire, reply, request, sent
 from wildduck import limits
+from wildduck.database.group import Line
 from wildduck.database.wire import Answer, Request, Wire
 from wildduck.errors import Overloaded, Unavailable
 
@@ -23,6 +24,31 @@ class PoolTests(unittest.SynchronousTestCase):
         for _ in range(4):
             pool.submit(request(a=1), 5.0)
         self.assertEqual((one.load, two.load), (2, 2))
+
+    def test_line(self) -> None:
+        """Commands of one line go the same way in their order, as long as that leads anywhere."""
+        pool, _ = make_pool()
+        one, two = make_wire(pool), make_wire(pool)
+        line = Line(durable=False)
+        self.assertFalse(line.open)
+        for n in range(3):
+            pool.submit(request(n=n), 5.0, line=line)
+            self.assertTrue(line.open)
+        self.assertEqual([{"n": n} for n in range(3)], [command for _, command in sent(one)])
+        self.assertIsNone(line.wire(make_pool()[0]))
+        one.retire()
+        self.assertFalse(line.open)
+        pool.submit(request(n=3), 5.0, line=line)
+        self.assertEqual(two.load, 1)
+
+    def test_line_that_waits(self) -> None:
+        """Where its first command waits for room, there is no way yet that the second could go."""
+        pool, _ = make_pool(depth=1)
+        make_wire(pool)
+        pool.submit(request(a=1), 5.0)
+        line = Line(durable=False)
+        pool.submit(request(n=1), 5.0, line=line)
+        self.assertFalse(line.open)
 
     def test_depth(self) -> None:
         """What exceeds the connections' depth waits, and goes out in order as answers come."""

@@ -156,6 +156,33 @@ class AddTests(StoreCase):
         self.assertEqual(2 * len(data), self.storage_used(account))
         self.assertEqual(2, self.db.messages.count_documents({}))
 
+    async def test_numbers_of_what_did_not_fit(self) -> None:
+        """No reader waits for them; and as long as the account is full no more are taken."""
+        data = message()
+        account = await self.new_account(quota=len(data))
+        await self.add(data, account=account)
+        for _ in range(3):
+            await self.fails(OverQuota, self.add(data, account=account))
+            await self.store.settle()
+            unused = [
+                (entry["uid"], entry["modseq"]) for entry in self.db.journal.find({"command": "UNUSED"})
+            ]
+            self.assertEqual([(2, 3)], unused)
+        self.db.users.update_one({"_id": account.id}, {"$set": {"quota": 10 * len(data)}})
+        for uid in (3, 4):
+            self.assertEqual(uid, (await self.add(data, account=account)).uid)
+        view = await self.store.open(account.id, "INBOX")
+        self.assertEqual((3, 5), (view.exists, view.highest_modseq))
+
+    async def test_drifted_storage(self) -> None:
+        """What was counted below zero, or not at all, counts for zero; a double stays right."""
+        data = message()
+        values: list[Any] = [-5, None, 7.0]
+        for value in values:
+            self.db.users.update_one({"_id": self.account.id}, {"$set": {"storageUsed": value}})
+            await self.add(data)
+            self.assertEqual(max(0, value or 0) + len(data), self.storage_used())
+
     async def test_quota_race_at_the_brim(self) -> None:
         """A hundred adds at once at the brim: as many are stored as fit, and the number is their sum."""
         data = message()
@@ -197,6 +224,7 @@ class AddTests(StoreCase):
         self.db.mailboxes.update_one({"path": "INBOX"}, {"$set": {"uidNext": 1}})
         appended = await self.add(message(2))
         self.assertEqual(2, appended.uid)
+        self.assertEqual([1, 2], [entry["uid"] for entry in self.db.journal.find({"command": "EXISTS"})])
 
     async def test_keywords_are_listed(self) -> None:
         """A keyword given to APPEND is one of the mailbox."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from wildduck.database.database import Database, Updated
 from wildduck.database.databases import Databases
 from wildduck.database.gridfs import GridFS
-from wildduck.database.group import WriteGroup
+from wildduck.database.group import Line, WriteGroup
 from wildduck.database.locks import Lock, Locks
 from wildduck.database.redis import Redis
 from wildduck.database.settings import MongoSettings
@@ -21,6 +21,7 @@ __all__ = [
     "Database",
     "Databases",
     "GridFS",
+    "Line",
     "Lock",
     "Locks",
     "MongoSettings",

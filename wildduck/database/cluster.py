@@ -13,7 +13,7 @@ from wildduck import limits
 from wildduck.database.address import Address
 from wildduck.database.codec import encode
 from wildduck.database.failures import Interrupted, already_inserted, check
-from wildduck.database.group import WriteGroup
+from wildduck.database.group import Line, WriteGroup
 from wildduck.database.pool import Pool
 from wildduck.database.sessions import Sessions
 from wildduck.database.wire import Answer, Request
@@ -54,6 +54,7 @@ class _Write(NamedTuple):
     again: bool
     own_ids: bool
     slow: bool
+    line: Line | None
 
 
 class Cluster:
@@ -172,6 +173,7 @@ class Cluster:
         repeat: Repeat = Repeat.NUMBERED,
         own_ids: bool = False,
         slow: bool = False,
+        line: Line | None = None,
     ) -> dict[str, Any]:
         """
         Run a command that writes documents, repeated at most once.
@@ -181,12 +183,15 @@ class Cluster:
         @param durable: acknowledged by the majority, and in its journal.
         @param own_ids: the command inserts documents whose ids nobody else
             makes, so one that is there already was inserted by the first try.
+        @param line: send it behind the other writes of this line; the first of
+            them may be repeated, as no other is.
         @raise DomainError: see L{wildduck.database.failures.check}.
         """
         if group is not None and group.must_be_durable(self):
             durable = True
         command["writeConcern"] = MAJORITY if durable else _ONE
-        write = _Write(sequence, durable, group, repeat in (Repeat.PLAIN, Repeat.ALWAYS), own_ids, slow)
+        again = repeat in (Repeat.PLAIN, Repeat.ALWAYS)
+        write = _Write(sequence, durable, group, again, own_ids, slow, line)
         if not self.replica_set or repeat not in (Repeat.NUMBERED, Repeat.ALWAYS):
             return await self._send_write(command, write)
         session = self.sessions.take(self.clock.seconds())
@@ -203,13 +208,17 @@ class Cluster:
     async def _send_write(self, command: dict[str, Any], write: _Write) -> dict[str, Any]:
         seconds = limits.SLOW_OPERATION_SECONDS if write.slow else limits.OPERATION_SECONDS
         deadline = self.clock.seconds() + seconds
-        pool = self.slow if write.slow else self.durable if write.durable else self.quick
+        line = write.line
+        waits = write.durable or (line is not None and line.durable)
+        pool = self.slow if write.slow else self.durable if waits else self.quick
         request = make_request(command, write.sequence)
+        # Another connection would not know of those before it.
+        follows = line is not None and line.wire(pool) is not None
         try:
-            answer = await pool.submit(request, deadline)
+            answer = await pool.submit(request, deadline, line=line)
             check(answer.reply)
         except Interrupted:
-            if not write.again:
+            if follows or not write.again:
                 raise
             answer = await self._repeat_write(pool, request, deadline, write)
         if write.group is not None:

@@ -12,7 +12,43 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wildduck.database.cluster import Cluster
+    from wildduck.database.pool import Pool
     from wildduck.database.wire import Wire
+
+
+class Line:
+    """
+    Writes sent one behind the other on one connection, without waiting for the answers between.
+
+    mongod carries out the commands of a connection one by one, in their order.
+    That saves a turn of both programs for each.  A write that fails does not
+    keep those behind it from being carried out.
+
+    @ivar durable: its last write waits for the majority, and what comes behind it too.
+    """
+
+    def __init__(self, durable: bool) -> None:
+        self.durable = durable
+        self._wire: Wire | None = None
+
+    @property
+    def open(self) -> bool:
+        """
+        Whether the next write goes to where the first was sent.
+
+        C{False}: that one still waits for a connection, or its connection is of
+        no use any more; so the next must wait for its answer.
+        """
+        return self._wire is not None and self._wire.live
+
+    def wire(self, pool: Pool) -> Wire | None:
+        """Where the next write to a pool is to be sent; C{None} for anywhere."""
+        return self._wire if self._wire is not None and self._wire.pool is pool and self.open else None
+
+    def begin(self, wire: Wire) -> None:
+        """The first write goes here."""
+        if self._wire is None:
+            self._wire = wire
 
 
 class WriteGroup:

@@ -21,6 +21,7 @@ from txmongo.connection import ConnectionPool
 
 from wildduck import limits
 from wildduck.database.address import Address
+from wildduck.database.group import Line
 from wildduck.database.secure import ManyHosts
 from wildduck.database.wire import Answer, Request, Wire
 from wildduck.errors import Overloaded, Unavailable
@@ -226,19 +227,25 @@ class Pool:
 
     # --- commands ----------------------------------------------------------------
 
-    def submit(self, request: Request, deadline: float, patient: bool = False) -> Deferred[Answer]:
+    def submit(
+        self, request: Request, deadline: float, patient: bool = False, line: Line | None = None
+    ) -> Deferred[Answer]:
         """
         Send a command, now or when there is room.
 
         @param deadline: in seconds of the reactor's clock.
         @param patient: wait for a connection until the deadline, not only a
             short time: for a command whose first try may have been carried out.
+        @param line: send it behind those that went this way before.
         @return: fails with L{Unavailable}, or L{Overloaded} when the queue is full.
         """
-        if not self._queue:
+        wire = line.wire(self) if line is not None else None
+        if wire is None and not self._queue:
             wire = self._with_room()
-            if wire is not None:
-                return wire.send(request, deadline)
+        if wire is not None:
+            if line is not None:
+                line.begin(wire)
+            return wire.send(request, deadline)
         return self._enqueue(request, deadline, patient)
 
     def _with_room(self) -> Wire | None:

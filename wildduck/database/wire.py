@@ -217,6 +217,11 @@ class Wire(MongoProtocol):
     def load(self) -> int:
         return len(self._waiting)
 
+    @property
+    def live(self) -> bool:
+        """Whether commands may be sent at all."""
+        return bool(self.connected) and not self._retired
+
     def has_room(self, depth: int) -> bool:
         """Whether another command may be sent now."""
         return len(self._waiting) < depth and self._bytes_out < PIPELINE_BYTES

@@ -25,7 +25,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from wildduck.database import WriteGroup
+from wildduck.database import Line, WriteGroup
 from wildduck.errors import DatabaseFailure, LimitReached, MailboxNotFound, Overloaded, Unavailable
 from wildduck.limits import MAX_UID, MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.backend import Backend
@@ -89,15 +89,17 @@ async def allocate(
     uids: int = 0,
     modseqs: int = 1,
     group: WriteGroup | None = None,
+    line: Line | None = None,
 ) -> Allocation:
     """
     Take numbers of a mailbox.
 
+    @param line: on which they are asked for.
     @raise MailboxNotFound: it has been deleted meanwhile.
     @raise LimitReached: its UIDs are used up (RFC 3501 §2.3.1.1: 32 bits).
     """
     taken = backend.steady()
-    document = await _advance(backend, mailbox, uids, modseqs, group)
+    document = await _advance(backend, mailbox, uids, modseqs, group, line)
     if not (_is_number(document.get("uidNext")) and _is_number(document.get("modifyIndex"))):
         await _mend_counters(backend, mailbox)
         document = await _advance(backend, mailbox, uids, modseqs, group)
@@ -114,7 +116,12 @@ async def allocate(
 
 
 async def _advance(
-    backend: Backend, mailbox: Mailbox, uids: int, modseqs: int, group: WriteGroup | None
+    backend: Backend,
+    mailbox: Mailbox,
+    uids: int,
+    modseqs: int,
+    group: WriteGroup | None,
+    line: Line | None = None,
 ) -> dict[str, Any]:
     """The mailbox with its counters advanced; counters that are no numbers are left as they are."""
     filter = {"_id": mailbox.id, "user": mailbox.user}
@@ -126,6 +133,7 @@ async def _advance(
             projection=MAILBOX_FIELDS,
             return_after=True,
             group=group,
+            line=line,
         )
     except DatabaseFailure as error:
         if error.code not in _NO_NUMBER:

@@ -14,8 +14,9 @@ from enum import Enum
 from typing import Any
 
 from bson import ObjectId
+from twisted.internet.defer import Deferred
 
-from wildduck.database import WriteGroup
+from wildduck.database import Line, WriteGroup
 from wildduck.errors import (
     CannotDo,
     DatabaseFailure,
@@ -67,7 +68,9 @@ class _Adding:
     prepared: Prepared
     origin: documents.Origin
     session: str | None
-    thread: ObjectId
+    thread: ObjectId | None = None
+    #: Numbers that were asked for before anything else was known.
+    early: Deferred[Allocation] | None = None
     document: dict[str, Any] = field(default_factory=dict)
 
 
@@ -94,29 +97,63 @@ class Appender:
         analysis = prepared.analysis
         check_keywords(origin.flags)
         check_count(origin.flags)
-        group = self._backend.main.group()
-        # The thread needs nothing of the quota, and costs nothing if that refuses.
-        thread_found = spawn(
+        main = self._backend.main
+        group, line = main.group(), main.line(durable=False)
+        # In the order of store.md §1, but the answers are not waited for one by one.  The
+        # thread needs nothing of the quota, and costs nothing if that refuses.
+        thread = spawn(
             find_thread(
-                self._backend, mailbox.user, analysis.thread_ids, analysis.thread_subject, origin.follows
+                self._backend,
+                mailbox.user,
+                analysis.thread_ids,
+                analysis.thread_subject,
+                origin.follows,
+                line,
             )
         )
+        adding = _Adding(mailbox, prepared, origin, session)
+        reserved = spawn(self._quota.reserve(mailbox.user, analysis.size, group, line))
+        if self._is_soon_written(adding):
+            adding.early = spawn(allocate(self._backend, mailbox, uids=1, group=group, line=line))
         try:
-            encrypts = await self._quota.reserve(mailbox.user, analysis.size, group)
-        except BaseException:
-            self._backend.follow(thread_found)
-            raise
+            encrypts = await reserved
+            try:
+                if encrypts or mailbox.encrypted:
+                    encryption.check_not_in_clear(analysis.mime_tree, origin.flags)
+                adding.thread = await thread
+                return await self._add(adding, group)
+            except Unknown:
+                raise
+            except Exception:
+                if group.intact:
+                    await self._quota.release(mailbox.user, analysis.size)
+                raise
+        finally:
+            self._backend.follow(thread)
+            self._drop_early(adding)
+
+    def _is_soon_written(self, adding: _Adding) -> bool:
+        """
+        Whether nothing but quota and thread comes before the message, and these will hardly refuse.
+
+        Then its numbers are asked for at once.  What is refused all the same
+        gives them up, which costs a journal entry.
+        """
+        analysis, mailbox = adding.prepared.analysis, adding.mailbox
+        short = adding.prepared.message.length <= documents.MEASURED_AT
+        return short and not (analysis.externals or mailbox.encrypted or self._quota.is_tight(mailbox.user))
+
+    def _drop_early(self, adding: _Adding) -> None:
+        early, adding.early = adding.early, None
+        if early is not None:
+            self._backend.background(self._give_back(early))
+
+    async def _give_back(self, early: Deferred[Allocation]) -> None:
         try:
-            if encrypts or mailbox.encrypted:
-                encryption.check_not_in_clear(analysis.mime_tree, origin.flags)
-            adding = _Adding(mailbox, prepared, origin, session, await thread_found)
-            return await self._add(adding, group)
-        except Unknown:
-            raise
-        except Exception:
-            if group.intact:
-                await self._quota.release(mailbox.user, analysis.size)
-            raise
+            allocation = await early
+        except DomainError:
+            return
+        await give_up(self._backend, allocation)
 
     async def _add(self, adding: _Adding, group: WriteGroup) -> Appended:
         magic = documents.new_magic()
@@ -167,7 +204,8 @@ class Appender:
         abandoned: list[Allocation] = []
         for _ in range(TRIES):
             group = await self._undisturbed(adding, group)
-            allocation = await allocate(self._backend, adding.mailbox, uids=1, group=group)
+            early, adding.early = adding.early, None
+            allocation = await (early or allocate(self._backend, adding.mailbox, uids=1, group=group))
             if allocation.mailbox.encrypted and not adding.mailbox.encrypted:
                 await self._check_not_in_clear(adding, allocation)
             now = self._backend.now()
@@ -209,27 +247,68 @@ class Appender:
         @raise Unknown: it may be stored.
         """
         main = self._backend.main
+        line = main.line(durable=True)
+        entry = exists_entry(adding.document, adding.session, self._backend.now())
+        inserting = spawn(main.insert_one("messages", adding.document, group=group, line=line))
+        if not line.open:
+            error = await _error(inserting)
+            if error is None:
+                return await self._noted(adding, group, spawn(self._note(entry, group)))
+            return await self._not_inserted(adding, allocation, error)
+        # The message is on its way, and mongod writes nothing of this line before it.
+        noting = spawn(self._note(entry, group, line))
+        error = await _error(inserting)
+        if error is None:
+            return await self._noted(adding, group, noting)
+        refused = await _error(noting)
         try:
-            await main.insert_one("messages", adding.document, group=group)
-        except DuplicateKey as error:
+            outcome = await self._not_inserted(adding, allocation, error)
+            if outcome is _Outcome.FOUND and adding.document["uid"] == allocation.uid:
+                if refused is None and group.intact:
+                    return _Outcome.STORED
+        except (DatabaseFailure, Overloaded):
+            await self._withdraw(entry)
+            raise
+        await self._withdraw(entry)
+        return outcome
+
+    async def _note(self, entry: dict[str, Any], group: WriteGroup, line: Line | None = None) -> None:
+        await self._backend.main.insert_one("journal", entry, durable=True, group=group, line=line)
+
+    async def _noted(self, adding: _Adding, group: WriteGroup, noting: Deferred[None]) -> _Outcome:
+        """
+        The message is written; wait for its journal entry.
+
+        @raise Unknown: whether both stay can not be told.
+        """
+        error = await _error(noting)
+        if error is not None and not isinstance(error, DomainError):
+            raise Unknown() from error
+        return _Outcome.STORED if error is None and group.intact else await self._look_up(adding)
+
+    async def _not_inserted(self, adding: _Adding, allocation: Allocation, error: Exception) -> _Outcome:
+        """
+        What became of a message whose insert failed.
+
+        @raise Unknown: it may be stored.
+        """
+        if isinstance(error, DuplicateKey):
             # Of our own making: an earlier try has come through after all.  Else
             # an increment of uidNext was lost in a failover.
             return await self._look_up(adding) if error.index == "_id_" else _Outcome.UID_TAKEN
-        except (DatabaseFailure, Overloaded):
+        if isinstance(error, (DatabaseFailure, Overloaded)):
             await give_up(self._backend, allocation)
-            raise
-        except Unavailable:
+            raise error
+        if isinstance(error, Unavailable):
             return await self._look_up(adding)
-        except Exception as error:
-            raise Unknown() from error
-        entry = exists_entry(adding.document, adding.session, self._backend.now())
+        raise Unknown() from error
+
+    async def _withdraw(self, entry: dict[str, Any]) -> None:
+        """Take back the journal entry of a message that is not there; if that fails it expires."""
         try:
-            await main.insert_one("journal", entry, durable=True, group=group)
+            await self._backend.main.delete_one("journal", {"_id": entry["_id"]})
         except DomainError:
-            return await self._look_up(adding)
-        except Exception as error:
-            raise Unknown() from error
-        return _Outcome.STORED if group.intact else await self._look_up(adding)
+            return
 
     async def _look_up(self, adding: _Adding) -> _Outcome:
         """
@@ -278,6 +357,8 @@ class Appender:
         if group.intact:
             return group
         group = self._backend.main.group()
+        # What was taken in an election before may be taken back.
+        self._drop_early(adding)
         try:
             await self._quota.reserve_again(adding.mailbox.user, adding.prepared.analysis.size, group)
             await self._refer_again(adding, group)
@@ -317,6 +398,15 @@ class Appender:
         new = [flag for flag in keywords(document["flags"]) if flag not in mailbox.keywords]
         if new:
             await remember_keywords(self._backend, mailbox, new)
+
+
+async def _error(running: Deferred[Any]) -> Exception | None:
+    """Wait; what was raised, if anything."""
+    try:
+        await running
+    except Exception as error:
+        return error
+    return None
 
 
 def internal_date(date: datetime.datetime | None, backend: Backend) -> datetime.datetime:

@@ -26,7 +26,7 @@ VERSION = "1.0"
 SKELETON_INLINE = 256 * KIB
 
 #: Documents of shorter messages can not come near the bound.
-_MEASURED_AT = 256 * KIB
+MEASURED_AT = 256 * KIB
 
 
 def new_magic() -> int:
@@ -127,7 +127,7 @@ _PLACED = ("mailbox", "user", "uid", "modseq", "searchable", "thread", "junk")
 
 
 def place(
-    document: dict[str, Any], allocation: Allocation, thread: ObjectId, added: datetime.datetime
+    document: dict[str, Any], allocation: Allocation, thread: ObjectId | None, added: datetime.datetime
 ) -> None:
     """Set what depends on the mailbox; may be done again with other numbers."""
     mailbox = allocation.mailbox
@@ -151,7 +151,7 @@ def is_too_long(document: Mapping[str, Any], length: int) -> bool:
 
     @param length: of the message; that of a short one is not measured.
     """
-    return length > _MEASURED_AT and len(bson.encode(document)) > DOCUMENT_BYTES
+    return length > MEASURED_AT and len(bson.encode(document)) > DOCUMENT_BYTES
 
 
 def shorten(document: dict[str, Any]) -> None:

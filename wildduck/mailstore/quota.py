@@ -13,7 +13,7 @@ from bson import ObjectId
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from wildduck.database import WriteGroup
+from wildduck.database import Line, WriteGroup
 from wildduck.database.shared_settings import MAX_STORAGE
 from wildduck.errors import DomainError, OverQuota, UserNotFound
 from wildduck.limits import GROUPING_SECONDS
@@ -22,6 +22,9 @@ from wildduck.mailstore.values import number
 
 #: Stored bytes, with what drifted below zero taken for zero.
 _USED = {"$max": [{"$ifNull": ["$storageUsed", 0]}, 0]}
+
+#: Accounts without room that one worker remembers.
+_TIGHT = 1000
 
 #: L{Quota.recount} looks twice, so far apart: a message is rarely on its way for longer.
 RECOUNT_SECONDS = 3.0
@@ -38,8 +41,16 @@ class Quota:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        #: Accounts whose storage was full when they were last asked for, the latest last.
+        self._tight: dict[ObjectId, None] = {}
 
-    async def reserve(self, user: ObjectId, size: int, group: WriteGroup | None = None) -> bool:
+    def is_tight(self, user: ObjectId) -> bool:
+        """Whether this account had no room the last time."""
+        return user in self._tight
+
+    async def reserve(
+        self, user: ObjectId, size: int, group: WriteGroup | None = None, line: Line | None = None
+    ) -> bool:
         """
         Take C{size} bytes of an account's storage, or refuse.
 
@@ -47,6 +58,7 @@ class Quota:
         gets through that does not fit.
 
         @param group: of the message that they are for.
+        @param line: on which it is asked for.
         @return: whether the account wants its messages encrypted, read in the same step.
         @raise OverQuota: it does not fit.
         @raise UserNotFound: no such account.
@@ -55,6 +67,19 @@ class Quota:
             MAX_STORAGE, self._backend.settings.storage.default_quota
         )
         allowed = {"$cond": [{"$gt": ["$quota", 0]}, "$quota", default]}
+        # Of most accounts nothing need be read; then mongod need not keep a copy of what was read.
+        usual = {
+            "_id": user,
+            "storageUsed": {"$gte": 0},
+            "encryptMessages": {"$in": [None, False]},
+            "$expr": {"$lte": [{"$add": ["$storageUsed", size]}, allowed]},
+        }
+        taken = await self._backend.users.update_one(
+            "users", usual, {"$inc": {"storageUsed": size}}, group=group, line=line
+        )
+        if taken.matched:
+            self._tight.pop(user, None)
+            return False
         account = await self._backend.users.find_one_and_update(
             "users",
             {"_id": user, "$expr": {"$lte": [{"$add": [_USED, size]}, allowed]}},
@@ -63,9 +88,13 @@ class Quota:
             group=group,
         )
         if account is not None:
+            self._tight.pop(user, None)
             return bool(account.get("encryptMessages"))
         if await self._backend.users.find_one("users", {"_id": user}, projection={"_id": True}) is None:
             raise UserNotFound()
+        self._tight[user] = None
+        if len(self._tight) > _TIGHT:
+            del self._tight[next(iter(self._tight))]
         raise OverQuota()
 
     async def reserve_again(self, user: ObjectId, size: int, group: WriteGroup) -> None:

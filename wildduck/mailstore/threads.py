@@ -12,6 +12,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from wildduck.database import Line
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.referenced import Follows
 
@@ -26,6 +27,7 @@ async def find_thread(
     ids: Sequence[str],
     subject: str,
     follows: Follows | None = None,
+    line: Line | None = None,
 ) -> ObjectId:
     """
     The thread of a message, made when there is none.
@@ -34,6 +36,7 @@ async def find_thread(
     @param subject: normalised.
     @param follows: of the message that it answers: with the same subject it joins
         that thread, whose row is made anew if it has expired.
+    @param line: on which it is asked for.
     """
     which: dict[str, Any] = {"user": user, "ids": {"$in": list(ids)}, "subject": subject}
     if follows is not None and follows.subject == subject:
@@ -65,6 +68,8 @@ async def find_thread(
         projection={"_id": True},
         upsert=True,
         return_after=True,
+        numbered=False,
+        line=line,
     )
     if row is None:
         return ObjectId()
