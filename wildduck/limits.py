@@ -249,6 +249,12 @@ API_REFUSED_CONNECTIONS = 100
 #: is in memory while it is taken apart, in up to three copies.
 API_BIG_BODIES = 512 * MIB
 
+#: A JSON body of up to so many bytes is taken apart at once, a longer one in steps.
+API_JSON_AT_ONCE = 64 * KIB
+#: Values of a longer one, each of which takes some 100 bytes; and levels.
+API_JSON_VALUES = 200_000
+API_JSON_DEPTH = 200
+
 #: A request is complete after so many seconds, and one for each so many bytes of it.
 API_REQUEST_SECONDS = 60.0
 API_REQUEST_RATE = 16 * KIB

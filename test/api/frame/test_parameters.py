@@ -10,6 +10,7 @@ from urllib.parse import quote
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.api.frame.steps import value_of
 from test.support.patience import patient
 from wildduck.api.frame import parameters
 from wildduck.api.frame.multipart import Upload
@@ -19,7 +20,7 @@ JSON = b"application/json"
 
 
 def merged(query: str = "", content_type: bytes | None = JSON, body: bytes = b"", **path: str) -> Any:
-    return parameters.merged(path, query.encode(), content_type, io.BytesIO(body))
+    return value_of(parameters.merged(path, query.encode(), content_type, io.BytesIO(body)))
 
 
 class QueryTests(SynchronousTestCase):
@@ -65,7 +66,7 @@ class QueryTests(SynchronousTestCase):
         """Any bytes give parameters or a refusal."""
         for query, body in ((content, b""), (b"", content)):
             try:
-                parameters.merged({}, query, kind, io.BytesIO(body))
+                value_of(parameters.merged({}, query, kind, io.BytesIO(body)))
             except BadInput:
                 continue
 

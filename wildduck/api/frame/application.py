@@ -15,6 +15,7 @@ from uuid import uuid4
 from klein import Klein
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
@@ -27,6 +28,7 @@ from wildduck.api.frame.access import Access
 from wildduck.api.frame.call import ROOT, Call, Caller
 from wildduck.api.frame.cors import Cors
 from wildduck.api.frame.dispatch import DirectResource, RouteTable
+from wildduck.api.frame.json_body import Steps
 from wildduck.api.frame.roles import Grant, MissingPrivileges
 from wildduck.api.frame.route import Route
 from wildduck.api.frame.schema import Schema
@@ -196,7 +198,7 @@ class Application:
         raw = bool(route.raw) and _is_raw(route.raw, request.getHeader(b"content-type"))
         _, _, query = request.uri.partition(b"?")
         body = None if raw else content
-        given = parameters.merged(path, query, request.getHeader(b"content-type"), body)
+        given = await self._in_turns(parameters.merged(path, query, request.getHeader(b"content-type"), body))
         if caller.user is not None and given.get("user") == "me":
             given["user"] = str(caller.user)
         if grant.without or grant.only is not None:
@@ -213,6 +215,15 @@ class Application:
             parsed.values.get("sess") or "",
             content if raw else None,
         )
+
+    async def _in_turns(self, steps: Steps) -> Any:
+        """What steps come to; between two of them others have their turn."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                return ended.value
+            await deferLater(self._clock, 0)
 
     def _checked(self, route: Route, answer: Any) -> bytes:
         """The answer as JSON, held against its struct."""

@@ -22,6 +22,7 @@ from bson import ObjectId
 SAFE_INTEGER = 2**53 - 1
 
 _DECIMAL = re.compile(r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,3})?\Z", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TRUE = frozenset(("y", "true", "yes", "on", "1"))
 _FALSE = frozenset(("n", "false", "no", "off", "0"))
 _HEX_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
@@ -132,14 +133,14 @@ class String(Field):
         text = value.strip() if self.trim else value
         if self.lower:
             text = text.lower()
-        if utf16_length(text) > self.longest:
+        if not text.isascii() and len(text) <= self.longest and _SURROGATE.search(text):
+            raise ValueError("must be valid Unicode")
+        if len(text) > self.longest or utf16_length(text) > self.longest:
             raise ValueError(f"length must be less than or equal to {self.longest} characters long")
         if len(text) < self.shortest:
             if not text:
                 raise ValueError("is not allowed to be empty")
             raise ValueError(f"length must be at least {self.shortest} characters long")
-        if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-            raise ValueError("must be valid Unicode")
         if self.pattern and not re.fullmatch(self.pattern, text):
             raise ValueError("fails to match the required pattern")
         return text
@@ -160,7 +161,7 @@ def _text(value: bytes) -> str:
 
 def utf16_length(value: str) -> int:
     """Length as JavaScript counts it."""
-    return len(value) + sum(c > "\uffff" for c in value) if not value.isascii() else len(value)
+    return len(value) if value.isascii() else len(value.encode("utf-16-le", "surrogatepass")) // 2
 
 
 @dataclass(frozen=True, kw_only=True)

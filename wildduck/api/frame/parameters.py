@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl
 
-import msgspec
-
-from wildduck.api.frame import multipart
+from wildduck.api.frame import json_body, multipart
+from wildduck.api.frame.json_body import Steps
 from wildduck.errors import BadInput
 from wildduck.limits import MIB
 
@@ -35,11 +34,9 @@ _FORM = b"application/x-www-form-urlencoded"
 PARSED = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
 
-def merged(
-    path: Mapping[str, Any], query: bytes, content_type: bytes | None, body: BinaryIO | None
-) -> dict[str, Any]:
+def merged(path: Mapping[str, Any], query: bytes, content_type: bytes | None, body: BinaryIO | None) -> Steps:
     """
-    All parameters by name.
+    All parameters by name, in steps: a body can be large.
 
     @param query: what follows the question mark of the URL.
     @param body: at its begin, or C{None} where it is not to be read.
@@ -51,9 +48,9 @@ def merged(
         # It names the caller, not what is asked for.
         found.pop("accessToken", None)
         _add(result, found)
-    content = body.read() if body is not None else b""
-    if content and not content.isspace():
-        _add(result, _from_body(content_type, content))
+    if body is not None:
+        content = body.read()
+        _add(result, (yield from _from_body(content_type, content)))
     return result
 
 
@@ -158,11 +155,13 @@ def _lists(value: Any) -> Any:
     return inner
 
 
-def _from_body(content_type: bytes | None, content: bytes) -> dict[str, Any]:
+def _from_body(content_type: bytes | None, content: bytes) -> Steps:
     header = content_type or b"application/json"
     kind = header.partition(b";")[0].strip().lower()
     if kind == b"application/json":
-        return from_json(content)
+        return (yield from from_json(content))
+    if not content or content.isspace():
+        return {}
     if kind == _FORM:
         return from_form(content.strip())
     if kind == b"multipart/form-data":
@@ -172,16 +171,13 @@ def _from_body(content_type: bytes | None, content: bytes) -> dict[str, Any]:
     )
 
 
-def from_json(content: bytes) -> dict[str, Any]:
+def from_json(content: bytes) -> Steps:
     """
-    A JSON object.
+    A JSON object; an empty one where there is nothing but blanks.
 
-    @raise BadInput: it is none.
+    @raise BadInput: it is none, or too much.
     """
-    try:
-        value = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput("The request body is not valid JSON", {"body": "must be valid JSON"}) from error
+    value = yield from json_body.read(content)
     if not isinstance(value, dict):
         raise BadInput("The request body must be a JSON object", {"body": "must be an object"})
     return value
