@@ -161,6 +161,12 @@ IMAP_STILL_HERE_SECONDS = 120.0
 IMAP_SET_RANGES = 100_000
 #: Messages that a session keeps as the result of a search (RFC 5182): 2 MB.
 IMAP_SAVED_MESSAGES = 500_000
+#: Messages of one APPEND; pieces of one message that is put together by CATENATE:
+#: each can be a look into the database.
+IMAP_APPEND_MESSAGES = 1000
+IMAP_CATENATE_PIECES = 1000
+#: Messages of one APPEND together, unless a single one may be longer: they are stored at once.
+IMAP_APPEND_BYTES = 64 * MIB
 
 # --- POP3 ----------------------------------------------------------------------
 

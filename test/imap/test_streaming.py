@@ -241,10 +241,11 @@ class AppendTests(TestCase):
         await until(lambda: made)
         client.send(b"x" * 3_000_000)
         [intake] = made
-        self.assertIsNotNone(intake._file)
+        file = intake._spool._file
+        assert file is not None and not file.closed
         client.closed()
         await until(lambda: not server.factory.connections)
-        self.assertIsNone(intake._file)
+        self.assertTrue(file.closed)
         database = blocking_database(server.settings)
         self.assertEqual(database.messages.count_documents({}), 0)
 

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial import unittest
 
 from wildduck import errors
-from wildduck.mime.message import Intake, Message, scan
+from wildduck.mime.message import Intake, Message, Spool, scan
 
 
 class IntakeTests(unittest.TestCase):
@@ -109,6 +109,27 @@ class IntakeTests(unittest.TestCase):
         intake.write(b"x" * 2000)
         intake.abort()
         intake.abort()
+        self.assertEqual(self.open_files(), [])
+
+
+    def test_shared_spool(self) -> None:
+        """Messages that come one after the other share the memory and one file, and each has its bytes."""
+        spool = Spool(self.directory, 5000)
+        contents = [bytes([65 + n]) * size for n, size in enumerate((3000, 3000, 1000, 9000, 1500, 0))]
+        messages = []
+        for content in contents:
+            intake = Intake(self.directory, 10_000, spool=spool)
+            intake.write(content)
+            messages.append(intake.finish())
+        broken = Intake(self.directory, 10_000, spool=spool)
+        broken.write(b"x" * 6000)
+        broken.abort()
+        self.assertEqual(spool.length, 3000 + 9000 + 1500 + 6000)
+        spool.release()
+        self.assertEqual(len(self.open_files()), 1)
+        for message, content in zip(messages, contents, strict=True):
+            self.assertEqual(message.read(0, message.length), content)
+            message.close()
         self.assertEqual(self.open_files(), [])
 
 

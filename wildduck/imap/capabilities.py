@@ -69,6 +69,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("WITHIN", "5032", _after),
     ("PARTIAL", "9394", _after),
     ("APPENDLIMIT={append_limit}", "7889", _after),
+    ("CATENATE", "4469", _after),
 )
 
 

@@ -22,6 +22,7 @@ from twisted.python.failure import Failure as TwistedFailure
 from wildduck import limits
 from wildduck.errors import DomainError, MailboxNotFound, ProtocolError, ReadOnlyMailbox, ServerBug
 from wildduck.imap.commands.table import TABLE, Row
+from wildduck.imap.grammar.append import Text
 from wildduck.imap.grammar.reader import (
     Answer,
     Event,
@@ -34,6 +35,7 @@ from wildduck.imap.grammar.responses import Condition, Continuation, in_progress
 from wildduck.imap.grammar.values import Request
 from wildduck.imap.session import Done, Session
 from wildduck.imap.state import State
+from wildduck.imap.uploads import Upload
 
 #: Ways for a running command to learn that its client is gone.
 _GONE = (ConnectionLost, ConnectionDone)
@@ -294,30 +296,38 @@ class Scheduler:
         self._session.bye("The selected mailbox was deleted")
 
     async def _take_message(self, wanted: MessageWanted) -> None:
-        """Decide on a message before its bytes come."""
+        """Decide on a piece of a message before its bytes come."""
         session = self._session
-        row = self._row = TABLE[wanted.start.command]
+        row = self._row = TABLE[wanted.start.command.name]
         self._tag, session.progress = wanted.tag, None
         try:
             if session.state not in row.states:
                 done = _wrong_state(row, session.state)
+            elif row.writes and session.read_only:
+                raise ReadOnlyMailbox()
             else:
                 assert row.message is not None
                 upload = await row.message(session, wanted.start)
                 if self._stopped:
-                    upload.abort()
-                    return
-                session.uploads.append(upload)
-                if wanted.start.message.literal.synchronizing:
-                    session.respond(Continuation("OK"))
-                self._reader.accept(upload)
+                    session.drop_uploads()
+                elif upload is None:
+                    self._reader.proceed()
+                else:
+                    self._accept(upload, wanted)
                 return
         except _GONE:
+            session.drop_uploads()
             return
         except Exception as error:
             done = self._refusal(error, row.name)
         code = None if done.code is None else done.code.decode("ascii")
         self._reader.refuse(Failure(wanted.tag, done.text, done.status, code))
+
+    def _accept(self, upload: Upload, wanted: MessageWanted) -> None:
+        piece = wanted.start.piece
+        if isinstance(piece, Text) and piece.literal.synchronizing:
+            self._session.respond(Continuation("OK"))
+        self._reader.accept(upload)
 
     def _refusal(self, error: Exception, command: str) -> Done:
         """How an exception is said; one that nobody foresaw gets a number that the log explains."""

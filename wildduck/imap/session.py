@@ -33,7 +33,7 @@ from wildduck.imap.grammar.responses import (
     permanent_flags_code,
 )
 from wildduck.imap.state import Move, State, after
-from wildduck.imap.uploads import Upload
+from wildduck.imap.uploads import Uploads
 from wildduck.mailstore.store import MailStore
 from wildduck.mailstore.values import Change, Exists, Expunged, Recent
 from wildduck.mailstore.view import View
@@ -114,7 +114,7 @@ class Session:
     @ivar read_only: it was opened by EXAMINE.
     @ivar modes: what the client has enabled; changed by L{enable} only.
     @ivar tag: of the command whose handler was called last; that reads it before it waits for anything.
-    @ivar uploads: messages of the APPEND that is coming in.
+    @ivar uploads: messages of the APPEND or REPLACE that is coming in, C{None} before the first one.
     @ivar literal_open: a response with a literal was begun, and not all of it sent:
         nothing but its bytes may follow.
     @ivar progress: of the running command: messages dealt with and messages in all;
@@ -130,7 +130,7 @@ class Session:
         self.read_only = False
         self.modes = PLAIN
         self.tag = b""
-        self.uploads: list[Upload] = []
+        self.uploads: Uploads | None = None
         self.literal_open = False
         self.progress: tuple[int, int] | None = None
         #: Called when something may have happened in one of the account's mailboxes.
@@ -285,15 +285,16 @@ class Session:
         if account is not None:
             self.services.counter.leave(account)
 
-    def take_uploads(self) -> list[Upload]:
+    def take_uploads(self) -> Uploads:
         """The messages that came with the command, from now on the caller's."""
-        uploads, self.uploads = self.uploads, []
+        uploads, self.uploads = self.uploads, None
+        assert uploads is not None, "no message came"
         return uploads
 
     def drop_uploads(self) -> None:
-        """The command that they belong to will not be executed."""
-        for upload in self.take_uploads():
-            upload.abort()
+        """The command that they belong to will not be executed, or has been."""
+        if self.uploads is not None:
+            self.take_uploads().close()
 
     def enable(self, extension: str) -> bool:
         """

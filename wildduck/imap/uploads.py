@@ -1,25 +1,35 @@
-"""A message on its way in: the sink that APPEND's literal streams into."""
+"""Messages on their way in: the sinks that the literals of APPEND stream into."""
 
 from __future__ import annotations
 
+from types import TracebackType
+
+from bson import ObjectId
+
+from wildduck import limits
 from wildduck.config import Settings
+from wildduck.errors import MessageTooBig
+from wildduck.imap.grammar.append import Options
+from wildduck.mailstore.content import Content
 from wildduck.mailstore.values import Mailbox
-from wildduck.mime.message import Intake, Message
+from wildduck.mime.message import Intake, Message, Spool
 
 
 class Upload:
     """
-    Takes a message's bytes as they come and never raises meanwhile.
+    Takes the bytes of one message as they come and never raises meanwhile.
 
     What goes wrong (the disk is full) is told when the message is asked for; the
     bytes that follow it are dropped.
 
-    @ivar mailbox: where the message shall go.
+    @ivar options: flags and date that it is to have.
+    @ivar expected: bytes that have come or are announced.
     """
 
-    def __init__(self, settings: Settings, mailbox: Mailbox) -> None:
-        self.mailbox = mailbox
-        self._intake = Intake(settings.spool, settings.limits.max_message_size)
+    def __init__(self, settings: Settings, options: Options, spool: Spool) -> None:
+        self.options = options
+        self.expected = 0
+        self._intake = Intake(settings.spool, settings.limits.max_message_size, spool=spool)
         self._failure: Exception | None = None
 
     def write(self, data: bytes) -> None:
@@ -42,3 +52,60 @@ class Upload:
 
     def abort(self) -> None:
         self._intake.abort()
+
+
+class Uploads:
+    """
+    The messages of one command; they share one spool.
+
+    To be closed, as a context manager, when the messages that were made of
+    them are.
+
+    @ivar mailbox: where they shall go.
+    @ivar messages: in the order in which they come.
+    @ivar last_read: the message that a URL has named last, by mailbox and UID.
+    """
+
+    def __init__(self, settings: Settings, mailbox: Mailbox) -> None:
+        self.mailbox = mailbox
+        self.messages: list[Upload] = []
+        self.last_read: tuple[ObjectId, int, Content] | None = None
+        self._settings = settings
+        self._spool = Spool(settings.spool)
+
+    @property
+    def expected(self) -> int:
+        """Bytes that have come or are announced, of all messages together."""
+        return sum(upload.expected for upload in self.messages)
+
+    def begin(self, options: Options) -> None:
+        """Another message comes."""
+        self.messages.append(Upload(self._settings, options, self._spool))
+
+    def expect(self, size: int) -> Upload:
+        """
+        More bytes of the last message come.
+
+        @return: what takes them.
+        @raise MessageTooBig: it, or all of them together, would be too much.
+        """
+        upload = self.messages[-1]
+        most = self._settings.limits.max_message_size
+        if upload.expected + size > most or self.expected + size > max(most, limits.IMAP_APPEND_BYTES):
+            raise MessageTooBig()
+        upload.expected += size
+        return upload
+
+    def __enter__(self) -> Uploads:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop what was not made a message; to be called once."""
+        for upload in self.messages:
+            upload.abort()
+        self._spool.release()

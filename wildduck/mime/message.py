@@ -20,6 +20,67 @@ _WRITTEN_AT_ONCE = 256 * limits.KIB
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class Spool:
+    """
+    Where the bytes of messages are kept that come one after the other.
+
+    As long as they are few they stay in memory, else in one file that has no
+    name and is readable by this user only, so that nothing is left behind
+    however the process ends.
+
+    @ivar room: bytes of further messages that may stay in memory.
+    @ivar length: bytes in the file.
+    """
+
+    def __init__(self, directory: str, in_memory: int = limits.SPOOL_BYTES) -> None:
+        """@param directory: where the file is made."""
+        self.room = in_memory
+        self.length = 0
+        self._directory = directory
+        self._file: IO[bytes] | None = None
+        self._users = 1
+
+    def write(self, data: bytes) -> None:
+        """
+        @raise errors.Unavailable: the file can not be written;
+            L{errors.SpoolFull} when the disk is full.
+        """
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
+            left = memoryview(data)
+            while left:
+                written = self._file.write(left)
+                self.length += written
+                left = left[written:]
+        except OSError as error:
+            if error.errno in _FULL:
+                raise errors.SpoolFull() from error
+            raise errors.Unavailable("The message can not be spooled") from error
+
+    def read(self, start: int, end: int) -> bytes:
+        """Bytes of the file."""
+        pieces = []
+        while start < end:
+            piece = b"" if self._file is None else os.pread(self._file.fileno(), end - start, start)
+            if not piece:
+                raise errors.Unavailable("The spool file is shorter than what was written")
+            pieces.append(piece)
+            start += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def hold(self) -> Spool:
+        """Another one needs what is in it."""
+        self._users += 1
+        return self
+
+    def release(self) -> None:
+        """Who made it, or held it, needs it no more; the last one closes it."""
+        self._users -= 1
+        if self._users == 0 and self._file is not None:
+            self._file.close()
+
+
 class _Content:
     """
     Bytes that several messages share, freed with the last of them.
@@ -29,9 +90,14 @@ class _Content:
     @ivar digests: of bodies of inner messages, likewise.
     """
 
-    def __init__(self, data: bytes, file: IO[bytes] | None, length: int) -> None:
+    def __init__(self, data: bytes, length: int, spool: Spool | None = None, start: int = 0) -> None:
+        """
+        @param data: all of them, where they are in memory.
+        @param spool: where they are in its file, from C{start} on; held already.
+        """
         self._data = data
-        self._file = file
+        self._spool = spool
+        self._start = start
         self.length = length
         self.users = 1
         self.line_lengths: dict[int, int | None] = {}
@@ -41,24 +107,16 @@ class _Content:
         if self.users <= 0:
             raise ValueError("read of a closed message")
         start, end = max(0, start), min(end, self.length)
-        if self._file is None:
+        if self._spool is None:
             return self._data[start:end]
-        descriptor = self._file.fileno()
-        pieces = []
-        while start < end:
-            piece = os.pread(descriptor, end - start, start)
-            if not piece:
-                raise errors.Unavailable("The spool file is shorter than what was written")
-            pieces.append(piece)
-            start += len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return self._spool.read(self._start + start, self._start + end)
 
     def release(self) -> None:
         self.users -= 1
         if self.users == 0:
             self._data = b""
-            if self._file is not None:
-                self._file.close()
+            if self._spool is not None:
+                self._spool.release()
 
 
 class Message:
@@ -122,27 +180,31 @@ class Intake:
     """
     Takes the bytes of one message as they come, scans and keeps them.
 
-    Up to C{spool_at} bytes stay in memory; a longer message goes to a file
-    that has no name and is readable by this user only, so that nothing is
-    left behind however the process ends.
-
     @ivar length: bytes taken so far.
     """
 
-    def __init__(self, directory: str, max_size: int, spool_at: int = limits.SPOOL_BYTES) -> None:
+    def __init__(
+        self,
+        directory: str,
+        max_size: int,
+        spool_at: int = limits.SPOOL_BYTES,
+        *,
+        spool: Spool | None = None,
+    ) -> None:
         """
-        @param directory: where spool files are made.
+        @param directory: where a spool file is made.
         @param max_size: bytes that the message may have.
         @param spool_at: bytes that are held in memory.
+        @param spool: to be used instead of an own one; by one intake at a time.
         """
         self.length = 0
-        self._directory = directory
         self._max_size = max_size
-        self._spool_at = spool_at
+        self._spool = Spool(directory, spool_at) if spool is None else spool.hold()
         self._scanner = Scanner()
         self._gathered: list[bytes] = []
         self._gathered_size = 0
-        self._file: IO[bytes] | None = None
+        #: Where its bytes begin in the file, C{None} while they are in memory.
+        self._start: int | None = None
         self._over = False
 
     def write(self, data: bytes) -> None:
@@ -163,11 +225,12 @@ class Intake:
         self._scanner.feed(data)
         self._gathered.append(data)
         self._gathered_size += len(data)
-        if self._file is None:
-            if self.length > self._spool_at:
-                self._spool()
+        if self._start is None:
+            if self.length > self._spool.room:
+                self._start = self._spool.length
+                self._write_out()
         elif self._gathered_size >= _WRITTEN_AT_ONCE:
-            self._spool()
+            self._write_out()
 
     def finish(self) -> Message:
         """
@@ -178,35 +241,31 @@ class Intake:
         """
         if self._over:
             raise ValueError("the intake is used up")
-        if self._file is not None:
-            self._spool()
+        if self._start is not None:
+            self._write_out()
         root = self._scanner.close()
-        content = _Content(b"".join(self._gathered), self._file, self.length)
-        self._file = None
+        if self._start is None:
+            self._spool.room -= self.length
+            content = _Content(b"".join(self._gathered), self.length)
+        else:
+            content = _Content(b"", self.length, self._spool.hold(), self._start)
         self.abort()
         return Message(root, content)
 
     def abort(self) -> None:
         """Drop what is held; may be called again, also after L{finish}."""
-        self._over = True
         self._gathered = []
         self._gathered_size = 0
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if not self._over:
+            self._over = True
+            self._spool.release()
 
-    def _spool(self) -> None:
+    def _write_out(self) -> None:
         try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
-            left = memoryview(b"".join(self._gathered))
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError as error:
+            self._spool.write(b"".join(self._gathered))
+        except errors.Unavailable:
             self.abort()
-            if error.errno in _FULL:
-                raise errors.SpoolFull() from error
-            raise errors.Unavailable("The message can not be spooled") from error
+            raise
         self._gathered = []
         self._gathered_size = 0
 
@@ -215,4 +274,4 @@ def scan(data: bytes) -> Message:
     """A message whose bytes are at hand, kept in memory."""
     scanner = Scanner()
     scanner.feed(data)
-    return Message(scanner.close(), _Content(data, None, len(data)))
+    return Message(scanner.close(), _Content(data, len(data)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from wildduck.imap.grammar.append import Url
 from wildduck.imap.grammar.reader import SIGNED_IN, Bounds, Failure, MessageWanted, Reader
 
 
@@ -33,6 +34,8 @@ def events(chunks: Iterable[bytes], bounds: Bounds = SIGNED_IN, refuse: Failure 
             if isinstance(event, MessageWanted):
                 if refuse is not None:
                     reader.refuse(refuse)
+                elif isinstance(event.start.piece, Url):
+                    reader.proceed()
                 else:
                     sink = Kept()
                     reader.accept(sink)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from wildduck.imap.grammar import search, search_keys as keys, search_returns
-from wildduck.imap.grammar.append import Append, AppendMessage
+from wildduck.imap.grammar.append import Append, AppendMessage, Options, Text, Url
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.cursor import MAX_NUMBER, MAX_NUMBER64
 from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Section
@@ -32,6 +32,7 @@ from wildduck.imap.grammar.session import (
 )
 from wildduck.imap.grammar.sign_in import Authenticate, Login
 from wildduck.imap.grammar.strings import LiteralStart
+from wildduck.imap.grammar.url import Access, ImapUrl, Server
 from wildduck.imap.grammar.values import Command, Request
 
 #: No NUL, which no ordinary literal holds, and no lone surrogate, which is no UTF-8.
@@ -85,11 +86,13 @@ id_fields = st.lists(
     max_size=5,
 ).map(tuple)
 
-append_messages = st.builds(
-    AppendMessage,
-    st.builds(LiteralStart, st.integers(0, 50), st.just(False), st.just(False)),
-    flags,
-    st.none() | dates,
+texts_sent = st.builds(
+    Text, st.builds(LiteralStart, st.integers(0, 50), st.just(False), st.booleans())
+) | st.builds(Text, st.builds(LiteralStart, st.integers(0, 50), st.just(False), st.just(True)), st.just(True))
+pieces = texts_sent | st.binary(max_size=20).map(lambda data: Url(data.replace(b"\0", b"")))
+options = st.builds(Options, flags, st.none() | dates)
+append_messages = st.builds(AppendMessage, st.tuples(texts_sent), options) | st.builds(
+    AppendMessage, st.lists(pieces, min_size=1, max_size=4).map(tuple), options, st.just(True)
 )
 
 references = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -175,4 +178,38 @@ commands: st.SearchStrategy[Command] = st.one_of(
     searches,
 )
 requests = st.builds(Request, tags, commands)
-append_requests = st.builds(Request, tags, st.builds(Append, names, st.tuples(append_messages)))
+append_requests = st.builds(
+    Request,
+    tags,
+    st.builds(Append, names, st.lists(append_messages, min_size=1, max_size=3).map(tuple)),
+)
+
+#: Lower case, as a URL's are read.
+applications = st.text("abcxyz019", min_size=1, max_size=8)
+users = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
+servers = st.builds(
+    Server,
+    st.sampled_from(["example.com", "127.0.0.1", "[::1]", "a_b!$'()*+,&=%41"]),
+    users,
+    st.sampled_from(["", "*", "PLAIN", "X;Y"]),
+    st.none() | st.integers(0, 65535),
+)
+sections = st.sampled_from([b"", b"HEADER", b"TEXT", b"1", b"1.2.MIME", b'HEADER.FIELDS (TO "C c")'])
+ranges = st.tuples(st.integers(0, MAX_NUMBER), st.none() | st.integers(1, MAX_NUMBER))
+tokens = st.text("0123456789abcdef", min_size=32, max_size=70)
+url_parts = {
+    "uid": st.integers(1, MAX_NUMBER),
+    "uid_validity": st.none() | st.integers(1, MAX_NUMBER),
+    "section": sections,
+    "partial": st.none() | ranges,
+    "expire": st.none() | dates,
+    "access": st.builds(Access, applications, st.just("") | users),
+}
+path_names = names.map(lambda name: name.replace("\0", "")).filter(bool)
+#: Each kind of URL: to be authorized or not, absolute or not.
+urls = st.one_of(
+    st.builds(ImapUrl, path_names, server=servers, **url_parts, mechanism=st.just("INTERNAL"), token=tokens),
+    st.builds(ImapUrl, path_names, server=st.none() | servers, **url_parts),
+    st.builds(ImapUrl, path_names, **{**url_parts, "expire": st.none(), "access": st.none()}),
+    st.builds(ImapUrl, st.none(), **{**url_parts, "uid_validity": st.none()}),
+)

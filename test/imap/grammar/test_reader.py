@@ -154,9 +154,7 @@ class MessageTests(SynchronousTestCase):
         for feed in (whole, bytewise):
             found = feed(b"a APPEND INBOX {3+}\r\nabcd\r\nb NOOP\r\n")
             self.assertEqual(found[1], b"abc")
-            self.assertEqual(
-                found[2:], [Failure(b"a", "unexpected characters after the command at column 1"), NOOP]
-            )
+            self.assertEqual(found[2:], [Failure(b"a", "expected a space at column 1"), NOOP])
 
 
 class AnswerTests(SynchronousTestCase):

@@ -7,7 +7,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import whole
-from wildduck.imap.grammar.append import Append
 from wildduck.imap.grammar.reader import Failure, MessageWanted
 from wildduck.imap.grammar.values import Request
 
@@ -18,11 +17,8 @@ ANY = strategies.requests | strategies.append_requests
 
 
 def message(request: Request) -> bytes:
-    """As a client sends it, without its last CRLF; a message's bytes follow their announcement."""
-    data = request.compose().removesuffix(b"\r\n")
-    if isinstance(request.command, Append):
-        data += b"x" * request.command.messages[-1].literal.size
-    return data
+    """As a client sends it, without its last CRLF."""
+    return request.compose().removesuffix(b"\r\n")
 
 
 class TailTests(SynchronousTestCase):

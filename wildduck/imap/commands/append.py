@@ -1,4 +1,4 @@
-"""APPEND."""
+"""APPEND, and what it has in common with REPLACE: how messages come in."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 from wildduck import limits
 from wildduck.accounts import IMAP_UPLOAD
-from wildduck.errors import CannotDo, MailboxNotFound, MessageTooBig, OverQuota
-from wildduck.imap.grammar.append import Append, AppendMessage, MessageStart
+from wildduck.errors import CannotDo, MailboxNotFound, OverQuota
+from wildduck.imap.commands import catenate
+from wildduck.imap.grammar.append import Append, Options, PieceStart, Text, Url
 from wildduck.imap.grammar.responses import append_uid_code
 from wildduck.imap.session import Done, Session
-from wildduck.imap.uploads import Upload
-from wildduck.mailstore.values import Appended
+from wildduck.imap.uploads import Upload, Uploads
+from wildduck.mailstore.values import Appended, Mailbox
 
 #: WildDuck's bounds of INTERNALDATE (spec/behaviour.md §1.3 'APPEND').
 _EARLIEST = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
@@ -22,6 +23,8 @@ _AHEAD = timedelta(hours=24)
 #: smaller one is sent in vain at little cost.
 _ASK_QUOTA_AT = 64 * limits.KIB
 
+EMPTY = "A message can not be empty"
+
 
 class TryCreate(MailboxNotFound):
     """The target is missing and could be made (RFC 3501 §6.3.11)."""
@@ -29,68 +32,89 @@ class TryCreate(MailboxNotFound):
     imap_code = "TRYCREATE"
 
 
-async def message(session: Session, start: MessageStart) -> Upload:
+async def piece(session: Session, start: PieceStart) -> Upload | None:
     """
-    Decide on a message before its bytes come.
+    Decide on a piece of a message before its bytes come.
 
-    @raise MessageTooBig: it is over the limit that CAPABILITY announces.
-    @raise CannotDo: it is empty, or its date is out of bounds.
+    @return: what takes them; C{None} for a URL, whose bytes have been taken.
+    @raise MessageTooBig: the message is over the limit that CAPABILITY announces, or all of
+        them together are over another one.
+    @raise CannotDo: it is empty, its date is out of bounds, or UTF-8 in headers was not enabled.
     @raise TryCreate: there is no such mailbox.
     @raise OverQuota: it does not fit into the account's storage.
     @raise DailyLimitReached: the account has uploaded enough today.
+    @raise BadUrl: nothing can be read by this URL.
     """
-    settings = session.services.settings
-    size = start.message.literal.size
-    if size > settings.limits.max_message_size:
-        raise MessageTooBig()
-    if size == 0:
-        raise CannotDo("A message can not be empty")
-    if start.message.date is not None:
-        _check_date(session.now(), start.message.date)
-    try:
-        mailbox = await session.store.mailboxes.get(session.user.id, start.mailbox)
-    except MailboxNotFound as error:
-        raise TryCreate(str(error)) from None
+    if session.uploads is None:
+        mailbox = await target(session, start.mailbox)
+        session.uploads = Uploads(session.services.settings, mailbox)
+    uploads = session.uploads
+    if not start.catenate and isinstance(start.piece, Text) and not start.piece.literal.size:
+        # Also how a client cancels (RFC 3502 §6.3.11).
+        raise CannotDo(EMPTY)
+    if start.first:
+        if uploads.messages:
+            raise CannotDo("One message at a time")
+        _check_date(session.now(), start.options)
+        await session.meter(IMAP_UPLOAD).check()
+        uploads.begin(start.options)
+    if isinstance(start.piece, Url):
+        await catenate.add(session, uploads, start.piece.url)
+        return None
+    return await _text(session, uploads, start.piece)
+
+
+async def _text(session: Session, uploads: Uploads, text: Text) -> Upload:
+    size = text.literal.size
+    if text.utf8 and not session.modes.utf8:
+        raise CannotDo("UTF8=ACCEPT must be enabled before")
+    upload = uploads.expect(size)
     if size >= _ASK_QUOTA_AT:
         account = await session.services.accounts.directory.by_id(session.user.id)
-        if account.storage_used + size > account.quota:
+        if account.storage_used + uploads.expected > account.quota:
             raise OverQuota()
-    await session.meter(IMAP_UPLOAD).check()
-    return Upload(settings, mailbox)
+    return upload
 
 
-def _check_date(now: datetime, date: datetime) -> None:
-    if not _EARLIEST <= date <= now + _AHEAD:
+async def target(session: Session, name: str) -> Mailbox:
+    """
+    @param name: of a mailbox that messages shall go to.
+    @raise TryCreate: there is none.
+    """
+    try:
+        return await session.store.mailboxes.get(session.user.id, name)
+    except MailboxNotFound as error:
+        raise TryCreate(str(error)) from None
+
+
+def _check_date(now: datetime, options: Options) -> None:
+    if options.date is not None and not _EARLIEST <= options.date <= now + _AHEAD:
         raise CannotDo("The date is out of bounds")
 
 
 async def append(session: Session, command: Append) -> Done:
     """RFC 3501 §6.3.11, RFC 4315 §3."""
-    uploads = session.take_uploads()
-    try:
-        appended = [
-            await _store(session, upload, given)
-            for upload, given in zip(uploads, command.messages, strict=True)
-        ]
-    except MailboxNotFound as error:
-        raise TryCreate(str(error)) from None
-    finally:
-        for upload in uploads:
-            upload.abort()
+    with session.take_uploads() as uploads:
+        try:
+            appended = [await _store(session, uploads.mailbox, upload) for upload in uploads.messages]
+        except MailboxNotFound as error:
+            raise TryCreate(str(error)) from None
     code = append_uid_code(appended[0].uid_validity, [one.uid for one in appended])
     return Done("APPEND completed", code)
 
 
-async def _store(session: Session, upload: Upload, given: AppendMessage) -> Appended:
+async def _store(session: Session, mailbox: Mailbox, upload: Upload) -> Appended:
     content = upload.finish()
     try:
+        if not content.length:
+            raise CannotDo(EMPTY)
         appended = await session.store.add(
             session.user,
-            upload.mailbox,
+            mailbox,
             content,
-            flags=given.flags,
-            internal_date=given.date,
-            meta=_meta(session),
+            flags=upload.options.flags,
+            internal_date=upload.options.date,
+            meta=meta(session),
             session=session.id,
         )
         session.meter(IMAP_UPLOAD).add(appended.length)
@@ -99,7 +123,7 @@ async def _store(session: Session, upload: Upload, given: AppendMessage) -> Appe
         content.close()
 
 
-def _meta(session: Session) -> dict[str, Any]:
+def meta(session: Session) -> dict[str, Any]:
     """As WildDuck records where a message came from (spec/schema.md 'messages')."""
     return {
         "source": "IMAP",

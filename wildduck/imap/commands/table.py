@@ -24,7 +24,7 @@ from wildduck.imap.commands import (
     session,
     sign_in,
 )
-from wildduck.imap.grammar.append import MessageStart
+from wildduck.imap.grammar.append import PieceStart
 from wildduck.imap.session import Done, Session
 from wildduck.imap.state import ANY, NOT_SIGNED_IN, ONLY_SELECTED, SIGNED_IN, State
 from wildduck.imap.uploads import Upload
@@ -37,8 +37,8 @@ class Row:
     @ivar states: in which it may be given; in others it is refused.
     @ivar handler: given the session and the command's value; a DomainError is
         answered NO.
-    @ivar message: decides on a message that comes as a literal, and gives what
-        takes its bytes.
+    @ivar message: decides on a piece of a message, and gives what takes its bytes;
+        C{None} for a URL, whose bytes it has taken itself.
     @ivar uses_sequence_numbers: no EXPUNGE may be sent while it runs (RFC 3501 §7.4.1).
     @ivar may_report_expunge: EXPUNGE may be sent between its end and its tagged response.
     @ivar reads: looks at the messages of the selected mailbox: the view is
@@ -54,7 +54,7 @@ class Row:
     name: str
     states: frozenset[State]
     handler: Callable[[Session, Any], Awaitable[Done]]
-    message: Callable[[Session, MessageStart], Awaitable[Upload]] | None = None
+    message: Callable[[Session, PieceStart], Awaitable[Upload | None]] | None = None
     uses_sequence_numbers: bool = False
     may_report_expunge: bool = False
     reads: bool = False
@@ -90,7 +90,7 @@ _ROWS = (
     Row("CLOSE", ONLY_SELECTED, selection.close),
     Row("UNSELECT", ONLY_SELECTED, selection.unselect),
     Row("CHECK", ONLY_SELECTED, session.noop, reports=True, may_report_expunge=True),
-    Row("APPEND", SIGNED_IN, append.append, append.message, reports=True, may_report_expunge=True),
+    Row("APPEND", SIGNED_IN, append.append, append.piece, reports=True, may_report_expunge=True),
     Row("FETCH", ONLY_SELECTED, fetch.fetch, reads=True, uses_sequence_numbers=True),
     Row("UID FETCH", ONLY_SELECTED, fetch.fetch, reads=True),
     Row("SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True),

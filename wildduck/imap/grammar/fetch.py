@@ -170,6 +170,25 @@ def _item(cursor: Cursor) -> Reading[Item]:
     return Attribute(name)
 
 
+def section_of(text: bytes) -> Section:
+    """
+    The section that stands in an IMAP URL (RFC 5092 §11 C{enc-section}).
+
+    @param text: C{section-spec}, decoded; C{b""} for the whole message.
+    @return: with C{peek}.
+    @raise ProtocolError: it is none, or has a literal.
+    """
+    cursor = Cursor(text + b"]")
+    reading = _section(cursor, True)
+    try:
+        next(reading)
+    except StopIteration as done:
+        section: Section = done.value
+        if cursor.at_end and section.partial is None:
+            return section
+    raise ProtocolError("broken section")
+
+
 def _section(cursor: Cursor, peek: bool) -> Reading[Section]:
     path: list[int] = []
     what = ""

@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeAlias
 
 from wildduck import limits
 from wildduck.errors import ProtocolError
-from wildduck.imap.grammar.append import MessageStart
+from wildduck.imap.grammar.append import PieceStart, Text
 from wildduck.imap.grammar.cursor import TAG, Cursor
 from wildduck.imap.grammar.modes import PLAIN
 from wildduck.imap.grammar.requests import parser_for
@@ -44,7 +44,7 @@ class Bounds:
     What one command may hold, in bytes but for C{literals_count}.
 
     @ivar line: all its lines together, without literals.
-    @ivar literal: one literal outside APPEND.
+    @ivar literal: one literal that is no message.
     @ivar literals_sum: all of them.
     @ivar skipped: refused bytes that are read over; beyond it BYE.
     """
@@ -86,13 +86,14 @@ class Proceed:
 @dataclass(frozen=True, slots=True)
 class MessageWanted:
     """
-    A message's literal was announced: call L{Reader.accept} or L{Reader.refuse}.
+    A piece of a message comes: call L{Reader.accept}, for a URL L{Reader.proceed},
+    or L{Reader.refuse}.
 
     @ivar tag: of the command it belongs to.
     """
 
     tag: bytes
-    start: MessageStart
+    start: PieceStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,10 @@ class Reader:
         """The next line belongs to the command that is running; to be called between commands."""
         self._step = self._read_answer
 
+    def proceed(self) -> None:
+        """Go on behind a URL."""
+        self._step = lambda: self._advance(b"")
+
     def accept(self, sink: Sink) -> None:
         """Let the announced message's bytes go to C{sink}."""
         self._sink = sink
@@ -183,8 +188,8 @@ class Reader:
         self._step = self._read_message
 
     def refuse(self, failure: Failure) -> None:
-        """Answer C{failure} to the announced message; where it comes nevertheless it is skipped first."""
-        coming = None if self._literal.synchronizing else self._literal.size
+        """Answer C{failure} to the announced piece; where it comes nevertheless it is skipped first."""
+        coming = trailing_literal(self._cursor.line)
         self._step = lambda: self._fail(failure, coming)
 
     # --- commands ------------------------------------------------------------
@@ -217,8 +222,9 @@ class Reader:
             return self._finish(done.value)
         except ProtocolError as error:
             return self._bad(str(error))
-        if isinstance(wanted, MessageStart):
-            self._literal = wanted.message.literal
+        if isinstance(wanted, PieceStart):
+            if isinstance(wanted.piece, Text):
+                self._literal = wanted.piece.literal
             self._step = self._await_decision
             return MessageWanted(self._tag, wanted)
         return self._begin_literal(wanted)

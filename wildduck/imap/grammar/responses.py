@@ -19,6 +19,7 @@ from wildduck.imap.grammar.sequence import from_numbers
 from wildduck.imap.grammar.strings import compose_nstring, compose_string
 
 _NOT_TEXT = re.compile(r"[^\x20-\x7e]")
+_NOT_URL_TEXT = re.compile(rb'[^\x21-\x7e]|[\]"\\]')
 
 
 class Response(Protocol):
@@ -256,6 +257,15 @@ def bad_charset_code(names: Iterable[str]) -> bytes:
 def append_uid_code(uid_validity: int, uids: Sequence[int]) -> bytes:
     """C{APPENDUID} (RFC 4315 §3): one UID, or those of a MULTIAPPEND in order."""
     return b"APPENDUID %d %b" % (uid_validity, b",".join(b"%d" % uid for uid in uids))
+
+
+def bad_url_code(url: bytes) -> bytes:
+    """
+    C{BADURL} (RFC 4469 §4.1), quoted as in its example.
+
+    @param url: as given; what could end the code or the line is percent-encoded.
+    """
+    return b'BADURL "' + _NOT_URL_TEXT.sub(lambda match: b"%%%02X" % match[0][0], url) + b'"'
 
 
 def copy_uid_code(uid_validity: int, source: Sequence[int], target: Sequence[int]) -> bytes:

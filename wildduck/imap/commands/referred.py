@@ -1,0 +1,103 @@
+"""What an IMAP URL names: octets of a stored message (RFC 5092 §6)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from wildduck.errors import DomainError
+from wildduck.imap.commands.header_fields import select
+from wildduck.imap.grammar.fetch import Section, section_of
+from wildduck.imap.grammar.url import ImapUrl
+from wildduck.imap.session import Session
+from wildduck.mailstore.content import CONTENT_FIELDS, Content
+from wildduck.mailstore.values import Mailbox
+
+
+class Unresolved(DomainError):
+    """Nothing can be read by this URL; who asks is not told why, for it may be of others' mailboxes."""
+
+    text = "Nothing can be read by this URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """
+    A range of a message as BODY[...] sends it.
+
+    @ivar content: of the message.
+    @ivar end: exclusive.
+    @ivar data: the octets themselves, where they are no range of the content.
+    """
+
+    content: Content
+    start: int
+    end: int
+    data: bytes | None = None
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
+    async def prepare(self) -> None:
+        """
+        See that they can be read; call it before announcing their length.
+
+        @raise ContentUnreadable: they can not.
+        """
+        if self.data is None:
+            await self.content.prepare(self.start, self.end)
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """@raise ContentUnreadable: they are not what they should be; what was given is right."""
+        if self.data is not None:
+            yield self.data[self.start : self.end]
+            return
+        async for block in self.content.blocks(self.start, self.end):
+            yield block
+
+
+def check_fresh(mailbox: Mailbox, url: ImapUrl) -> None:
+    """@raise Unresolved: the mailbox that a URL names has another UIDVALIDITY than it had."""
+    if url.uid_validity not in (None, mailbox.uid_validity):
+        raise Unresolved()
+
+
+async def content_of(session: Session, mailbox: Mailbox, url: ImapUrl) -> Content:
+    """
+    The message that a URL names.
+
+    @param mailbox: that the URL names.
+    @raise Unresolved: there is none of this UID.
+    @raise ContentUnreadable: it is damaged.
+    """
+    async for batch in session.store.rows(mailbox, [url.uid], CONTENT_FIELDS):
+        for document in batch:
+            return await session.store.content(document)
+    raise Unresolved()
+
+
+async def octets_of(content: Content, url: ImapUrl) -> Octets:
+    """
+    The octets of a message that a URL names.
+
+    @raise Unresolved: the message has no such part.
+    """
+    section = section_of(url.section) if url.section else Section()
+    place = content.rope.section(section.path, "HEADER" if section.fields else section.what)
+    if place is None:
+        raise Unresolved()
+    if not section.fields:
+        return Octets(content, *_partial(*place, url))
+    header = await content.read(*place)
+    data = select(header, section.fields, section.what == "HEADER.FIELDS.NOT")
+    return Octets(content, *_partial(0, len(data), url), data)
+
+
+def _partial(start: int, end: int, url: ImapUrl) -> tuple[int, int]:
+    """What a URL's PARTIAL leaves of a range; nothing when it begins beyond the end."""
+    if url.partial is None:
+        return start, end
+    first, most = url.partial
+    start = min(start + first, end)
+    return start, end if most is None else min(start + most, end)
