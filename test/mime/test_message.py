@@ -111,7 +111,6 @@ class IntakeTests(unittest.TestCase):
         intake.abort()
         self.assertEqual(self.open_files(), [])
 
-
     def test_shared_spool(self) -> None:
         """Messages that come one after the other share the memory and one file, and each has its bytes."""
         spool = Spool(self.directory, 5000)
