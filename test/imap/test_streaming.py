@@ -44,18 +44,20 @@ class FetchTests(TestCase):
         client = server.connect()
         await client.login("fred")
         await client.command(b"SELECT INBOX")
-        items = [b"BODY[HEADER]", b"BODY[HEADER.FIELDS (X-LONG)]", b"BODY[]"] * 6 + [b"UID"]
         values = {
-            b"BODY[HEADER]": header,
-            b"BODY[HEADER.FIELDS (X-LONG)]": header.partition(b"\r\n")[2],
-            b"BODY[]": header + b"body\r\n",
+            b"[HEADER]": header,
+            b"[HEADER.FIELDS (X-LONG)]": header.partition(b"\r\n")[2],
+            b"[]": header + b"body\r\n",
         }
-        found = await client.command(b"FETCH 1 (" + b" ".join(items).replace(b"BODY", b"BODY.PEEK") + b")")
-        expected = [
-            item + (b" {%d}\r\n%b" % (len(values[item]), values[item]) if item in values else b" 1")
-            for item in items
-        ]
-        self.assertEqual(found, b"* 1 FETCH (" + b" ".join(expected) + b")\r\nt OK FETCH completed\r\n")
+        asked, expected = [], []
+        for start in range(6):
+            for section, value in values.items():
+                asked.append(b"BODY.PEEK%b<%d.9999999>" % (section, start))
+                told = b"BODY%b<%d> {%d}\r\n%b"
+                expected.append(told % (section, start, len(value) - start, value[start:]))
+        found = await client.command(b"FETCH 1 (" + b" ".join(asked) + b" UID)")
+        end = b" UID 1)\r\nt OK FETCH completed\r\n"
+        self.assertEqual(found, b"* 1 FETCH (" + b" ".join(expected) + end)
 
     async def test_many_items_take_turns(self) -> None:
         """Other clients are served while one has many items of a message made."""
@@ -66,7 +68,7 @@ class FetchTests(TestCase):
         client, other = server.connect(), await server.signed_in("other")
         await client.login("fred")
         await client.command(b"SELECT INBOX")
-        items = b" ".join([b"BODY.PEEK[HEADER.FIELDS (SUBJECT)]"] * 1000)
+        items = b" ".join(b"BODY.PEEK[HEADER.FIELDS (SUBJECT)]<%d.1>" % start for start in range(1000))
         client.send(b"a FETCH 1 (" + items + b")\r\n")
         await other.command(b"NOOP")
         self.assertNotIn(b"a OK", client.data)

@@ -68,6 +68,8 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("SEARCHRES", "5182", _after),
     ("WITHIN", "5032", _after),
     ("PARTIAL", "9394", _after),
+    ("PREVIEW", "8970", _after),
+    ("SAVEDATE", "8514", _after),
     ("APPENDLIMIT={append_limit}", "7889", _after),
     ("CATENATE", "4469", _after),
 )

@@ -63,7 +63,9 @@ def new_ids(uids: Sequence[int], ids: Sequence[ObjectId]) -> dict[str, Any]:
     @param uids: of the messages, ascending.
     @param ids: the new C{_id} of each.
     """
-    return {"$set": {"_id": {"$arrayElemAt": [{"$literal": list(ids)}, position(uids)]}}}
+    # Of old documents without a root the copies are told by it as well.
+    root = {"$ifNull": ["$root", "$_id"]}
+    return {"$set": {"_id": {"$arrayElemAt": [{"$literal": list(ids)}, position(uids)]}, "root": root}}
 
 
 def as_copies(time: datetime.datetime) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from wildduck.imap.grammar import search, search_keys as keys, search_returns
 from wildduck.imap.grammar.append import Append, AppendMessage, Options, Text, Url
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.cursor import MAX_NUMBER, MAX_NUMBER64
-from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Section
+from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Preview, Section
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
 from wildduck.imap.grammar.listing import List, Lsub, Namespace
@@ -69,7 +69,8 @@ mime_sections = st.builds(Section, paths.filter(bool), st.just("MIME"), st.just(
 field_sections = st.builds(
     Section, paths, st.sampled_from(["HEADER.FIELDS", "HEADER.FIELDS.NOT"]), fields, st.booleans(), partials
 )
-items = st.one_of(attributes, plain_sections, mime_sections, field_sections)
+previews = st.booleans().map(Preview)
+items = st.one_of(attributes, plain_sections, mime_sections, field_sections, previews)
 
 partial_ranges = st.builds(
     PartialRange, st.integers(1, MAX_NUMBER), st.integers(1, MAX_NUMBER), st.booleans()

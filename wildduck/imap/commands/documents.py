@@ -16,7 +16,9 @@ from typing import Any
 
 from bson import ObjectId
 
-from wildduck.imap.commands import parts
+from wildduck.imap.commands import parts, preview
+from wildduck.imap.grammar.dates import compose_date_time
+from wildduck.mailstore import identity
 from wildduck.mime import (
     base64lines,
     bodystructure,
@@ -51,6 +53,39 @@ def internal_date(document: Mapping[str, Any]) -> datetime:
     return id.generation_time if isinstance(id, ObjectId) else _UNKNOWN
 
 
+def save_date(document: Mapping[str, Any]) -> bytes:
+    """
+    SAVEDATE (RFC 8514 §4.2).
+
+    @param document: with L{identity.SAVED_FIELDS}.
+    """
+    date = identity.saved_date(document)
+    return b"NIL" if date is None else compose_date_time(date)
+
+
+def email_id(document: Mapping[str, Any]) -> bytes:
+    """
+    EMAILID (RFC 8474 §5.3).
+
+    @param document: with L{identity.EMAIL_FIELDS}.
+    @raise TypeError: it is none of WildDuck's; NIL is no EMAILID.
+    """
+    id = identity.email_id(document)
+    if id is None:
+        raise TypeError("a message whose _id is no ObjectId")
+    return b"(%b)" % id.encode("ascii")
+
+
+def thread_id(document: Mapping[str, Any]) -> bytes:
+    """
+    THREADID (RFC 8474 §5.3).
+
+    @param document: with L{identity.THREAD_FIELDS}.
+    """
+    id = identity.thread_id(document)
+    return b"NIL" if id is None else b"(%b)" % id.encode("ascii")
+
+
 def ready_fields(name: str) -> tuple[str, ...]:
     """@param name: C{"envelope"}, C{"body"} or C{"bodystructure"}."""
     return (*SIZE_FIELDS, f"mimeTree.native.{name}")
@@ -64,10 +99,17 @@ def projection(fields: set[str]) -> dict[str, Any]:
     """
     whole = "mimeTree" in fields
     return {
-        name: parts.expression(name) if parts.is_part(name) else True
+        name: _expression(name)
         for name in fields
         if not (whole and parts.is_part(name)) and not any(name.startswith(other + ".") for other in fields)
     }
+
+
+def _expression(name: str) -> Any:
+    """What MongoDB shall give for a field."""
+    if parts.is_part(name):
+        return parts.expression(name)
+    return preview.EXPRESSION if name == preview.TEXTUAL else True
 
 
 def envelope(document: Mapping[str, Any]) -> bytes | None:

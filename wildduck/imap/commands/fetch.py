@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, cast
 
 from twisted.logger import Logger
@@ -13,7 +14,7 @@ from wildduck.errors import ContentUnreadable, ProtocolError
 from wildduck.imap.commands import documents, parts
 from wildduck.imap.commands.fetch_items import Source, Streamed, Value, Wanted, wanted
 from wildduck.imap.commands.sets import uids_of
-from wildduck.imap.grammar.fetch import Attribute, Fetch, Item
+from wildduck.imap.grammar.fetch import Attribute, Fetch, Item, Section
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.flags import compose_flags
 from wildduck.imap.grammar.responses import FETCH_END, fetch_start
@@ -77,10 +78,26 @@ def _narrowed(uids: Sequence[int], modifiers: Modifiers) -> Sequence[int]:
 
 
 def _items(command: Fetch) -> tuple[Item, ...]:
-    """A UID FETCH tells the UID, asked for or not (RFC 3501 §6.4.8)."""
-    if command.by_uid and _UID not in command.items:
-        return (_UID, *command.items)
-    return command.items
+    """
+    What is told of each message.
+
+    A UID FETCH tells the UID, asked for or not (RFC 3501 §6.4.8).  What is asked for
+    twice is told once: else a short command could ask for any amount.
+    """
+    items = _distinct(command.items)
+    if command.by_uid and _UID not in items:
+        return (_UID, *items)
+    return items
+
+
+def _distinct(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Each once, in the order given; of a section and the same with PEEK the one that sets C{\\Seen}."""
+    found: dict[Item, Item] = {}
+    for item in items:
+        key = replace(item, peek=True) if isinstance(item, Section) else item
+        if key not in found or item.sets_seen:
+            found[key] = item
+    return tuple(found.values())
 
 
 def _fields(items: Sequence[Wanted]) -> set[str]:
@@ -147,7 +164,8 @@ class _Fetch:
             await self._session.breathe()
             return
         left: Sequence[int] = uids
-        for more in ((), narrow.HEADER_FIELDS, documents.ALL_FIELDS):
+        everything = (*documents.ALL_FIELDS, *(name for item in self._wanted for name in item.more_fields))
+        for more in ((), narrow.HEADER_FIELDS, everything):
             fields = self._fields.union(more)
             left = await self._read(left, fields, newly_seen)
             if not left:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from wildduck.imap.commands import documents, parts
+from wildduck.imap.commands import documents, parts, preview
 from wildduck.imap.commands.header_fields import select
 from wildduck.imap.grammar.dates import compose_date_time
-from wildduck.imap.grammar.fetch import Attribute, Item, Section
+from wildduck.imap.grammar.fetch import Attribute, Item, Preview, Section
 from wildduck.imap.grammar.strings import compose_literal
 from wildduck.limits import KIB
+from wildduck.mailstore import identity
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.store import MailStore
 from wildduck.mime import narrow, native
@@ -24,6 +25,7 @@ _SECTIONS = {
     "RFC822.HEADER": Section((), "HEADER", peek=True),
     "RFC822.TEXT": Section((), "TEXT"),
 }
+_LAZY_PREVIEW = "PREVIEW (LAZY)"
 #: Items that the session's view answers.
 _FROM_VIEW = ("UID", "FLAGS")
 #: Values that need no content: fields to read, and what is made of them.
@@ -39,6 +41,11 @@ _VALUES: dict[str, tuple[tuple[str, ...], Callable[[Document], bytes | None]]] =
         documents.ready_fields("bodystructure"),
         lambda document: native.ready(document, "bodystructure"),
     ),
+    "EMAILID": (identity.EMAIL_FIELDS, documents.email_id),
+    "THREADID": (identity.THREAD_FIELDS, documents.thread_id),
+    "SAVEDATE": (identity.SAVED_FIELDS, documents.save_date),
+    "PREVIEW": (preview.FIELDS, preview.ready),
+    _LAZY_PREVIEW: (preview.FIELDS, preview.lazy),
 }
 _EMPTY = b'""'
 #: Longer ranges are read while they are sent, also those that the document holds.
@@ -102,12 +109,19 @@ class Wanted:
             return parts.fields(self.part)
         return narrow.HEADER_FIELDS if self.of_root_header else documents.ALL_FIELDS
 
+    @property
+    def more_fields(self) -> tuple[str, ...]:
+        """Fields that are needed beside L{documents.ALL_FIELDS} where those do not suffice."""
+        return preview.TEXTS if self.name == "PREVIEW" else ()
+
 
 def wanted(items: Iterable[Item]) -> list[Wanted]:
     found = []
     for item in items:
         if isinstance(item, Attribute):
             found.append(Wanted(item.compose(), item.name, _SECTIONS.get(item.name)))
+        elif isinstance(item, Preview):
+            found.append(Wanted(b"PREVIEW", _LAZY_PREVIEW if item.lazy else "PREVIEW", None))
         else:
             found.append(Wanted(item.label(), "", item))
     return found
@@ -118,7 +132,7 @@ class Source:
     One message document, which may hold no more than its projection asked for.
 
     @ivar document: with at least the fields of what is asked.
-    @ivar whole: it has L{documents.ALL_FIELDS}.
+    @ivar whole: it has L{documents.ALL_FIELDS}, and L{Wanted.more_fields}.
     """
 
     def __init__(self, store: MailStore, document: Document, whole: bool) -> None:
@@ -152,6 +166,8 @@ class Source:
 
     async def _from_whole(self, name: str) -> bytes:
         """What is not ready, and what no header at hand gives."""
+        if name == "PREVIEW":
+            return await self._store.compute(preview.made, self.document)
         if name != "ENVELOPE":
             extended = name == "BODYSTRUCTURE"
             return await self._store.compute(documents.structure, self.document, extended)

@@ -1,4 +1,4 @@
-"""FETCH, UID FETCH and what can be fetched (RFC 3501 §6.4.5)."""
+"""FETCH, UID FETCH and what can be fetched (RFC 3501 §6.4.5, RFC 8474, RFC 8514, RFC 8970)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from wildduck.imap.grammar.values import Command
 ATTRIBUTES = (
     "BODY",
     "BODYSTRUCTURE",
+    "EMAILID",
     "ENVELOPE",
     "FLAGS",
     "INTERNALDATE",
@@ -25,6 +26,8 @@ ATTRIBUTES = (
     "RFC822.HEADER",
     "RFC822.SIZE",
     "RFC822.TEXT",
+    "SAVEDATE",
+    "THREADID",
     "UID",
 )
 
@@ -36,6 +39,7 @@ MACROS = {
 
 _WORD = re.compile(rb"[A-Za-z0-9.]+")
 _SECTION_WORD = re.compile(rb"[A-Za-z.]+")
+_LAZY = re.compile(rb" \((?:LAZY )*LAZY\)", re.IGNORECASE)
 #: Can be a field's name in a response; others would need literals there.
 _FIELD = re.compile(rb"[\x20-\x7e]*\Z")
 _TEXTS = ("HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT")
@@ -98,7 +102,25 @@ class Section:
         return b"[" + b".".join(pieces) + names + b"]"
 
 
-Item: TypeAlias = Attribute | Section
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """
+    C{PREVIEW} (RFC 8970).
+
+    @ivar lazy: only if it is at hand.
+    """
+
+    lazy: bool = False
+
+    @property
+    def sets_seen(self) -> bool:
+        return False
+
+    def compose(self) -> bytes:
+        return b"PREVIEW (LAZY)" if self.lazy else b"PREVIEW"
+
+
+Item: TypeAlias = Attribute | Section | Preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +187,9 @@ def _item(cursor: Cursor) -> Reading[Item]:
     name = match.group().decode("ascii").upper()
     if name in ("BODY", "BODY.PEEK") and cursor.take(b"["):
         return (yield from _section(cursor, name == "BODY.PEEK"))
+    if name == "PREVIEW":
+        # In another list that follows are the modifiers of the FETCH.
+        return Preview(cursor.match(_LAZY) is not None)
     if name not in ATTRIBUTES:
         raise cursor.error("unknown item to fetch")
     return Attribute(name)
