@@ -266,6 +266,8 @@ class StorageSettings(Section, frozen=True, kw_only=True):
     @ivar collector_minutes: time between two runs of the collector; 0: it does
         not run here (another server of the cluster must).
     @ivar default_quota: bytes an account may store when it has no own quota.
+    @ivar text_index: the words of messages are kept, so that searches for text need
+        not read every message.
     @ivar spool: folder for messages that are too large for memory; empty:
         C{spool} in the data folder.
     """
@@ -274,6 +276,7 @@ class StorageSettings(Section, frozen=True, kw_only=True):
     archive_days: Annotated[int, Meta(ge=1, le=36_500)] = 25
     collector_minutes: Annotated[int, Meta(ge=0, le=1440)] = 15
     default_quota: Annotated[int, Meta(ge=MIB, le=2**53, extra=_BYTES)] = GIB
+    text_index: bool = True
     spool: str = ""
 
 

@@ -94,6 +94,23 @@ INDEX_LOG_EVENTS = 20_000
 #: All mailboxes open in a worker are asked this often whether a ping was lost.
 POLL_SECONDS = 30.0
 
+#: Messages that a search reads without looking for an index of their words, and that
+#: make it worth while to write one.
+TEXT_INDEX_WORTH = 64
+#: Messages of one segment of the index of words: a place is kept in 16 bits.
+TEXT_INDEX_MESSAGES = 4096
+#: Bytes of a segment, and of those that are merged: a document has at most 16 MiB.
+TEXT_INDEX_SEGMENT = 8 * MIB
+#: Bytes of text, and of different words, of one message that is indexed; with more of them
+#: it is read by every search.
+TEXT_INDEX_TEXT = 1 * MIB
+TEXT_INDEX_WORDS = 256 * KIB
+#: Segments that one worker keeps, all mailboxes together.
+TEXT_INDEX_CACHE = 32 * MIB
+#: Mailboxes whose arrivals a worker counts for the index, and messages that it indexes at a stretch.
+TEXT_INDEX_NOTED = 10_000
+TEXT_INDEX_RUN = 20_000
+
 #: Custom keywords remembered for a mailbox, system flags included (WildDuck).
 MAILBOX_FLAGS = 100
 #: Flags of one message: a worker holds those of all messages that are open in it.

@@ -201,6 +201,7 @@ class Database:
         slow: bool = True,
         hint: str | Mapping[str, Any] | None = None,
         prefetch: bool = False,
+        majority: bool = False,
     ) -> AsyncIterator[list[Document]]:
         """
         All matches, a batch at a time.
@@ -212,8 +213,12 @@ class Database:
             200 suits documents with bodies.
         @param hint: name or keys of the index to use.
         @param prefetch: ask for the next batch before this one is worked on.
+        @param majority: leave out what a failover may yet take back; a
+            standalone server has nothing of the kind.
         """
         command = self._find(collection, filter, projection, sort, limit)
+        if majority and (self.replica_set or self.mongos):
+            command["readConcern"] = {"level": "majority"}
         command["batchSize"] = batch_size
         if hint is not None:
             command["hint"] = hint

@@ -35,7 +35,7 @@ HANDLES: dict[str, str] = {
 }
 
 #: Made with L{COMPRESSOR}; WildDuck makes them with zlib (spec/schema.md §2).
-COMPRESSED = ("messages", "attachments.files", "attachments.chunks")
+COMPRESSED = ("messages", "attachments.files", "attachments.chunks", "textsegments")
 #: As small as zlib, for three quarters of its CPU time where mail is and a third where attachments are.
 COMPRESSOR = "zstd"
 
@@ -268,6 +268,11 @@ _MAIL = (
         ("thread_autoexpire", "updated", "lives half a year", {"expireAfterSeconds": _HALF_A_YEAR}),
     ),
     *_mixed("threads", ("thread_shard", "hash:user")),
+    *_lean(
+        "textsegments",
+        ("mailbox", "mailbox", "the words of a mailbox's messages"),
+        ("checked", "checked", "segments that may have words of messages that are gone"),
+    ),
 )
 
 _FILES = (

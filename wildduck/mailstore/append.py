@@ -390,6 +390,7 @@ class Appender:
     # --- afterwards ---------------------------------------------------------------------
 
     async def _tell(self, mailbox: Mailbox, document: dict[str, Any]) -> None:
+        self._backend.arrived(mailbox.id, 1)
         # Side by side they go to Redis in one piece.
         await gather(
             self._backend.changed(document["user"]),

@@ -77,6 +77,7 @@ class Arrivals:
         """
         if not self.target:
             return
+        backend.arrived(target.id, len(self.target))
         await counters.adjust(
             backend.redis, target.id, len(self.target), self._unseen if seen_known else None
         )

@@ -42,6 +42,8 @@ class Backend:
     mime_pool: BoundedPool
     locks: Locks = field(init=False)
     gridfs: GridFS = field(init=False)
+    #: Told how many messages have come into a mailbox, for what can be done later.
+    arrived: Callable[[ObjectId, int], None] = field(init=False, default=lambda *_: None)
     _steady: Callable[[], float] = field(init=False)
     _running: set[Deferred[Any]] = field(init=False, default_factory=set)
     _later: set[IDelayedCall] = field(init=False, default_factory=set)

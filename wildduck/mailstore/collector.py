@@ -28,6 +28,7 @@ from wildduck.mailstore.concurrently import for_each
 from wildduck.mailstore.expunge import locked
 from wildduck.mailstore.mailboxes import Mailboxes
 from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
+from wildduck.mailstore.text_index import sweeping
 from wildduck.mailstore.values import Mailbox, number
 
 #: Life of the lock, in seconds.
@@ -143,11 +144,13 @@ class Collector(Service):
 
     async def mend(self) -> None:
         """
-        Look after mailboxes that were deleted (L{deleted_mailboxes}).
+        Look after mailboxes that were deleted (L{deleted_mailboxes}), and words of messages
+        that are gone (L{sweeping}).
 
         Not WildDuck's business, so not under its lock, and also where its servers collect.
         """
         await deleted_mailboxes.mend(self._backend)
+        await sweeping.sweep(self._backend)
 
     def _time_left(self, collected: Collected) -> bool:
         if self._backend.clock.seconds() < self._until:

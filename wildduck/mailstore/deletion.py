@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from wildduck.mailstore import counters, deleted_mailboxes, oldest_shown
 from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.text_index import segments
 from wildduck.mailstore.uid_validity import UID_VALIDITY
 
 
@@ -27,6 +28,7 @@ async def delete_user_data(backend: Backend, user: ObjectId, check: Callable[[],
     await deleted_mailboxes.note(backend, user, ids, user_deleted=True)
     await main.delete_many("mailboxes", {"user": user})
     await deleted_mailboxes.expire_of_user(backend, {"user": user}, check)
+    await segments.forget(backend, ids)
     await main.delete_one(UID_VALIDITY, {"_id": user}, durable=True)
     for id in ids:
         backend.background(counters.forget(backend.redis, id))

@@ -26,6 +26,7 @@ from wildduck.mailstore.low_water import LowWater, has_mark
 from wildduck.mailstore.paths import INBOX, new_path, normal_path, tree
 from wildduck.mailstore.recent import first_recent
 from wildduck.mailstore.rename import rename
+from wildduck.mailstore.text_index import segments
 from wildduck.mailstore.uid_validity import next_uid_validity, retire
 from wildduck.mailstore.values import MAILBOX_FIELDS, Listed, Mailbox, Status, number
 
@@ -411,6 +412,7 @@ class Mailboxes:
         entry = mailbox_entry("DELETE", user, mailbox.id, None, mailbox.modify_index, self._backend.now())
         await main.insert_one("journal", entry, durable=True)
         self._backend.background(counters.forget(self._backend.redis, mailbox.id))
+        self._backend.background(segments.forget(self._backend, [mailbox.id]))
         self._backend.background(self._backend.notifier.drop(user, mailbox.id))
         self._backend.background(self._backend.changed(user))
 

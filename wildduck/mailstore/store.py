@@ -54,6 +54,7 @@ from wildduck.mailstore.search import Search
 from wildduck.mailstore.search.keys import Key
 from wildduck.mailstore.search.run import Found
 from wildduck.mailstore.selection import Selection
+from wildduck.mailstore.text_index import TextIndex
 from wildduck.mailstore.updates import Change, Updater
 from wildduck.mailstore.values import Appended, Copied, Mailbox, Status, Stored
 from wildduck.mailstore.verifier import Verifier
@@ -108,7 +109,9 @@ class MailStore:
         self.reading = Reading(self._backend, self.mailboxes, self._flags)
         self.drafting = Drafting(self._backend)
         self.chores = Chores(self._backend)
-        self._search = Search(self._backend)
+        self._text_index = TextIndex(self._backend)
+        self._backend.arrived = self._text_index.note
+        self._search = Search(self._backend, self._text_index)
         self._removal = Removal(self._backend, self._attachments, self.quota)
         self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)
         self._mover = Mover(self._backend)
@@ -117,6 +120,7 @@ class MailStore:
     async def settle(self) -> None:
         """Begin nothing more, and wait for what still runs behind answers that were given; at shutdown."""
         self._open.stop()
+        await self._text_index.indexer.stop()
         await self._backend.settle()
 
     # --- storing --------------------------------------------------------------------

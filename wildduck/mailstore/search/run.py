@@ -5,17 +5,20 @@ from __future__ import annotations
 from array import array
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.search import facts, fields, masks, texts
-from wildduck.mailstore.search.decide import Verdict, decide, leaves
+from wildduck.mailstore.search.decide import UNKNOWN, Verdict, decide, leaves
 from wildduck.mailstore.search.keys import Key, Leaf
 from wildduck.mailstore.search.known import Known
 from wildduck.mailstore.search.reading import Reading, Turn
 from wildduck.mailstore.search.whole import Whole
 from wildduck.mailstore.view import View
+
+if TYPE_CHECKING:
+    from wildduck.mailstore.text_index import TextIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,9 @@ class Found:
 class Search:
     """Searches mailboxes that are open."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, text_index: TextIndex) -> None:
         self._backend = backend
+        self._text_index = text_index
 
     async def run(
         self,
@@ -86,12 +90,18 @@ class Search:
         wanted, open = step(facts.KINDS)
         if open:
             verdicts.update(await facts.answer(reading, wanted, open))
+        wanted, open = step(texts.KINDS)
+        if open:
+            verdicts.update(await self._text_index.answer(reading, wanted, open))
         wanted, open = step(fields.KINDS)
         if open:
             verdicts.update(await fields.answer(reading, wanted, open, whole))
         wanted, open = step(texts.KINDS)
         if open:
-            verdicts.update(await texts.answer(reading, wanted, open, whole))
+            for leaf, found in (await texts.answer(reading, wanted, open, whole)).items():
+                # Of the others the index has told.
+                before = verdicts.get(leaf, UNKNOWN)
+                verdicts[leaf] = Verdict(before.yes | found.yes, before.no | found.no)
 
     async def _content(self, document: Mapping[str, Any]) -> Content:
         return await Content.of(self._backend.gridfs, document, self._backend.mime_pool, exact=True)

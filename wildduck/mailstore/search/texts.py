@@ -27,7 +27,7 @@ _BATCH = 100
 _SHORT = 64 * KIB
 KINDS = frozenset((Body, Text))
 
-_PARTS = (
+PARTS = (
     "size",
     "mimeTree.body",
     "mimeTree.size",
@@ -50,7 +50,7 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
     """
     answers = Answers(reading.known, leaves)
     wanted = _Wanted([leaf for leaf in leaves if isinstance(leaf, (Body, Text))])
-    projection = dict.fromkeys((*_PARTS, "mimeTree.header") if wanted.with_header else _PARTS, True)
+    projection = dict.fromkeys((*PARTS, "mimeTree.header") if wanted.with_header else PARTS, True)
     pool = reading.backend.mime_pool
     async for batch in reading.documents(open, projection, _BATCH):
         lacking: dict[int, _Looking] = {}
@@ -58,7 +58,7 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
             tree = document.get("mimeTree")
             tree = tree if isinstance(tree, dict) else {}
             looking = _Looking(wanted)
-            if _takes_long(document, tree):
+            if takes_long_to_look(document, tree):
                 complete = await pool.run(looking.in_tree, tree)
             else:
                 complete = looking.in_tree(tree)
@@ -213,7 +213,7 @@ def _in(text: str, wanted: set[str]) -> set[str]:
     return {one for one in wanted if one in folded}
 
 
-def _takes_long(document: Mapping[str, Any], tree: dict[str, Any]) -> bool:
+def takes_long_to_look(document: Mapping[str, Any], tree: dict[str, Any]) -> bool:
     """Whether it is better done in a thread."""
     size = document.get("size")
     if isinstance(size, int) and 0 <= size <= _SHORT:

@@ -1,0 +1,160 @@
+"""The collection of segments, and those that a worker has at hand."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from bson import ObjectId
+from twisted.logger import Logger
+
+from wildduck.limits import TEXT_INDEX_CACHE, TEXT_INDEX_WORTH
+from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.text_index.segment import Segment
+from wildduck.mailstore.text_index.words import VERSION
+
+#: Our collection (store.md §9).
+SEGMENTS = "textsegments"
+
+#: What reading a document raises that is not of the form it should have.
+MALFORMED = (LookupError, TypeError, ValueError)
+
+#: Documents of one batch: mongod sends at most 16 MiB at a time.
+_BATCH = 8
+#: Seconds for which a segment is kept at hand; after a while it has words of messages that are gone.
+_KEPT = 600.0
+#: Mailboxes that one statement names.
+_MAILBOXES = 1000
+
+
+class Segments:
+    """Reads and writes segments; one for each worker."""
+
+    _log = Logger()
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._kept = _Kept()
+
+    async def of(self, mailbox: ObjectId, wanted: Iterable[int]) -> AsyncIterator[Segment]:
+        """
+        The segments that speak of messages of a mailbox, or of most of these.
+
+        Two may speak of the same message, and say the same.
+
+        @param wanted: UIDs of the messages.
+        """
+        left = set(wanted)
+        now = self._backend.steady()
+        kept = self._kept.of(mailbox, now)
+        for segment in kept:
+            _take(left, segment)
+            yield segment
+        if len(left) < TEXT_INDEX_WORTH:
+            return
+        query = {"mailbox": mailbox, "v": VERSION, "_id": {"$nin": [segment.id for segment in kept]}}
+        async for batch in self._backend.main.batches(SEGMENTS, query, batch_size=_BATCH):
+            for row in batch:
+                loaded = self._segment(row)
+                if loaded is not None:
+                    self._kept.keep(mailbox, loaded, now)
+                    _take(left, loaded)
+                    yield loaded
+
+    def _segment(self, row: dict[str, Any]) -> Segment | None:
+        try:
+            return Segment.of_document(row)
+        except MALFORMED as error:
+            self._log.error("segment {id} can not be read: {kind}", id=row["_id"], kind=type(error).__name__)
+            return None
+
+    async def listed(self, mailbox: ObjectId) -> list[dict[str, Any]]:
+        """Of all segments of a mailbox all but the words."""
+        fields = dict.fromkeys(("uids", "unread", "messages", "size", "checked"), True)
+        query = {"mailbox": mailbox, "v": VERSION}
+        batches = self._backend.main.batches(SEGMENTS, query, projection=fields, batch_size=100)
+        return [row async for batch in batches for row in batch]
+
+    async def read(self, ids: Iterable[ObjectId]) -> list[Segment]:
+        """Those of these that are there."""
+        rows = await self._backend.main.find(SEGMENTS, {"_id": {"$in": list(ids)}, "v": VERSION}, slow=True)
+        found = (self._segment(row) for row in rows)
+        return [segment for segment in found if segment is not None]
+
+    async def write(self, mailbox: ObjectId, segment: Segment, checked: Any) -> None:
+        """
+        Write a new one.
+
+        When this is answered, the messages that it was made of are on the disk
+        too: none of them is lost in a crash and its UID given to another.
+
+        @param checked: when all of its messages were known to be there.
+        """
+        document = {"_id": ObjectId(), "mailbox": mailbox, "v": VERSION, "checked": checked}
+        await self._backend.main.insert_one(SEGMENTS, {**document, **segment.document()}, durable=True)
+
+    async def remove(self, ids: Iterable[ObjectId]) -> None:
+        await self._backend.main.delete_many(SEGMENTS, {"_id": {"$in": list(ids)}})
+
+
+async def forget(backend: Backend, mailboxes: Iterable[ObjectId]) -> None:
+    """Mailboxes are no more: neither are the words of their messages."""
+    ids = list(mailboxes)
+    for start in range(0, len(ids), _MAILBOXES):
+        await backend.main.delete_many(
+            SEGMENTS, {"mailbox": {"$in": ids[start : start + _MAILBOXES]}}, slow=True
+        )
+
+
+def _take(left: set[int], segment: Segment) -> None:
+    if left:
+        left.difference_update(segment.uids)
+        left.difference_update(segment.unread)
+
+
+class _Kept:
+    """Segments of the mailboxes that were searched last, as many as there is room for."""
+
+    def __init__(self) -> None:
+        self._mailboxes: OrderedDict[ObjectId, dict[ObjectId, tuple[float, Segment]]] = OrderedDict()
+        self.size = 0
+
+    def of(self, mailbox: ObjectId, now: float) -> list[Segment]:
+        for old in list(self._mailboxes):
+            self._drop_old(old, now)
+        if mailbox not in self._mailboxes:
+            return []
+        self._mailboxes.move_to_end(mailbox)
+        return [segment for _, segment in self._mailboxes[mailbox].values()]
+
+    def keep(self, mailbox: ObjectId, segment: Segment, now: float) -> None:
+        """Others go for it, but none of the same mailbox."""
+        assert segment.id is not None
+        of_mailbox = self._mailboxes.setdefault(mailbox, {})
+        self._mailboxes.move_to_end(mailbox)
+        uids = set(segment.uids)
+        for id, (_, other) in list(of_mailbox.items()):
+            # What was merged into it.
+            if uids.issuperset(other.uids) and not other.unread:
+                self._drop(mailbox, id)
+        while self.size + segment.size > TEXT_INDEX_CACHE:
+            oldest = next(iter(self._mailboxes))
+            if oldest == mailbox:
+                return
+            for id in list(self._mailboxes[oldest]):
+                self._drop(oldest, id)
+            del self._mailboxes[oldest]
+        of_mailbox[segment.id] = (now, segment)
+        self.size += segment.size
+
+    def _drop_old(self, mailbox: ObjectId, now: float) -> None:
+        of_mailbox = self._mailboxes[mailbox]
+        for id in [id for id, (since, _) in of_mailbox.items() if now - since > _KEPT]:
+            self._drop(mailbox, id)
+        if not of_mailbox:
+            del self._mailboxes[mailbox]
+
+    def _drop(self, mailbox: ObjectId, id: ObjectId) -> None:
+        _, segment = self._mailboxes[mailbox].pop(id)
+        self.size -= segment.size
