@@ -251,6 +251,9 @@ LISTED_ADDRESSES = 100
 LISTED_REFERENCES = 100
 LISTED_ATTACHMENTS = 100
 
+#: Bytes of metaData and headers on one page of a list, which ends early then.
+LISTED_BYTES = 1 * MIB
+
 #: Streams of updates: of one account, and of all, in one worker.
 UPDATE_READERS_PER_ACCOUNT = 30
 UPDATE_READERS = 2_000

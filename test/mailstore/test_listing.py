@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from test.mailstore.support import StoreCase, message
 from wildduck.errors import MailboxNotFound
+from wildduck.limits import LISTED_BYTES
 from wildduck.mailstore.listing import Page, Position, Wanted
 
 _DAY = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
@@ -189,6 +190,27 @@ class ThreadTests(ListingCase):
         assert page.with_drafts is not None
         self.assertEqual([row["uid"] for row in page.rows if row["_id"] in page.with_drafts], [5, 3])
         self.assertIsNone((await self.page()).with_drafts)
+
+    async def test_long_rows(self) -> None:
+        """Pages with much metaData end early, and no message is left out: forwards, back, by thread."""
+        for day in range(1, 8):
+            await self.add_at(day, data=message(day, subject=f"Day {day}"))
+        for uids, custom in (([2, 3], "x" * (LISTED_BYTES // 3)), ([5], "x" * (LISTED_BYTES + 1))):
+            self.db.messages.update_many({"uid": {"$in": uids}}, {"$set": {"meta.custom": custom}})
+        self.db.messages.update_one({"uid": 1}, {"$set": {"meta.custom": "x" * (LISTED_BYTES // 2)}})
+        for by_thread in (False, True):
+            wanted = {"meta_data": True, "by_thread": by_thread}
+            self.assertEqual([[7, 6], [5], [4, 3, 2], [1]], await self.forwards(7, **wanted))
+            self.assertEqual([[7, 6], [5], [4, 3, 2], [1]], await self.forwards(5, **wanted))
+            self.assertEqual([[4, 3, 2], [5], [7, 6]], await self.backwards(7, **wanted))
+            self.assertEqual([[7, 6, 5, 4, 3, 2, 1]], await self.forwards(7, by_thread=by_thread))
+            self.assertEqual(7, (await self.page(**wanted)).total)
+
+    async def test_long_headers(self) -> None:
+        """So do pages with long header fields."""
+        for day in range(1, 4):
+            await self.add_at(day, data=b"X-Long: " + b"x " * (LISTED_BYTES // 3) + b"\r\n" + message(day))
+        self.assertEqual([[3], [2], [1]], await self.forwards(3, headers=True))
 
     async def test_indicator(self) -> None:
         """Brand indicators come with their rows."""

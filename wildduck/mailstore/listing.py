@@ -15,6 +15,7 @@ from typing import Any
 from bson import ObjectId
 
 from wildduck import limits
+from wildduck.database.weights import fitting, weight_of
 from wildduck.errors import MailboxNotFound
 from wildduck.mailstore import shown
 from wildduck.mailstore.backend import Backend
@@ -100,6 +101,12 @@ class Wanted:
             fields[f"mimeTree.parsedHeader.{name}"] = value
         return fields
 
+    @property
+    def weight(self) -> Document | None:
+        """A projection to the bytes of what can be long in a row; C{None}: nothing of it is read."""
+        long = {"meta.custom": self.meta_data, "mimeTree.parsedHeader": self.headers}
+        return weight_of([name for name, read in long.items() if read]) if any(long.values()) else None
+
     def filter(self, mailbox: ObjectId) -> Document:
         """All messages that are listed."""
         filter: Document = {"mailbox": mailbox}
@@ -178,14 +185,19 @@ class Listing:
         ascending, position = _direction(wanted)
         filter = {**wanted.filter(mailbox), **beyond(position, ascending)}
         order = 1 if ascending else -1
+        weight = wanted.weight
         rows = await self._main.find(
             "messages",
             filter,
-            projection=wanted.projection,
+            projection=wanted.projection if weight is None else weight,
             sort=[("idate", order), ("_id", order)],
             limit=wanted.limit + 1,
         )
-        return rows[: wanted.limit], len(rows) > wanted.limit, None
+        if weight is None:
+            return rows[: wanted.limit], len(rows) > wanted.limit, None
+        ids = [row["_id"] for row in rows]
+        these = ids[: fitting(rows[: wanted.limit])]
+        return await self._these(mailbox, these, wanted), len(ids) > len(these), None
 
     async def _by_thread(self, mailbox: ObjectId, wanted: Wanted) -> tuple[list[Document], bool, int | None]:
         """As L{_by_message}, of each thread the newest; and the number of threads."""
@@ -212,15 +224,31 @@ class Listing:
             answer = batch[0]
         ids = [row["id"] for row in answer.get("rows", ())]
         counted = sum(row["n"] for row in answer.get("threads", ()))
+        these = ids[: wanted.limit]
+        if wanted.weight is not None:
+            weighed = await self._these(mailbox, these, wanted, wanted.weight)
+            these = these[: fitting(weighed)]
+        return await self._these(mailbox, these, wanted), len(ids) > len(these), counted
+
+    async def _these(
+        self, mailbox: ObjectId, ids: list[ObjectId], wanted: Wanted, projection: Document | None = None
+    ) -> list[Document]:
+        """
+        Rows in the order of their ids; those that have gone are left out.
+
+        @param projection: if not that of the list.
+        """
+        if not ids:
+            return []
         rows = await self._main.find(
             "messages",
-            {"_id": {"$in": ids[: wanted.limit]}, "mailbox": mailbox},
-            projection=wanted.projection,
-            limit=wanted.limit,
+            {"_id": {"$in": ids}, "mailbox": mailbox},
+            projection=projection or wanted.projection,
+            limit=len(ids),
         )
         places = {id: place for place, id in enumerate(ids)}
         rows.sort(key=lambda row: places[row["_id"]])
-        return rows, len(ids) > wanted.limit, counted
+        return rows
 
     # --- what belongs to them -----------------------------------------------------------
 

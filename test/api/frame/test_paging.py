@@ -15,6 +15,7 @@ from test.support.patience import patient
 from wildduck.api.frame.paging import PAGE_FIELDS, Cursor, CursorField, Rows, encode_cursor, find_page
 from wildduck.api.frame.schema import Schema
 from wildduck.errors import BadInput
+from wildduck.limits import LISTED_BYTES
 
 SCHEMA = Schema(PAGE_FIELDS)
 
@@ -110,6 +111,29 @@ class PageTests(TestCase):
                 self.assertEqual(
                     (await self.page(sort, ascending, next=again.next)).documents, second.documents
                 )
+
+    async def test_long(self) -> None:
+        """A page of much that is long ends early, and no row is left out, forwards and back."""
+        half = "x" * (LISTED_BYTES // 2 - 100)
+        ids, things = self.ids, self.raw.things
+        things.update_many({"_id": {"$in": ids[1:4]}}, {"$set": {"long": half}})
+        things.update_one({"_id": ids[5]}, {"$set": {"other": half * 4}})
+        found: list[list[ObjectId]] = []
+        given: dict[str, Any] = {}
+        while True:
+            rows = await self.long_page(**given)
+            found.append([row["_id"] for row in rows.documents])
+            self.assertEqual(rows.page, len(found))
+            if not rows.next:
+                break
+            given = {"next": rows.next}
+        self.assertEqual(found, [ids[:3], ids[3:5], ids[5:6], ids[6:]])
+        rows = await self.long_page(previous=rows.previous)
+        self.assertEqual([row["_id"] for row in rows.documents], ids[5:6])
+
+    async def long_page(self, **given: Any) -> Rows:
+        values = SCHEMA.parse({"limit": 7, **given})
+        return await find_page(self.databases.main, "things", {}, values, long=["long", "other"])
 
     async def test_foreign_types(self) -> None:
         """A cursor of another kind of list finds nothing wrong and nothing that is not asked for."""

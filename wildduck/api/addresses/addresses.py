@@ -180,7 +180,11 @@ class AddressesApi:
         if user is not None:
             query["user"] = user
         users = self._databases.users
-        rows = await find_page(users, "addresses", query, values, sort="addrview")
+        long = [name for name in _SHOW if values[name]]
+        hidden = {name: False for name in _SHOW if not values[name]}
+        rows = await find_page(
+            users, "addresses", query, values, sort="addrview", projection=hidden or None, long=long
+        )
         total = await users.count("addresses", query)
         data = Data(values["metaData"], values["internalData"])
         return AddressPage(

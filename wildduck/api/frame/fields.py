@@ -14,10 +14,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 
 from bson import ObjectId
 
+#: Failures that are said; a body can have thousands of unknown names.
+MOST_FAILURES = 100
 #: Numbers outside are not exact in JavaScript clients.
 SAFE_INTEGER = 2**53 - 1
 
@@ -430,7 +433,8 @@ class Object(Field):
                 result[name] = one.read(value[name])
             except ValueError as error:
                 _note(failures, name, error)
-        failures.update({(str(name)[:255],): "is not allowed" for name in value if name not in self.fields})
+        unknown = islice((name for name in value if name not in self.fields), MOST_FAILURES)
+        failures.update({(str(name)[:255],): "is not allowed" for name in unknown})
         if failures:
             raise NestedFailures(failures)
         return result

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from bson.errors import BSONError
 from wildduck.api.frame.answers import Success
 from wildduck.api.frame.fields import Field, Integer, JsonSchema, String
 from wildduck.database import Database
+from wildduck.database.weights import fitting, weight_of
 
 MOST_ROWS = 250
 _SORTABLE = (ObjectId, datetime, str, int, float, type(None))
@@ -116,6 +117,7 @@ async def find_page(
     ascending: bool = True,
     projection: Mapping[str, Any] | None = None,
     slow: bool = True,
+    long: Sequence[str] = (),
 ) -> Rows:
     """
     The page that a call asks for.
@@ -124,6 +126,8 @@ async def find_page(
     @param sort: field of the documents; rows with the same value are in the
         order of their ids.
     @param projection: must have C{sort}, if given.
+    @param long: fields that can be long: a page of more than
+        C{limits.LISTED_BYTES} of them ends early.
     @return: rows with the page's cursors; C{next} wins over C{previous}.
     """
     limit = values["limit"]
@@ -134,15 +138,23 @@ async def find_page(
     if cursor is not None:
         clauses.append(_after(sort, cursor, "$gt" if upwards else "$lt"))
     order = 1 if upwards else -1
+    filter = {"$and": clauses} if len(clauses) > 1 else clauses[0] if clauses else {}
+    keys = [(sort, order)] if sort == "_id" else [(sort, order), ("_id", order)]
+    if long:
+        weighed = await database.find(
+            collection, filter, projection=weight_of(long), sort=keys, limit=limit + 1, slow=slow
+        )
+        limit = fitting(weighed[:limit])
+        filter, more = {"_id": {"$in": [row["_id"] for row in weighed[:limit]]}}, len(weighed) > limit
     found = await database.find(
         collection,
-        {"$and": clauses} if len(clauses) > 1 else clauses[0] if clauses else {},
+        filter,
         projection=dict(projection) if projection is not None else None,
-        sort=[(sort, order)] if sort == "_id" else [(sort, order), ("_id", order)],
+        sort=keys,
         limit=limit + 1,
         slow=slow,
     )
-    more = len(found) > limit
+    more = more if long else len(found) > limit
     documents = found[:limit]
     if backwards:
         documents.reverse()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wildduck.api.frame.fields import (
+    MOST_FAILURES,
     Boolean,
     Choice,
     Date,
@@ -46,8 +47,6 @@ __all__ = [
 
 #: Characters of a name that is not allowed, as it is said back.
 _SHOWN = 255
-#: Failures that are said; a body can have a million unknown names.
-_MOST_FAILURES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +154,7 @@ class Schema:
                 if not is_absent(value):
                     self._read_one(name, EXTRA[name], value, values, failed)
             elif not self.loose:
-                if len(failed) > _MOST_FAILURES:
+                if len(failed) > MOST_FAILURES:
                     break
                 failed[(name[:_SHOWN],)] = "is not allowed"
 
@@ -173,7 +172,7 @@ class Schema:
 
 def bad_input(failed: Mapping[Path, str]) -> BadInput:
     """The error that names every failed field, in the envelope's form."""
-    said = {path: f'"{_label(path)}" {text}' for path, text in list(failed.items())[:_MOST_FAILURES]}
+    said = {path: f'"{_label(path)}" {text}' for path, text in list(failed.items())[:MOST_FAILURES]}
     return BadInput(
         ". ".join(said.values()),
         {_sayable(",".join(str(part) for part in path)): text for path, text in said.items()},

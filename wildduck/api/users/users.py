@@ -67,8 +67,9 @@ class UsersApi:
             only=call.only_user(),
         ).filter()
         shown = {name: values[name] for name in ("metaData", "internalData")}
-        projection = {**LISTED, **{name: True for name, wanted in shown.items() if wanted}}
-        rows = await find_page(self._users, "users", query, values, projection=projection)
+        long = [name for name, wanted in shown.items() if wanted]
+        projection = {**LISTED, **dict.fromkeys(long, True)}
+        rows = await find_page(self._users, "users", query, values, projection=projection, long=long)
         results = [
             listed(
                 row,
