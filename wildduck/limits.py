@@ -315,6 +315,12 @@ DATABASE_QUEUE = 10_000
 #: stop time-out is 90 s).
 DRAIN_SECONDS = 25.0
 
+#: Mailboxes whose place is remembered from one message to the next: how many of
+#: an account, of how many accounts (some 2 KB for each), and for how long.
+REMEMBERED_MAILBOXES = 8
+REMEMBERED_ACCOUNTS = 2000
+REMEMBERED_SECONDS = 30.0
+
 # --- database connections ------------------------------------------------------
 
 #: Connections for writes that wait for the majority and the journal: such a

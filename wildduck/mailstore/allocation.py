@@ -95,7 +95,7 @@ async def allocate(
     Take numbers of a mailbox.
 
     @param line: on which they are asked for.
-    @raise MailboxNotFound: it has been deleted meanwhile.
+    @raise MailboxNotFound: it has been deleted meanwhile, or renamed if it was only remembered.
     @raise LimitReached: its UIDs are used up (RFC 3501 §2.3.1.1: 32 bits).
     """
     taken = backend.steady()
@@ -124,7 +124,9 @@ async def _advance(
     line: Line | None = None,
 ) -> dict[str, Any]:
     """The mailbox with its counters advanced; counters that are no numbers are left as they are."""
-    filter = {"_id": mailbox.id, "user": mailbox.user}
+    filter: dict[str, Any] = {"_id": mailbox.id, "user": mailbox.user}
+    if mailbox.remembered:
+        filter["path"] = mailbox.path
     try:
         document = await backend.main.find_one_and_update(
             "mailboxes",

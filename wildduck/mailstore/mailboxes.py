@@ -25,6 +25,7 @@ from wildduck.mailstore.journal import mailbox_entry
 from wildduck.mailstore.low_water import LowWater, has_mark
 from wildduck.mailstore.paths import INBOX, new_path, normal_path, tree
 from wildduck.mailstore.recent import first_recent
+from wildduck.mailstore.remembered import RememberedMailboxes
 from wildduck.mailstore.rename import rename
 from wildduck.mailstore.text_index import segments
 from wildduck.mailstore.uid_validity import next_uid_validity, retire
@@ -51,6 +52,7 @@ class Mailboxes:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.counting = Counting(backend)
+        self._remembered = RememberedMailboxes(backend.steady)
 
     async def list(self, user: ObjectId) -> list[Mailbox]:
         """All mailboxes of an account, hidden ones included, by path."""
@@ -102,6 +104,30 @@ class Mailboxes:
         @raise MailboxNotFound: there is none of that name.
         """
         return await self._one({"user": user, "path": normal_path(path)})
+
+    async def target(self, user: ObjectId, path: str) -> Mailbox:
+        """
+        As L{get}, for storing messages: perhaps as it was some seconds ago.
+
+        L{wildduck.mailstore.store.MailStore.add} finds out where that is wrong.
+        """
+        path = normal_path(path)
+        mailbox = self._remembered.find(user, path)
+        if mailbox is None:
+            mailbox = await self.get(user, path)
+            self._remembered.keep(mailbox)
+        return mailbox
+
+    async def again(self, mailbox: Mailbox) -> Mailbox:
+        """
+        What has the name of a remembered mailbox now.
+
+        @raise MailboxNotFound: nothing, or the mailbox was not only remembered.
+        """
+        if not mailbox.remembered:
+            raise MailboxNotFound()
+        self._remembered.forget(mailbox.user)
+        return await self.get(mailbox.user, mailbox.path)
 
     async def has_inferiors(self, user: ObjectId, path: str) -> bool:
         """Whether a name has others under it that are not hidden, be it a mailbox or not."""
@@ -214,7 +240,10 @@ class Mailboxes:
 
         See L{wildduck.mailstore.rename.rename}; INBOX can not be renamed so.
         """
-        await rename(self._backend, user, path, target)
+        try:
+            await rename(self._backend, user, path, target)
+        finally:
+            self._remembered.forget(user)
 
     async def change(
         self,
@@ -248,7 +277,10 @@ class Mailboxes:
                 raise CannotDo("A hidden mailbox can not be renamed")
             if new_path(path) != present.path:
                 alone = None if children else mailbox
-                await rename(self._backend, user, present.path, path, alone=alone)
+                try:
+                    await rename(self._backend, user, present.path, path, alone=alone)
+                finally:
+                    self._remembered.forget(user)
         fields: dict[str, Any] = {}
         if retention is not None:
             fields["retention"] = javascript(retention)
@@ -271,6 +303,8 @@ class Mailboxes:
             return_after=True,
             durable=True,
         )
+
+        self._remembered.forget(user)
         if after is None:
             raise MailboxNotFound()
         if "retention" in fields and after["native"][_UNQUEUED.partition(".")[2]]:
@@ -404,6 +438,7 @@ class Mailboxes:
         # The mailbox first: from here no writer gets a UID in it any more.
         if not await main.delete_one("mailboxes", {"_id": mailbox.id, "user": user, "path": mailbox.path}):
             raise MailboxNotFound()
+        self._remembered.forget(user)
         await gather(
             deleted_mailboxes.expire(self._backend, mailbox.id),
             # A filter that moves messages to nowhere.

@@ -175,7 +175,11 @@ class MailStore:
             prepared = await self.prepare(message)
         date = as_internal_date(internal_date, self._backend)
         origin = Origin(canonical(flags), date, meta, extra or {}, follows)
-        return await self._appender.add(mailbox, prepared, origin, _session(session))
+        try:
+            return await self._appender.add(mailbox, prepared, origin, _session(session))
+        except MailboxNotFound:
+            now = await self.mailboxes.again(mailbox)
+        return await self._appender.add(now, prepared, origin, _session(session))
 
     # --- looking ----------------------------------------------------------------------
 

@@ -54,6 +54,8 @@ class Mailbox:
     @ivar keywords: custom flags seen in this mailbox.
     @ivar retention: milliseconds that messages are kept, 0 for ever.
     @ivar encrypted: messages are encrypted when they are added or copied here.
+    @ivar remembered: it was read a while ago (L{wildduck.mailstore.remembered}), and
+        may have been renamed or deleted since.
     """
 
     id: ObjectId
@@ -68,6 +70,7 @@ class Mailbox:
     keywords: tuple[str, ...] = ()
     retention: int = 0
     encrypted: bool = False
+    remembered: bool = False
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Mailbox:

@@ -82,7 +82,7 @@ async def target(session: Session, name: str) -> Mailbox:
     @raise TryCreate: there is none.
     """
     try:
-        return await session.store.mailboxes.get(session.user.id, name)
+        return await session.store.mailboxes.target(session.user.id, name)
     except MailboxNotFound as error:
         raise TryCreate(str(error)) from None
 
