@@ -450,7 +450,17 @@ class ProtocolError(Exception):
 
     Grammars raise only this, whatever they are fed.  The text says what was
     wrong and is safe to show.
+
+    @cvar imap_code: response code without brackets, or C{None} for none.
     """
+
+    imap_code: str | None = None
+
+
+class UidRequired(ProtocolError):
+    """A sequence number, in a session of UIDs only (RFC 9586)."""
+
+    imap_code = "UIDREQUIRED"
 
 
 class ConfigurationError(Exception):

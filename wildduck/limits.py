@@ -91,6 +91,10 @@ INDEX_BYTES = 64 * MIB
 #: Events kept for a session that does not read them (it is slow); beyond it
 #: that session compares what it knows with what is there.
 INDEX_LOG_EVENTS = 20_000
+#: Numbers of the journal that are looked through for what has gone since a
+#: client left (some 50 ms); one that was away for more is told of all that is
+#: not there (RFC 7162 §3.2.6).
+VANISHED_MODSEQS = 10_000
 #: All mailboxes open in a worker are asked this often whether a ping was lost.
 POLL_SECONDS = 30.0
 

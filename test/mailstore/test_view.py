@@ -105,7 +105,9 @@ class OpenTests(ViewCase):
         uids = list(range(23))
         for order in (uids, uids[::-1], uids[::3], [7, 7, 3, 12, 12, 1], []):
             alone = [
-                (view.seq(uid), uid, view.flags(uid)) for uid in order if view.modseq(uid) and view.seq(uid)
+                (view.seq(uid), uid, view.flags(uid), view.modseq(uid))
+                for uid in order
+                if view.modseq(uid) and view.seq(uid)
             ]
             self.assertEqual(list(view.rows(order)), alone)
 

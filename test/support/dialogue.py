@@ -150,6 +150,9 @@ class Run:
         parsed: Any = values.get(value, int(value) if value.isdigit() else [value])
         blocking_database(self._server.settings).users.update_one({}, {"$set": {field: parsed}})
 
+    async def _given_no_journal(self) -> None:
+        blocking_database(self._server.settings).journal.delete_many({})
+
     async def _given_start(self, start: str) -> None:
         self._start = start
 
@@ -166,6 +169,7 @@ class Run:
         (r"the account's ([A-Za-z0-9]+) is (.*)", _given_user_field),
         (r"(connected|signed in|\".*\" selected|\".*\" examined)", _given_start),
         (r"a client from far away", _given_peer),
+        (r"the journal has expired", _given_no_journal),
     )
 
     # --- clients ------------------------------------------------------------------

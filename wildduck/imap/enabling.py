@@ -11,8 +11,22 @@ from dataclasses import replace
 
 from wildduck.imap.grammar.modes import Modes
 
+
+def condstore(modes: Modes) -> Modes:
+    """RFC 7162 §3.1: also what a "CONDSTORE enabling command" does."""
+    return replace(modes, condstore=True)
+
+
+def qresync(modes: Modes) -> Modes:
+    """RFC 7162 §3.2.3: MODSEQs are told too."""
+    return replace(modes, condstore=True, qresync=True)
+
+
 #: By the extension's name in upper case: the session's modes from then on.
-EXTENSIONS: dict[str, Callable[[Modes], Modes]] = {}
+EXTENSIONS: dict[str, Callable[[Modes], Modes]] = {
+    "CONDSTORE": condstore,
+    "QRESYNC": qresync,
+}
 
 
 def enabled(modes: Modes, extension: str) -> Modes:
@@ -22,8 +36,3 @@ def enabled(modes: Modes, extension: str) -> Modes:
     @param extension: a key of L{EXTENSIONS}.
     """
     return EXTENSIONS[extension](modes)
-
-
-def condstore(modes: Modes) -> Modes:
-    """RFC 7162 §3.1: also what a "CONDSTORE enabling command" does."""
-    return replace(modes, condstore=True)

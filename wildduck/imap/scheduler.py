@@ -20,7 +20,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
 
 from wildduck import limits
-from wildduck.errors import DomainError, MailboxNotFound, ProtocolError, ReadOnlyMailbox, ServerBug
+from wildduck.errors import (
+    DomainError,
+    MailboxNotFound,
+    ProtocolError,
+    ReadOnlyMailbox,
+    ServerBug,
+    UidRequired,
+)
 from wildduck.imap.commands.table import TABLE, Row
 from wildduck.imap.grammar.append import Text
 from wildduck.imap.grammar.reader import (
@@ -259,22 +266,40 @@ class Scheduler:
             self._log.warn("{command} broke off in a literal", command=row.name, session=session.id)
             session.line.abort()
             return
+        done = self._with_highest_modseq(done)
         session.respond(Condition(done.status, done.text, done.code, request.tag))
         if done.then is not None:
             done.then()
         self._count(done.status == "BAD" or done.code == _CLIENT_BUG)
 
+    def _with_highest_modseq(self, done: Done) -> Done:
+        """C{HIGHESTMODSEQ}, where it is due, in the tagged response if that has room for it."""
+        session = self._session
+        if not session.owes_highest_modseq:
+            return done
+        if done.status == "OK" and done.code is None:
+            return replace(done, code=session.highest_modseq_code())
+        session.say_highest_modseq()
+        return done
+
     async def _execute(self, row: Row, request: Request) -> Done:
         session = self._session
         if session.state not in row.states:
             return _wrong_state(row, session.state)
+        if row.names_by_number and session.modes.uidonly:
+            raise UidRequired("Messages have no sequence numbers here")
         if row.writes and session.read_only:
             raise ReadOnlyMailbox()
         if row.reads:
-            await self._catch_up(may_expunge=not row.uses_sequence_numbers)
+            await self._catch_up(may_expunge=not row.uses_sequence_numbers, hold_flags=row.tells_flags)
         session.tag = request.tag
-        done = await row.handler(session, request.command)
-        if row.reports and session.view is not None:
+        try:
+            done = await row.handler(session, request.command)
+        finally:
+            if not session.literal_open:
+                await session.tell_held()
+        # Rather than to say a lower HIGHESTMODSEQ look whether what is between is known now.
+        if session.view is not None and (row.reports or session.owes_highest_modseq):
             try:
                 await session.catch_up(may_expunge=row.may_report_expunge)
             except MailboxNotFound:
@@ -285,9 +310,9 @@ class Scheduler:
                 self._log.info("changes can not be told: {error}", error=error, session=session.id)
         return done
 
-    async def _catch_up(self, *, may_expunge: bool) -> None:
+    async def _catch_up(self, *, may_expunge: bool, hold_flags: bool) -> None:
         try:
-            await self._session.catch_up(may_expunge=may_expunge)
+            await self._session.catch_up(may_expunge=may_expunge, hold_flags=hold_flags)
         except MailboxNotFound:
             self._mailbox_deleted()
             raise ConnectionLost() from None
@@ -332,7 +357,8 @@ class Scheduler:
     def _refusal(self, error: Exception, command: str) -> Done:
         """How an exception is said; one that nobody foresaw gets a number that the log explains."""
         if isinstance(error, ProtocolError):
-            return Done(str(error), status="BAD")
+            code = error.imap_code
+            return Done(str(error), None if code is None else code.encode("ascii"), "BAD")
         if not isinstance(error, DomainError):
             incident = secrets.token_hex(8)
             self._log.failure(

@@ -6,7 +6,7 @@ Command handlers know this class and nothing of the transport behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Protocol
@@ -19,23 +19,22 @@ from wildduck.accounts import IMAP_UPLOAD, Account, Accounts, DailyLimit, DailyM
 from wildduck.config import Settings
 from wildduck.imap.capabilities import Circumstances, capabilities
 from wildduck.imap.enabling import enabled
-from wildduck.imap.grammar.flags import SYSTEM_FLAGS, compose_flags
+from wildduck.imap.grammar.flags import SYSTEM_FLAGS
 from wildduck.imap.grammar.modes import PLAIN, Modes
 from wildduck.imap.grammar.responses import (
     Condition,
-    ExistsData,
-    ExpungeData,
-    FetchData,
     FlagsData,
-    RecentData,
     Response,
     capability_code,
+    number_code,
     permanent_flags_code,
 )
+from wildduck.imap.highest_modseq import HighestModseq
 from wildduck.imap.state import Move, State, after
+from wildduck.imap.untagged import responses
 from wildduck.imap.uploads import Uploads
 from wildduck.mailstore.store import MailStore
-from wildduck.mailstore.values import Change, Exists, Expunged, Recent
+from wildduck.mailstore.values import Change, Expunged, Flags
 from wildduck.mailstore.view import View
 
 #: Changes told before other connections have their turn.
@@ -114,6 +113,9 @@ class Session:
     @ivar read_only: it was opened by EXAMINE.
     @ivar modes: what the client has enabled; changed by L{enable} only.
     @ivar tag: of the command whose handler was called last; that reads it before it waits for anything.
+    @ivar modseqs: what the client makes of the MODSEQs that it was told.
+    @ivar held: UIDs of which flags are news that the running command may tell
+        itself; what it has not told follows behind its answer.
     @ivar uploads: messages of the APPEND or REPLACE that is coming in, C{None} before the first one.
     @ivar literal_open: a response with a literal was begun, and not all of it sent:
         nothing but its bytes may follow.
@@ -130,6 +132,8 @@ class Session:
         self.read_only = False
         self.modes = PLAIN
         self.tag = b""
+        self.modseqs = HighestModseq()
+        self.held: set[int] = set()
         self.uploads: Uploads | None = None
         self.literal_open = False
         self.progress: tuple[int, int] | None = None
@@ -137,6 +141,8 @@ class Session:
         self.on_news: Callable[[], None] | None = None
         self._unlisten: Callable[[], None] | None = None
         self._told_keywords: tuple[str, ...] = ()
+        #: Flags (as a set) and MODSEQ by UID that the running command has told.
+        self._told_flags: dict[int, tuple[frozenset[str], int]] = {}
         self._meters: dict[DailyLimit, DailyMeter] = {}
 
     # --- who and where ---------------------------------------------------------
@@ -241,14 +247,23 @@ class Session:
         self._check_alive()
         self.state = after(self.state, Move.SELECT)
         self.view, self.read_only = view, read_only
+        self.modseqs = HighestModseq()
         self._told_keywords = view.keywords
 
-    def deselect(self) -> None:
-        """Leave the mailbox, if one is selected."""
-        if self.view is not None:
-            view, self.view = self.view, None
-            view.close()
-            self.state = after(self.state, Move.DESELECT)
+    def deselect(self) -> bool:
+        """
+        Leave the mailbox, if one is selected.
+
+        @return: whether there was one.
+        """
+        if self.view is None:
+            return False
+        view, self.view = self.view, None
+        view.close()
+        self.held.clear()
+        self._told_flags.clear()
+        self.state = after(self.state, Move.DESELECT)
+        return True
 
     def close(self) -> None:
         """Say no more."""
@@ -300,11 +315,17 @@ class Session:
         """
         Enable an extension from the next command on.
 
+        What else enables CONDSTORE, a "CONDSTORE enabling command" (RFC 7162
+        §3.1), calls this too, before it answers: in a selected mailbox the client
+        is told HIGHESTMODSEQ.
+
         @param extension: a key of L{wildduck.imap.enabling.EXTENSIONS}.
         @return: whether that changed anything.
         """
         before, self.modes = self.modes, enabled(self.modes, extension)
         self.line.set_modes(self.modes)
+        if self.modes.condstore and not before.condstore and self.view is not None:
+            self.say_highest_modseq()
         return self.modes != before
 
     # --- answers -----------------------------------------------------------------
@@ -336,27 +357,80 @@ class Session:
 
     # --- what happened in the mailbox ------------------------------------------------
 
-    async def catch_up(self, *, may_expunge: bool) -> None:
+    async def catch_up(self, *, may_expunge: bool, hold_flags: bool = False) -> None:
         """
         Bring the view up to date and tell the client.
 
+        @param hold_flags: the command that is about to run may tell flags itself:
+            news of them wait in L{held} for L{tell_held}.
         @raise MailboxNotFound: the mailbox is gone.
         @raise twisted.internet.error.ConnectionLost: the client is.
         """
-        await self.report(await self.selected.refresh(may_expunge=may_expunge))
+        changes = await self.selected.refresh(may_expunge=may_expunge)
+        if hold_flags:
+            self.held.update(change.uid for change in changes if isinstance(change, Flags))
+            changes = [change for change in changes if not isinstance(change, Flags)]
+        await self.report(changes)
 
     async def report(self, changes: Sequence[Change]) -> None:
         """
-        Tell what a refresh of the view found.
+        Tell what a refresh of the view found, but not what the command has told.
 
         @raise twisted.internet.error.ConnectionLost: the client is gone.
         """
         self.report_keywords()
+        changes = [change for change in changes if not self._is_told(change)]
+        self._told_flags.clear()
+        if self.modes.condstore:
+            self._note_modseqs(changes)
         for start in range(0, len(changes), _AT_ONCE):
             if start:
                 await self.breathe()
-            told = changes[start : start + _AT_ONCE]
-            self.line.send(b"".join(_response(change).compose(self.modes) for change in told))
+            told = responses(changes[start : start + _AT_ONCE], self.modes)
+            self.line.send(b"".join(response.compose(self.modes) for response in told))
+
+    def _is_told(self, change: Change) -> bool:
+        if not isinstance(change, Flags) or change.uid not in self._told_flags:
+            return False
+        return self._told_flags[change.uid] == (frozenset(change.flags), change.modseq)
+
+    def _note_modseqs(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if isinstance(change, Flags):
+                self.modseqs.told(change.modseq)
+            elif isinstance(change, Expunged):
+                self.modseqs.owe()
+
+    async def tell_held(self) -> None:
+        """Tell those news of flags that the command has not told itself."""
+        if self.held:
+            held = sorted(self.held)
+            self.held.clear()
+            await self.report(list(self.selected.flag_news(held)))
+
+    def told_flags(self, uid: int, flags: Iterable[str], modseq: int) -> None:
+        """
+        The command has told all there is to tell of a message's flags.
+
+        @param flags: C{\\Recent} included.
+        """
+        self._told_flags[uid] = (frozenset(flags), modseq)
+
+    def say_highest_modseq(self) -> None:
+        """Send C{HIGHESTMODSEQ} in an untagged response."""
+        self.respond(Condition("OK", "Highest mod-sequence", self.highest_modseq_code()))
+
+    def highest_modseq_code(self) -> bytes:
+        """The response code C{HIGHESTMODSEQ}, which is then sent at once."""
+        modseq = self.selected.highest_modseq
+        self.modseqs.said(modseq)
+        return number_code("HIGHESTMODSEQ", modseq)
+
+    @property
+    def owes_highest_modseq(self) -> bool:
+        """Whether the client would otherwise take a wrong value for it (RFC 7162 §6)."""
+        view = self.view
+        return view is not None and self.modes.condstore and self.modseqs.due(view.highest_modseq)
 
     def report_keywords(self) -> None:
         """Tell of keywords that are new in the mailbox (RFC 3501 §7.2.6)."""
@@ -374,13 +448,3 @@ class Session:
         else:
             permanent = Condition("OK", "Flags permitted", permanent_flags_code((*flags, "\\*")))
         return [FlagsData(flags), permanent]
-
-
-def _response(change: Change) -> Response:
-    if isinstance(change, Exists):
-        return ExistsData(change.count)
-    if isinstance(change, Recent):
-        return RecentData(change.count)
-    if isinstance(change, Expunged):
-        return ExpungeData(change.seq)
-    return FetchData(change.seq, ((b"FLAGS", compose_flags(change.flags)),))

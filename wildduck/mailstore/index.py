@@ -417,7 +417,8 @@ def _row(document: dict[str, Any]) -> Row:
     date = document.get("idate")
     return Row(
         number(document.get("uid")),
-        max(0, number(document.get("modseq"))),
+        # At least 1, as clients may be told (RFC 7162 §7 'permsg-modsequence').
+        max(1, number(document.get("modseq"))),
         document.get("flags") or (),
         milliseconds(date) if isinstance(date, datetime) else NO_DATE,
     )

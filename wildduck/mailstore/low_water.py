@@ -32,7 +32,7 @@ _GONE = frozenset({"EXPUNGE", UNUSED})
 
 #: Journal commands that take no MODSEQ: theirs is the mailbox's at the time,
 #: and who has taken that one may be still at work.
-_WITHOUT_MODSEQ = frozenset({"CREATE", "RENAME", "DELETE"})
+WITHOUT_MODSEQ = frozenset({"CREATE", "RENAME", "DELETE"})
 
 
 class LowWater:
@@ -159,7 +159,7 @@ class LowWater:
             self._believe(journal)
         for entry in journal:
             modseq, uid = number(entry.get("modseq")), number(entry.get("uid"))
-            if modseq > self.modseq and entry.get("command") not in _WITHOUT_MODSEQ:
+            if modseq > self.modseq and entry.get("command") not in WITHOUT_MODSEQ:
                 self._modseqs.add(modseq)
             if uid >= self.uid and entry.get("command") in _GONE:
                 self._uids.add(uid)

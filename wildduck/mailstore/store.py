@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from bson import ObjectId
@@ -24,7 +25,7 @@ from wildduck.events import Notifier
 from wildduck.events.notifier import CommandListener, Listener
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.limits import BATCH_ROWS
-from wildduck.mailstore import clearing, deletion, oldest_shown, prepared, selection
+from wildduck.mailstore import clearing, deletion, oldest_shown, prepared, selection, vanished
 from wildduck.mailstore.append import Appender, internal_date as as_internal_date
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
@@ -57,6 +58,7 @@ from wildduck.mailstore.selection import Selection
 from wildduck.mailstore.text_index import TextIndex
 from wildduck.mailstore.updates import Change, Updater
 from wildduck.mailstore.values import Appended, Copied, Mailbox, Status, Stored
+from wildduck.mailstore.vanished import Range
 from wildduck.mailstore.verifier import Verifier
 from wildduck.mailstore.view import View
 from wildduck.mime.effort import takes_long
@@ -67,6 +69,9 @@ T = TypeVar("T")
 
 #: Documents of one batch of L{MailStore.rows} when whole trees are read.
 _BODY_ROWS = 50
+
+#: Ranges of L{MailStore.vanished} given at once.
+_RANGES = 1000
 
 
 @implementer(IAccountMail)
@@ -293,6 +298,25 @@ class MailStore:
     async def search(self, view: View, key: Key, breathe: Callable[[], Awaitable[None]]) -> Found:
         """See L{Search.run}."""
         return await self._search.run(view, key, breathe)
+
+    async def vanished(
+        self, view: View, known: Sequence[Range], modseq: int, after: int = 0
+    ) -> AsyncIterator[list[Range]]:
+        """
+        What is gone of the UIDs that a client knew (RFC 7162 §3.2.6), ascending.
+
+        @param known: what the client asks for, ascending.
+        @param modseq: what was gone up to it needs no telling, where that is known.
+        @param after: what was gone up to this UID needs no telling.
+        @return: ranges, some at a time.
+        """
+        gone = await vanished.expunged_since(self._backend, view.mailbox.id, modseq, view.highest_modseq)
+        ranges = known if gone is None else list(vanished.common(known, vanished.runs(gone)))
+        # Copies, for the client may be told of more while others have their turn.
+        found = vanished.missing(view.uids[:], ranges, after + 1, view.uid_next)
+        while some := list(islice(found, _RANGES)):
+            yield some
+            await self._backend.breathe()
 
     # --- changing ---------------------------------------------------------------------
 

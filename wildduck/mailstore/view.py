@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import compress
 
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore.change_log import Came, Event, Went
@@ -22,6 +23,10 @@ from wildduck.mailstore.recent import Recents
 from wildduck.mailstore.values import Change, Exists, Expunged, Flags, FlagsByUid, Mailbox, Recent
 
 RECENT = "\\Recent"
+
+#: MODSEQs that are compared before others have their turn: some milliseconds
+#: where all are higher.
+_SCANNED = 10_000
 
 
 class View:
@@ -55,6 +60,8 @@ class View:
         self._claimed = 0
         #: All flags up to this MODSEQ were told.
         self._modseq = index.highest_modseq
+        self._highest_modseq = index.highest_modseq
+        self._uid_next = index.uid_next
 
     # --- what the client knows ------------------------------------------------------
 
@@ -70,13 +77,19 @@ class View:
 
     @property
     def uid_next(self) -> int:
-        """UIDNEXT: no message will appear below it."""
-        return self.index.uid_next
+        """UIDNEXT: no message will appear below it that was not told of."""
+        return self._uid_next
 
     @property
     def highest_modseq(self) -> int:
-        """HIGHESTMODSEQ (RFC 7162 §3.1.2.1), at least 1; never falls."""
-        return self.index.highest_modseq
+        """
+        HIGHESTMODSEQ (RFC 7162 §3.1.2.1), at least 1; never falls.
+
+        Every change up to it was told, or is in what the last refresh gave; so
+        it waits while what is gone may not be told (§6).  The index may know
+        more already, for other sessions look too.
+        """
+        return self._highest_modseq
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -121,14 +134,14 @@ class View:
         """The flags of a message, C{\\Recent} included; none when it is gone."""
         return self.with_recent(uid, self.index.flags(uid))
 
-    def rows(self, uids: Iterable[int]) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    def rows(self, uids: Iterable[int]) -> Iterator[tuple[int, int, tuple[str, ...], int]]:
         """
         Of many messages at once, without those that are gone or not known to the client.
 
         @param uids: quickest if ascending and near to one another.
-        @return: sequence number, UID, and flags as of L{flags}.
+        @return: sequence number, UID, flags as of L{flags}, and MODSEQ.
         """
-        known, there, bits = self.uids, self.index.uids, self.index.bits
+        known, there, bits, modseqs = self.uids, self.index.uids, self.index.bits, self.index.modseqs
         unpack, recent = self.index.flag_table.unpack, self.recent
         seq = place = 0
         for uid in uids:
@@ -142,9 +155,10 @@ class View:
                 if place == len(there) or there[place] != uid:
                     continue
             flags = unpack(uid, bits[place])
+            modseq = modseqs[place]
             seq += 1
             place += 1
-            yield seq, uid, (*flags, RECENT) if uid in recent else flags
+            yield seq, uid, (*flags, RECENT) if uid in recent else flags, modseq
 
     def with_recent(self, uid: int, flags: tuple[str, ...]) -> tuple[str, ...]:
         """A message's stored flags, and C{\\Recent} where it is that to this session."""
@@ -153,6 +167,23 @@ class View:
     def modseq(self, uid: int) -> int:
         """The MODSEQ of a message, 0 when it is gone."""
         return self.index.modseq(uid)
+
+    async def changed_since(self, uids: Sequence[int], modseq: int) -> array[int]:
+        """
+        Those messages that have a higher MODSEQ, ascending.
+
+        @param uids: ascending.
+        """
+        # Copies, for the index may change while others have their turn.
+        there, modseqs = self.index.uids[:], self.index.modseqs[:]
+        found: array[int] = array("I")
+        for start in range(0, len(there), _SCANNED):
+            if start:
+                await self.index.breathe()
+            higher = map(modseq.__lt__, modseqs[start : start + _SCANNED])
+            changed = compress(there[start : start + _SCANNED], higher)
+            found.extend(uid for uid in changed if _is_in(uids, uid))
+        return found
 
     def deleted(self) -> list[int]:
         """UIDs of the known messages with C{\\Deleted}, ascending."""
@@ -204,7 +235,7 @@ class View:
         for start in range(0, len(changed), BATCH_ROWS):
             if start:
                 await self.index.breathe()
-            changes += self._flag_changes(changed[start : start + BATCH_ROWS])
+            changes += self.flag_news(changed[start : start + BATCH_ROWS])
         return changes
 
     async def claim_recent(self) -> None:
@@ -236,9 +267,12 @@ class View:
         events = self._reader.take()
         came, changed = self._compare() if events is None else self._take(events)
         self._modseq = self.index.highest_modseq
+        self._uid_next = self.index.uid_next
         changed |= self._untold
         self._untold.clear()
         changes: list[Change] = list(self._expunge()) if may_expunge else []
+        if not self._gone:
+            self._highest_modseq = self._modseq
         if came:
             self.uids.extend(came)
             self._last = came[-1]
@@ -247,7 +281,7 @@ class View:
                 changes.append(Recent(len(self.recent)))
         return changes, sorted(changed)
 
-    def _flag_changes(self, changed: Iterable[int]) -> Iterator[Flags]:
+    def flag_news(self, changed: Iterable[int]) -> Iterator[Flags]:
         """What to tell of these messages; nothing of those that are gone."""
         for uid in changed:
             seq, modseq = self.seq(uid), self.modseq(uid)
@@ -295,3 +329,8 @@ class View:
         if on_close is not None:
             self._reader.close()
             on_close()
+
+
+def _is_in(uids: Sequence[int], uid: int) -> bool:
+    place = bisect_left(uids, uid)
+    return place < len(uids) and uids[place] == uid

@@ -24,8 +24,10 @@ from wildduck.imap.grammar.responses import (
     NamespaceData,
     RecentData,
     StatusData,
+    VanishedData,
 )
 from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData
+from wildduck.imap.grammar.sequence import SequenceSet
 from wildduck.imap.grammar.utf7 import decode
 
 _TOKEN = re.compile(
@@ -82,6 +84,8 @@ def _other(data: bytes) -> Any:
         return CapabilityData(tuple(_line(data).split(" ")[2:]))
     if kind in (b"SEARCH", b"SORT", b"ESEARCH"):
         return _search(data)
+    if kind == b"VANISHED":
+        return _vanished(data)
     words.expect(b" ")
     if kind == b"FLAGS":
         return FlagsData(tuple(word.decode() for word in words.list()))
@@ -120,6 +124,17 @@ def _search(data: bytes) -> Any:
     tag, uid, items = extended.groups()
     pairs = tuple((item[1], item[2]) for item in _DATUM.finditer(items))
     return EsearchData(tag, uid is not None, pairs)
+
+
+def _vanished(data: bytes) -> VanishedData:
+    match = re.fullmatch(rb"\* VANISHED (\(EARLIER\) )?([0-9:,]+)\r\n", data)
+    if match is None:
+        raise ValueError(data)
+    ranges = []
+    for piece in match.group(2).split(b","):
+        first, colon, last = piece.partition(b":")
+        ranges.append((int(first), int(last if colon else first)))
+    return VanishedData(SequenceSet(tuple(ranges)), match.group(1) is not None)
 
 
 def _id(words: _Words) -> Any:

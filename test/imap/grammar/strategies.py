@@ -14,12 +14,13 @@ from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Preview, S
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
 from wildduck.imap.grammar.listing import List, Lsub, Namespace
-from wildduck.imap.grammar.mailbox import STATUS_ITEMS, Check, Close, Examine, Select, Status, Unselect
+from wildduck.imap.grammar.mailbox import STATUS_ITEMS, Check, Close, Status, Unselect
 from wildduck.imap.grammar.mailboxes import canonical
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.partial import PartialRange
-from wildduck.imap.grammar.sequence import SAVED, STAR, SequenceSet
+from wildduck.imap.grammar.selection import Examine, QuickResync, Select, SequenceMatch
+from wildduck.imap.grammar.sequence import SAVED, STAR, SequenceSet, from_numbers
 from wildduck.imap.grammar.session import (
     Capability,
     Compress,
@@ -49,6 +50,19 @@ numbers = st.one_of(st.just(STAR), st.integers(1, MAX_NUMBER), st.integers(1, 9)
 sequence_sets = st.just(SAVED) | st.builds(
     SequenceSet, st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6).map(tuple)
 )
+known_numbers = st.integers(1, MAX_NUMBER)
+known_sets = st.builds(
+    SequenceSet, st.lists(st.tuples(known_numbers, known_numbers), min_size=1, max_size=6).map(tuple)
+)
+modseqs = st.integers(0, MAX_NUMBER64) | st.integers(0, 9)
+#: As many UIDs as sequence numbers, both ascending.
+sequence_matches = st.lists(st.tuples(known_numbers, known_numbers), min_size=1, max_size=6).map(
+    lambda pairs: SequenceMatch(
+        from_numbers(number + place for place, number in enumerate(sorted(n % 10**6 + 1 for n, _ in pairs))),
+        from_numbers(uid + place for place, uid in enumerate(sorted(n % 10**6 + 1 for _, n in pairs))),
+    )
+)
+resyncs = st.builds(QuickResync, known_numbers, modseqs, st.none() | known_sets, st.none() | sequence_matches)
 zones = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 dates = st.datetimes(min_value=datetime(1, 1, 1), timezones=zones).map(
     lambda moment: moment.replace(microsecond=0, fold=0)
@@ -158,8 +172,8 @@ commands: st.SearchStrategy[Command] = st.one_of(
         st.text(ATOM_CHARACTERS, min_size=1, max_size=8).map(str.upper),
         st.none() | st.text("ABCxyz019+/=", min_size=1, max_size=12).map(str.encode),
     ),
-    st.builds(Select, names),
-    st.builds(Examine, names),
+    st.builds(Select, names, st.booleans(), st.none() | resyncs),
+    st.builds(Examine, names, st.booleans(), st.none() | resyncs),
     st.builds(List, references, names, st.booleans(), st.booleans()),
     st.builds(Lsub, references, names),
     st.just(Namespace()),
@@ -172,7 +186,9 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(
         Fetch, sequence_sets, st.lists(items, min_size=1, max_size=4).map(tuple), st.just(True), uid_modifiers
     ),
-    st.builds(Store, sequence_sets, st.sampled_from("+-="), flags, st.booleans(), st.booleans()),
+    st.builds(
+        Store, sequence_sets, st.sampled_from("+-="), flags, st.booleans(), st.booleans(), st.none() | modseqs
+    ),
     st.builds(UidExpunge, sequence_sets),
     st.builds(Copy, sequence_sets, names, st.booleans()),
     st.builds(Move, sequence_sets, names, st.booleans()),

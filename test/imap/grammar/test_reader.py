@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, events, whole
 from wildduck.imap.grammar.append import Append
-from wildduck.imap.grammar.mailbox import Select
 from wildduck.imap.grammar.reader import BEFORE_LOGIN, Answer, Bounds, Failure, MessageWanted, Proceed, Reader
+from wildduck.imap.grammar.selection import Select
 from wildduck.imap.grammar.session import Noop
 from wildduck.imap.grammar.sign_in import Login
 from wildduck.imap.grammar.values import Request

@@ -11,8 +11,9 @@ from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, whole
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.fetch import MACROS, Attribute, Fetch, Section
+from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.listing import List, Lsub, Namespace
-from wildduck.imap.grammar.mailbox import Check, Close, Examine, Select, Status, Unselect
+from wildduck.imap.grammar.mailbox import Check, Close, Status, Unselect
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.reader import Failure, Proceed
@@ -29,7 +30,8 @@ from wildduck.imap.grammar.search_keys import (
     State,
     Text,
 )
-from wildduck.imap.grammar.sequence import STAR, SequenceSet
+from wildduck.imap.grammar.selection import Examine, QuickResync, Select, SequenceMatch
+from wildduck.imap.grammar.sequence import STAR, SequenceSet, from_numbers
 from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
 from wildduck.imap.grammar.sign_in import Authenticate, Login
 from wildduck.imap.grammar.values import Command, Request
@@ -72,6 +74,39 @@ ACCEPTED: list[tuple[bytes, Command]] = [
     (b"SELECT {5+}\r\nINBOX", Select("INBOX")),
     (b"SELECT ~peter/mail/&U,BTFw-", Select("~peter/mail/台北")),
     (b"SELECT a]b", Select("a]b")),
+    (b"SELECT INBOX (condstore)", Select("INBOX", True)),
+    (
+        b"SELECT INBOX (QRESYNC (67890007 20050715194045000 41,43:211,214:541))",
+        Select(
+            "INBOX",
+            False,
+            QuickResync(67890007, 20050715194045000, SequenceSet(((41, 41), (43, 211), (214, 541)))),
+        ),
+    ),
+    (b"EXAMINE a (QRESYNC (1 2) CONDSTORE)", Examine("a", True, QuickResync(1, 2))),
+    (
+        b"SELECT a (QRESYNC (7 0 1:29997 (5000,9990:9992 15000,29970,29973,29976)))",
+        Select(
+            "a",
+            False,
+            QuickResync(
+                7,
+                0,
+                SequenceSet(((1, 29997),)),
+                SequenceMatch(
+                    SequenceSet(((5000, 5000), (9990, 9992))), from_numbers((15000, 29970, 29973, 29976))
+                ),
+            ),
+        ),
+    ),
+    (
+        b"SELECT a (QRESYNC (7 9223372036854775807 (1:2 5:6)))",
+        Select(
+            "a",
+            False,
+            QuickResync(7, 2**63 - 1, None, SequenceMatch(from_numbers((1, 2)), from_numbers((5, 6)))),
+        ),
+    ),
     (b'LIST "" ""', List("", "")),
     (b"LIST ~/Mail/ %", List("~/Mail/", "%")),
     (b"LIST #news. comp.mail.*", List("#news.", "comp.mail.*")),
@@ -121,7 +156,18 @@ ACCEPTED: list[tuple[bytes, Command]] = [
         b'FETCH 1 BODY[2.HEADER.FIELDS.NOT ("to" {2+}\r\ncc)]<5.6>',
         Fetch(ONE, (Section((2,), "HEADER.FIELDS.NOT", (b"to", b"cc"), False, (5, 6)),)),
     ),
+    (b"FETCH 1 (MODSEQ)", Fetch(ONE, attributes("MODSEQ"))),
+    (b"FETCH 1 fast (changedsince 0)", Fetch(ONE, attributes(*MACROS["FAST"]), False, Modifiers(0))),
+    (
+        b"UID FETCH 1 FLAGS (VANISHED CHANGEDSINCE 12345)",
+        Fetch(ONE, attributes("FLAGS"), True, Modifiers(12345, True)),
+    ),
     # STORE, COPY, MOVE, EXPUNGE
+    (
+        b"STORE 1 (UNCHANGEDSINCE 12121230045) +FLAGS.SILENT (\\Deleted)",
+        Store(ONE, "+", ("\\Deleted",), True, False, 12121230045),
+    ),
+    (b"UID STORE 1 (unchangedsince 0) FLAGS a b", Store(ONE, "=", ("a", "b"), False, True, 0)),
     (b"STORE 1 FLAGS ()", Store(ONE, "=", ())),
     (b"STORE 1 +FLAGS (\\Deleted)", Store(ONE, "+", ("\\Deleted",))),
     (b"STORE 1 -flags.silent \\seen $Work", Store(ONE, "-", ("\\Seen", "$Work"), True)),
@@ -166,6 +212,34 @@ ACCEPTED: list[tuple[bytes, Command]] = [
 
 #: What a client writes behind the tag, and why it is refused.
 REFUSED: list[tuple[bytes, str]] = [
+    (b"SELECT a ()", "expected a parameter"),
+    (b"SELECT a (CONDSTORE", "the end of the list"),
+    (b"SELECT a (CONDSTORE CONDSTORE)", "unknown or repeated"),
+    (b"SELECT a (XCOND)", "unknown or repeated"),
+    (b"SELECT a (CONDSTORE) ", "unexpected characters"),
+    (b"SELECT a CONDSTORE", "expected a list"),
+    (b"SELECT a (QRESYNC)", "expected a space"),
+    (b"SELECT a (QRESYNC (1))", "expected a space"),
+    (b"SELECT a (QRESYNC (0 1))", "can not be zero"),
+    (b"SELECT a (QRESYNC (1 9223372036854775808))", "too big"),
+    (b"SELECT a (QRESYNC (1 1 1:*))", "only numbers are allowed"),
+    (b"SELECT a (QRESYNC (1 1 $))", "only numbers are allowed"),
+    (b"SELECT a (QRESYNC (1 1 1:2 (1:2 1:3)))", "as many"),
+    (b"SELECT a (QRESYNC (1 1 1:2 (2,1 1,2)))", "ascending"),
+    (b"SELECT a (QRESYNC (1 1 1:2 (1:2 4:3)))", "ascending"),
+    (b"SELECT a (QRESYNC (1 1 1:2 (1,1 1:2)))", "ascending"),
+    (b"SELECT a (QRESYNC (1 1 (1:2 3:4) 5))", "the end of the arguments"),
+    (b"FETCH 1 FLAGS ()", "expected a modifier"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE)", "expected a space"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE x)", "expected a mod-sequence"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 1)", "given twice"),
+    (b"FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)", "VANISHED needs UID FETCH"),
+    (b"UID FETCH 1 FLAGS (VANISHED)", "VANISHED needs UID FETCH"),
+    (b"FETCH 1 ALLE", "unknown item"),
+    (b"STORE 1 (UNCHANGEDSINCE) FLAGS a", "expected a space"),
+    (b"STORE 1 (UNCHANGEDSINCE 1 UNCHANGEDSINCE 1) FLAGS a", "the end of the modifiers"),
+    (b"STORE 1 () FLAGS a", "expected UNCHANGEDSINCE"),
+    (b"STORE 1 (CHANGEDSINCE 1) FLAGS a", "unknown modifier"),
     (b"SEARCH", "missing argument"),
     (b"SEARCH ", "expected a search key"),
     (b"SEARCH  ALL", "expected a search key"),
@@ -253,7 +327,7 @@ REFUSED: list[tuple[bytes, str]] = [
     (b'ID ("a" "' + b"a" * 1025 + b'")', "a field is too long"),
     (b"ID (" + b" ".join([b'"a" NIL'] * 31) + b")", "more than 30 fields"),
     (b"SELECT", "missing argument"),
-    (b"SELECT a b", "unexpected characters"),
+    (b"SELECT a b", "expected a list of parameters"),
     (b"SELECT a*", "unexpected characters"),
     (b"SELECT &", "mailbox name is not modified UTF-7"),
     (b'SELECT "\xc3\xa9"', "mailbox name is not modified UTF-7"),

@@ -13,6 +13,7 @@ from test.imap.grammar.response_reader import read
 from wildduck.imap.grammar.dates import compose_date_time
 from wildduck.imap.grammar.fetch import Section
 from wildduck.imap.grammar.flags import compose_flags
+from wildduck.imap.grammar.modes import Modes
 from wildduck.imap.grammar.responses import (
     CapabilityData,
     Condition,
@@ -27,14 +28,17 @@ from wildduck.imap.grammar.responses import (
     NamespaceData,
     RecentData,
     StatusData,
+    VanishedData,
     append_uid_code,
     bad_charset_code,
     capability_code,
     copy_uid_code,
+    modified_code,
     number_code,
     permanent_flags_code,
 )
 from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData
+from wildduck.imap.grammar.sequence import from_numbers
 from wildduck.imap.grammar.strings import compose_nstring
 
 COMPOSED: list[tuple[Any, bytes]] = [
@@ -61,6 +65,12 @@ COMPOSED: list[tuple[Any, bytes]] = [
     (
         Condition("NO", "x", bad_charset_code(("US-ASCII", "UTF-8")), b"a"),
         b"a NO [BADCHARSET (US-ASCII UTF-8)] x\r\n",
+    ),
+    (Condition("OK", "x", modified_code((7, 9)), b"a"), b"a OK [MODIFIED 7,9] x\r\n"),
+    (VanishedData(from_numbers((405, 407, 410))), b"* VANISHED 405,407,410\r\n"),
+    (
+        VanishedData(from_numbers((41, 43, 44, 45)), True),
+        b"* VANISHED (EARLIER) 41,43:45\r\n",
     ),
     (SearchData(()), b"* SEARCH\r\n"),
     (SearchData((2, 84, 882)), b"* SEARCH 2 84 882\r\n"),
@@ -163,6 +173,7 @@ responses: st.SearchStrategy[Any] = st.one_of(
     ),
     st.builds(EsearchData, strategies.tags, st.booleans(), search_data),
     st.builds(ExpungeData, numbers),
+    st.builds(VanishedData, strategies.known_sets, st.booleans()),
     st.builds(IdData, st.none() | strategies.id_fields),
     st.builds(
         FetchData,
@@ -173,6 +184,12 @@ responses: st.SearchStrategy[Any] = st.one_of(
 
 
 class ResponseTests(SynchronousTestCase):
+    def test_uids_only(self) -> None:
+        """A session of UIDs only has UIDFETCH (RFC 9586)."""
+        told = FetchData(3, ((b"FLAGS", b"(\\Seen)"),), 25996)
+        self.assertEqual(told.compose(Modes(uidonly=True)), b"* 25996 UIDFETCH (FLAGS (\\Seen))\r\n")
+        self.assertEqual(told.compose(), b"* 3 FETCH (FLAGS (\\Seen))\r\n")
+
     def test_composed(self) -> None:
         """Each response has the bytes that the RFCs give it."""
         for response, data in COMPOSED:

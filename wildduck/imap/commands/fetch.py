@@ -1,10 +1,11 @@
-"""FETCH and UID FETCH (RFC 3501 §6.4.5)."""
+"""FETCH and UID FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, §3.2.6)."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, cast
 
 from twisted.logger import Logger
@@ -13,11 +14,12 @@ from wildduck.accounts import IMAP_DOWNLOAD
 from wildduck.errors import ContentUnreadable, ProtocolError
 from wildduck.imap.commands import documents, parts
 from wildduck.imap.commands.fetch_items import Source, Streamed, Value, Wanted, wanted
+from wildduck.imap.commands.resync import tell_vanished
 from wildduck.imap.commands.sets import uids_of
 from wildduck.imap.grammar.fetch import Attribute, Fetch, Item, Section
-from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.flags import compose_flags
-from wildduck.imap.grammar.responses import FETCH_END, fetch_start
+from wildduck.imap.grammar.modes import Modes
+from wildduck.imap.grammar.responses import FETCH_END, fetch_start, modseq_value
 from wildduck.imap.session import Done, Session
 from wildduck.limits import KIB
 from wildduck.mime import narrow
@@ -39,8 +41,8 @@ _AT_A_STRETCH = 0.01
 _DAMAGED = (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError)
 
 _SEEN = "\\Seen"
-_FLAGS = Attribute("FLAGS")
 _UID = Attribute("UID")
+_MODSEQ = Attribute("MODSEQ")
 
 
 async def fetch(session: Session, command: Fetch) -> Done:
@@ -48,9 +50,15 @@ async def fetch(session: Session, command: Fetch) -> Done:
     Messages that another session has expunged are left out (RFC 2180 §4.1.2).
 
     @raise DailyLimitReached: bodies are asked for, and the account has downloaded enough today.
+    @raise ProtocolError: VANISHED without QRESYNC enabled (RFC 7162 §3.2.6).
     """
-    uids = _narrowed(uids_of(session.selected, command.numbers, command.by_uid), command.modifiers)
-    job = _Fetch(session, _items(command))
+    if command.modifiers.vanished and not session.modes.qresync:
+        raise ProtocolError("QRESYNC must be enabled first")
+    items = _items(command, session.modes)
+    if _MODSEQ in items:
+        session.enable("CONDSTORE")
+    uids = await _chosen(session, command)
+    job = _Fetch(session, items)
     size = job.round_size
     meter = session.meter(IMAP_DOWNLOAD) if job.with_bodies else None
     for start in range(0, len(uids), size):
@@ -70,23 +78,32 @@ async def fetch(session: Session, command: Fetch) -> Done:
     return Done("FETCH completed")
 
 
-def _narrowed(uids: Sequence[int], modifiers: Modifiers) -> Sequence[int]:
-    """What the modifiers leave of a set."""
-    if modifiers.changed_since is not None:
-        raise ProtocolError("CHANGEDSINCE is not supported")
-    return uids if modifiers.partial is None else modifiers.partial.select(uids)
+async def _chosen(session: Session, command: Fetch) -> Sequence[int]:
+    """UIDs of the messages, ascending; what is gone is told, if that was asked for."""
+    view, since = session.selected, command.modifiers.changed_since
+    uids: Sequence[int] = uids_of(view, command.numbers, command.by_uid)
+    if command.modifiers.vanished and since is not None:
+        # Who asks for all up to the last message also means what has gone behind it.
+        await tell_vanished(session, command.numbers.resolve(view.uid_next - 1), since)
+    if since is not None:
+        uids = await view.changed_since(uids, since)
+    partial = command.modifiers.partial
+    return uids if partial is None else partial.select(uids)
 
 
-def _items(command: Fetch) -> tuple[Item, ...]:
+def _items(command: Fetch, modes: Modes) -> tuple[Item, ...]:
     """
     What is told of each message.
 
-    A UID FETCH tells the UID, asked for or not (RFC 3501 §6.4.8).  What is asked for
-    twice is told once: else a short command could ask for any amount.
+    Unasked that is the UID by a UID FETCH (RFC 3501 §6.4.8) whose response does not
+    begin with it anyway (RFC 9586), and MODSEQ with CHANGEDSINCE (RFC 7162 §3.1.4.1).
+    What is asked for twice is told once: else a short command could ask for any amount.
     """
     items = _distinct(command.items)
-    if command.by_uid and _UID not in items:
-        return (_UID, *items)
+    if command.by_uid and _UID not in items and not modes.uidonly:
+        items = (_UID, *items)
+    if command.modifiers.changed_since is not None and _MODSEQ not in items:
+        items = (*items, _MODSEQ)
     return items
 
 
@@ -130,7 +147,10 @@ class _Fetch:
         self._view = session.selected
         self._wanted = wanted(items)
         self._seen_matters = not session.read_only and any(item.sets_seen for item in items)
-        self._tells_flags = _FLAGS in items
+        self._modes = session.modes
+        self._names = {item.name for item in items if isinstance(item, Attribute)}
+        #: It tells all that a FETCH response about other flags would tell.
+        self._tells_news = "FLAGS" in self._names and ("MODSEQ" in self._names or not session.modes.condstore)
         self._fields = _fields(self._wanted)
         #: Composed flags, for few combinations are many messages'.
         self._flags: dict[tuple[str, ...], bytes] = {}
@@ -205,20 +225,45 @@ class _Fetch:
         """By a form for each combination of flags, which the numbers are put into."""
         forms: dict[tuple[str, ...], bytes] = {}
         told: list[bytes] = []
-        repeats = sum(item.name == "UID" for item in self._wanted)
-        for seq, uid, flags in self._view.rows(uids):
+        highest = 0
+        numbers = itemgetter(*self._numbers())
+        for row in self._view.rows(uids):
+            flags, modseq = row[2:]
             form = forms.get(flags)
             if form is None:
                 form = forms[flags] = self._form(flags)
-            told.append(form % (seq, *[uid] * repeats))
+            told.append(form % numbers(row))
+            if modseq > highest:
+                highest = modseq
+        self._note_told(uids, highest)
         self.told += len(told)
         self._session.line.send(b"".join(told))
 
+    def _numbers(self) -> list[int]:
+        """Places, in what L{View.rows} gives, of the numbers of L{_form}."""
+        places = {"UID": 1, "MODSEQ": 3}
+        first = 1 if self._modes.uidonly else 0
+        return [first, *(places[item.name] for item in self._wanted if item.name in places)]
+
     def _form(self, flags: tuple[str, ...]) -> bytes:
-        """A response of what the view knows, C{%d} for the sequence number and each UID."""
+        """A response of what the view knows, with places for the numbers."""
         composed = compose_flags(flags).replace(b"%", b"%%")
-        values = [item.label + (b" %d" if item.name == "UID" else b" " + composed) for item in self._wanted]
-        return b"* %d FETCH (" + b" ".join(values) + FETCH_END
+        values = {"UID": b"%d", "FLAGS": composed, "MODSEQ": b"(%d)"}
+        items = b" ".join(item.label + b" " + values[item.name] for item in self._wanted)
+        kind = b"UIDFETCH" if self._modes.uidonly else b"FETCH"
+        return b"* %d " + kind + b" (" + items + FETCH_END
+
+    def _note_told(self, uids: Sequence[int], modseq: int) -> None:
+        """
+        These messages were told of.
+
+        @param modseq: the highest of theirs.
+        """
+        session = self._session
+        if session.held and self._tells_news:
+            session.held.difference_update(uids)
+        if "MODSEQ" in self._names:
+            session.modseqs.told(modseq)
 
     async def _tell(self, uid: int, source: Source, newly_seen: frozenset[int]) -> bool:
         """@return: C{False} when more of the document must be read first."""
@@ -227,7 +272,7 @@ class _Fetch:
         begun = False
         try:
             for item in self._wanted:
-                value = self._from_view(uid, item) if item.from_view else await source.value(item)
+                value = self._known(uid, item.name) if item.from_view else await source.value(item)
                 if value is None:
                     return False
                 if isinstance(value, Streamed):
@@ -238,7 +283,7 @@ class _Fetch:
                 if held >= _HELD:
                     if not source.whole:
                         return False
-                    await self._send(self._view.seq(uid), values, begun, False)
+                    await self._send(uid, values, begun, False)
                     begun, held = True, 0
                     values.clear()
                 await self._give_way()
@@ -258,11 +303,20 @@ class _Fetch:
                 raise
             self.unreadable += 1
             return True
-        if uid in newly_seen and not self._tells_flags:
-            values.append((b"FLAGS", compose_flags(self._view.flags(uid))))
-        await self._send(self._view.seq(uid), values, begun, True)
+        if uid in newly_seen:
+            values += self._news(uid)
+        await self._send(uid, values, begun, True)
+        self._note_told((uid,), self._view.modseq(uid))
         self.told += 1
         return True
+
+    def _news(self, uid: int) -> list[tuple[bytes, Value]]:
+        """What must be told of a message that is C{\\Seen} now, and was not asked for (RFC 7162 §3.2.4)."""
+        names = ["FLAGS"]
+        if self._modes.condstore:
+            self._session.modseqs.told(self._view.modseq(uid))
+            names += ["MODSEQ"] if self._modes.uidonly else ["UID", "MODSEQ"]
+        return [(name.encode("ascii"), self._known(uid, name)) for name in names if name not in self._names]
 
     def _place(self, uid: int) -> dict[str, Any]:
         """For the log."""
@@ -275,16 +329,19 @@ class _Fetch:
             await self._session.breathe()
             self._since = clock.seconds()
 
-    def _from_view(self, uid: int, item: Wanted) -> bytes:
-        if item.name == "UID":
+    def _known(self, uid: int, name: str) -> bytes:
+        """The value of what the view knows."""
+        if name == "UID":
             return b"%d" % uid
+        if name == "MODSEQ":
+            return modseq_value(max(1, self._view.modseq(uid)))
         flags = self._view.flags(uid)
         composed = self._flags.get(flags)
         if composed is None:
             composed = self._flags[flags] = compose_flags(flags)
         return composed
 
-    async def _send(self, seq: int, values: list[tuple[bytes, Value]], begun: bool, ends: bool) -> None:
+    async def _send(self, uid: int, values: list[tuple[bytes, Value]], begun: bool, ends: bool) -> None:
         """
         Send a response, or a piece of one.
 
@@ -292,7 +349,7 @@ class _Fetch:
         @param ends: no further piece follows.
         """
         if not begun:
-            self._gather(fetch_start(seq))
+            self._gather(fetch_start(self._view.seq(uid), uid, self._modes))
         for number, (label, value) in enumerate(values):
             self._gather(b" " + label + b" " if number or begun else label + b" ")
             if isinstance(value, bytes):

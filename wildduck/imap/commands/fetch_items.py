@@ -27,7 +27,7 @@ _SECTIONS = {
 }
 _LAZY_PREVIEW = "PREVIEW (LAZY)"
 #: Items that the session's view answers.
-_FROM_VIEW = ("UID", "FLAGS")
+_FROM_VIEW = ("UID", "FLAGS", "MODSEQ")
 #: Values that need no content: fields to read, and what is made of them.
 _VALUES: dict[str, tuple[tuple[str, ...], Callable[[Document], bytes | None]]] = {
     "INTERNALDATE": (

@@ -55,6 +55,9 @@ class _News:
             # A client that does not read is told later, all at once.
             await session.line.drained()
             await session.catch_up(may_expunge=True)
+            # No tagged response will come for long.
+            if session.owes_highest_modseq:
+                session.say_highest_modseq()
         except MailboxNotFound:
             session.bye("The selected mailbox was deleted")
         except DomainError as error:

@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
-from wildduck.errors import CannotDo
-from wildduck.imap.grammar.mailbox import Close, Examine, Select, Unselect
+from wildduck.errors import CannotDo, ProtocolError, UidRequired
+from wildduck.imap.commands import resync
+from wildduck.imap.grammar.mailbox import Close, Unselect
 from wildduck.imap.grammar.responses import Condition, ExistsData, RecentData, number_code
+from wildduck.imap.grammar.selection import Examine, QuickResync, Select
 from wildduck.imap.session import Done, Session
 from wildduck.mailstore.recent import Recents
 
 
 async def select(session: Session, command: Select) -> Done:
-    await _open(session, command.mailbox, read_only=False)
+    await _open(session, command, read_only=False)
     return Done("SELECT completed", b"READ-WRITE")
 
 
 async def examine(session: Session, command: Examine) -> Done:
-    await _open(session, command.mailbox, read_only=True)
+    await _open(session, command, read_only=True)
     return Done("EXAMINE completed", b"READ-ONLY")
 
 
-async def _open(session: Session, path: str, read_only: bool) -> None:
+async def _open(session: Session, command: Select, read_only: bool) -> None:
     """
     Leave the mailbox that was selected, also when this one can not be (RFC 3501 §6.3.1).
 
     @raise MailboxNotFound: there is none of that name.
     @raise CannotDo: it is hidden.
+    @raise ProtocolError: QRESYNC was not enabled; the old mailbox stays selected.
     """
-    session.deselect()
+    if command.resync is not None:
+        _check(session, command.resync)
+    if session.deselect():
+        session.respond(Condition("OK", "The previous mailbox is closed", b"CLOSED"))
+    if command.condstore or command.resync is not None:
+        session.enable("CONDSTORE")
     recents = Recents.SHOWN if read_only else Recents.CLAIMED
-    view = await session.store.open(session.user.id, path, recents=recents)
+    view = await session.store.open(session.user.id, command.mailbox, recents=recents)
     if view.mailbox.hidden:
         view.close()
         raise CannotDo("This mailbox can not be selected")
     session.select(view, read_only)
+    _describe(session)
+    if command.resync is None:
+        return
+    try:
+        await resync.tell(session, command.resync)
+    except BaseException:
+        # The command fails, and then no mailbox is selected.
+        session.deselect()
+        raise
+
+
+def _check(session: Session, given: QuickResync) -> None:
+    """
+    @raise ProtocolError: QRESYNC was not enabled (RFC 7162 §3.2.5), or sequence
+        numbers in a session of UIDs only (RFC 9586).
+    """
+    if not session.modes.qresync:
+        raise ProtocolError("QRESYNC must be enabled first")
+    if given.match is not None and session.modes.uidonly:
+        raise UidRequired("Messages have no sequence numbers here")
+
+
+def _describe(session: Session) -> None:
+    """What is told of every mailbox that is opened (RFC 3501 §6.3.1, RFC 7162 §3.1.2)."""
+    view = session.selected
     flags, permanent_flags = session.flag_responses()
     session.respond(flags)
     session.respond(ExistsData(view.exists))
@@ -44,6 +77,7 @@ async def _open(session: Session, path: str, read_only: bool) -> None:
     validity = view.mailbox.uid_validity
     session.respond(Condition("OK", "UIDs are valid", number_code("UIDVALIDITY", validity)))
     session.respond(Condition("OK", "Predicted next UID", number_code("UIDNEXT", view.uid_next)))
+    session.say_highest_modseq()
 
 
 async def close(session: Session, command: Close) -> Done:

@@ -41,6 +41,9 @@ class Row:
         C{None} for a URL, whose bytes it has taken itself.
     @ivar uses_sequence_numbers: no EXPUNGE may be sent while it runs (RFC 3501 §7.4.1).
     @ivar may_report_expunge: EXPUNGE may be sent between its end and its tagged response.
+    @ivar names_by_number: its arguments or its answer are sequence numbers: refused
+        in a session of UIDs only (RFC 9586).
+    @ivar tells_flags: may tell flags in its answer: news of them wait until it has.
     @ivar reads: looks at the messages of the selected mailbox: the view is
         brought up to date before it.
     @ivar writes: changes them: refused in a mailbox opened by EXAMINE.
@@ -56,8 +59,10 @@ class Row:
     handler: Callable[[Session, Any], Awaitable[Done]]
     message: Callable[[Session, PieceStart], Awaitable[Upload | None]] | None = None
     uses_sequence_numbers: bool = False
+    names_by_number: bool = False
     may_report_expunge: bool = False
     reads: bool = False
+    tells_flags: bool = False
     writes: bool = False
     reports: bool = False
     idles: bool = False
@@ -91,20 +96,44 @@ _ROWS = (
     Row("UNSELECT", ONLY_SELECTED, selection.unselect),
     Row("CHECK", ONLY_SELECTED, session.noop, reports=True, may_report_expunge=True),
     Row("APPEND", SIGNED_IN, append.append, append.piece, reports=True, may_report_expunge=True),
-    Row("FETCH", ONLY_SELECTED, fetch.fetch, reads=True, uses_sequence_numbers=True),
-    Row("UID FETCH", ONLY_SELECTED, fetch.fetch, reads=True),
-    Row("SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True),
+    Row(
+        "FETCH",
+        ONLY_SELECTED,
+        fetch.fetch,
+        reads=True,
+        tells_flags=True,
+        uses_sequence_numbers=True,
+        names_by_number=True,
+    ),
+    Row("UID FETCH", ONLY_SELECTED, fetch.fetch, reads=True, tells_flags=True),
+    Row("SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True, names_by_number=True),
     # Its keys may be sequence numbers as well: an EXPUNGE before it would change what they mean.
     Row("UID SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True),
-    Row("STORE", ONLY_SELECTED, messages.store, writes=True, uses_sequence_numbers=True, reports=True),
+    Row(
+        "STORE",
+        ONLY_SELECTED,
+        messages.store,
+        writes=True,
+        uses_sequence_numbers=True,
+        names_by_number=True,
+        reports=True,
+    ),
     Row("UID STORE", ONLY_SELECTED, messages.store, writes=True, reports=True, may_report_expunge=True),
     Row("EXPUNGE", ONLY_SELECTED, messages.expunge, writes=True, reports=True, may_report_expunge=True),
     Row(
         "UID EXPUNGE", ONLY_SELECTED, messages.uid_expunge, writes=True, reports=True, may_report_expunge=True
     ),
-    Row("COPY", ONLY_SELECTED, copying.copy, reports=True, may_report_expunge=True),
+    Row("COPY", ONLY_SELECTED, copying.copy, names_by_number=True, reports=True, may_report_expunge=True),
     Row("UID COPY", ONLY_SELECTED, copying.copy, reports=True, may_report_expunge=True),
-    Row("MOVE", ONLY_SELECTED, copying.move, writes=True, reports=True, may_report_expunge=True),
+    Row(
+        "MOVE",
+        ONLY_SELECTED,
+        copying.move,
+        writes=True,
+        names_by_number=True,
+        reports=True,
+        may_report_expunge=True,
+    ),
     Row("UID MOVE", ONLY_SELECTED, copying.move, writes=True, reports=True, may_report_expunge=True),
 )
 

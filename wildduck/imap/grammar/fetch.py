@@ -22,6 +22,7 @@ ATTRIBUTES = (
     "ENVELOPE",
     "FLAGS",
     "INTERNALDATE",
+    "MODSEQ",
     "RFC822",
     "RFC822.HEADER",
     "RFC822.SIZE",

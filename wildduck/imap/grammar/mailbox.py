@@ -1,4 +1,4 @@
-"""SELECT, EXAMINE, STATUS, CLOSE, UNSELECT, CHECK: commands on mailboxes (RFC 3501 §6.3, 3691)."""
+"""STATUS, CLOSE, UNSELECT, CHECK: commands on mailboxes (RFC 3501 §6.3, §6.4, RFC 3691)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,6 @@ from wildduck.imap.grammar.values import Command
 
 #: What STATUS can be asked for.  APPENDLIMIT: RFC 7889 §3.1.
 STATUS_ITEMS = ("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "APPENDLIMIT")
-
-
-@dataclass(frozen=True, slots=True)
-class Select(Command):
-    verb = "SELECT"
-    mailbox: str
-
-    def arguments(self) -> list[bytes]:
-        return [compose_mailbox(self.mailbox, False)]
-
-
-@dataclass(frozen=True, slots=True)
-class Examine(Select):
-    verb = "EXAMINE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +40,6 @@ class Unselect(Command):
 @dataclass(frozen=True, slots=True)
 class Check(Command):
     verb = "CHECK"
-
-
-def parse_select(cursor: Cursor) -> Reading[Select]:
-    cursor.space()
-    return Select((yield from mailbox(cursor)))
-
-
-def parse_examine(cursor: Cursor) -> Reading[Examine]:
-    cursor.space()
-    return Examine((yield from mailbox(cursor)))
 
 
 def parse_status(cursor: Cursor) -> Reading[Status]:

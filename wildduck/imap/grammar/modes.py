@@ -30,6 +30,11 @@ class Modes:
         """Mailbox names are UTF-8, not modified UTF-7, and quoted strings may hold it."""
         return self.rev2 or self.utf8
 
+    @property
+    def vanishes(self) -> bool:
+        """What is gone is told as VANISHED."""
+        return self.qresync or self.uidonly
+
 
 #: A session that has enabled nothing.
 PLAIN = Modes()

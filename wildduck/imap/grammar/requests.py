@@ -15,6 +15,7 @@ from wildduck.imap.grammar import (
     messages,
     naming,
     search,
+    selection,
     session,
     sign_in,
 )
@@ -45,9 +46,10 @@ PARSERS: dict[bytes, Parser] = {
     # sign_in.py
     b"LOGIN": sign_in.parse_login,
     b"AUTHENTICATE": sign_in.parse_authenticate,
+    # selection.py
+    b"SELECT": selection.parse_select,
+    b"EXAMINE": selection.parse_examine,
     # mailbox.py
-    b"SELECT": mailbox.parse_select,
-    b"EXAMINE": mailbox.parse_examine,
     b"STATUS": mailbox.parse_status,
     b"CLOSE": _plain(mailbox.Close),
     b"UNSELECT": _plain(mailbox.Unselect),

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 from wildduck.imap.grammar.flags import compose_flags
 from wildduck.imap.grammar.mailboxes import DELIMITER, compose_mailbox
 from wildduck.imap.grammar.modes import PLAIN, Modes
-from wildduck.imap.grammar.sequence import from_numbers
+from wildduck.imap.grammar.sequence import SequenceSet, from_numbers
 from wildduck.imap.grammar.strings import compose_nstring, compose_string
 
 _NOT_TEXT = re.compile(r"[^\x20-\x7e]")
@@ -179,6 +179,23 @@ class ExpungeData:
 
 
 @dataclass(frozen=True, slots=True)
+class VanishedData:
+    """
+    C{VANISHED} (RFC 7162 §3.2.10).
+
+    @ivar uids: ascending.
+    @ivar earlier: it answers what the client asked of the past; sequence
+        numbers do not change.
+    """
+
+    uids: SequenceSet
+    earlier: bool = False
+
+    def compose(self, modes: Modes = PLAIN) -> bytes:
+        return b"* VANISHED %b%b\r\n" % (b"(EARLIER) " if self.earlier else b"", self.uids.compose())
+
+
+@dataclass(frozen=True, slots=True)
 class IdData:
     """C{ID} (RFC 2971): fields and values, C{None} for NIL altogether."""
 
@@ -205,22 +222,30 @@ class FetchData:
 
     Large bodies do not fit in one: L{wildduck.imap.commands.fetch} sends the same
     bytes piece by piece.
+
+    @ivar uid: takes the place of C{seq} in a session of UIDs only.
     """
 
     seq: int
     items: tuple[FetchItem, ...]
+    uid: int = 0
 
     def compose(self, modes: Modes = PLAIN) -> bytes:
-        return (
-            fetch_start(self.seq) + b" ".join(name + b" " + value for name, value in self.items) + FETCH_END
-        )
+        items = b" ".join(name + b" " + value for name, value in self.items)
+        return fetch_start(self.seq, self.uid, modes) + items + FETCH_END
 
 
 FETCH_END = b")\r\n"
 
 
-def fetch_start(seq: int) -> bytes:
-    return b"* %d FETCH (" % seq
+def fetch_start(seq: int, uid: int = 0, modes: Modes = PLAIN) -> bytes:
+    """C{UIDFETCH} (RFC 9586) for a session of UIDs only."""
+    return b"* %d UIDFETCH (" % uid if modes.uidonly else b"* %d FETCH (" % seq
+
+
+def modseq_value(modseq: int) -> bytes:
+    """The value of C{MODSEQ} (RFC 7162 §7 'fetch-mod-resp')."""
+    return b"(%d)" % modseq
 
 
 # --- response codes ---------------------------------------------------------------
@@ -239,7 +264,7 @@ def permanent_flags_code(flags: Sequence[str]) -> bytes:
 
 
 def number_code(name: str, number: int) -> bytes:
-    """C{UIDNEXT}, C{UIDVALIDITY}, C{UNSEEN}."""
+    """C{UIDNEXT}, C{UIDVALIDITY}, C{UNSEEN}, C{HIGHESTMODSEQ}."""
     return b"%b %d" % (name.encode("ascii"), number)
 
 
@@ -247,6 +272,11 @@ def in_progress_code(tag: bytes, done: int | None, goal: int | None) -> bytes:
     """C{INPROGRESS} (RFC 9585 §4): of the command with this tag; C{None} is not known."""
     numbers = b" ".join(b"NIL" if number is None else b"%d" % number for number in (done, goal))
     return b"INPROGRESS (" + compose_string(tag) + b" " + numbers + b")"
+
+
+def modified_code(numbers: Iterable[int]) -> bytes:
+    """C{MODIFIED}: those that failed UNCHANGEDSINCE (RFC 7162 §3.1.3), ascending."""
+    return b"MODIFIED " + from_numbers(numbers).compose()
 
 
 def bad_charset_code(names: Iterable[str]) -> bytes:

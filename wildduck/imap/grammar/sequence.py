@@ -51,6 +51,23 @@ class SequenceSet:
                 merged.append((first, last))
         return merged
 
+    @property
+    def has_star(self) -> bool:
+        return any(STAR in pair for pair in self.ranges)
+
+    @property
+    def count(self) -> int:
+        """How many numbers are named, repeated ones as often; there is no C{*}."""
+        return sum(abs(last - first) + 1 for first, last in self.ranges)
+
+    @property
+    def is_ascending(self) -> bool:
+        """Each number is higher than the one before; there is no C{*}."""
+        bounds = [bound for pair in self.ranges for bound in pair]
+        return all(
+            bounds[n] < bounds[n + 1] if n % 2 else bounds[n] <= bounds[n + 1] for n in range(len(bounds) - 1)
+        )
+
     def compose(self) -> bytes:
         if self.saved:
             return b"$"
@@ -98,6 +115,18 @@ def sequence_set(cursor: Cursor) -> SequenceSet:
     if len(pieces) > limits.IMAP_SET_RANGES:
         raise ProtocolError("the sequence set has too many ranges")
     return SequenceSet(tuple(map(_pair, pieces)))
+
+
+def known_set(cursor: Cursor) -> SequenceSet:
+    """
+    A set of what a client knows (RFC 7162 §7 'known-uids'), which has no C{*} and is not C{$}.
+
+    @raise ProtocolError: as L{sequence_set}, or there is one.
+    """
+    numbers = sequence_set(cursor)
+    if numbers.saved or numbers.has_star:
+        raise cursor.error("only numbers are allowed in this set")
+    return numbers
 
 
 def _pair(piece: bytes) -> tuple[int, int]:
