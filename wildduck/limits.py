@@ -84,6 +84,8 @@ BATCH_ROWS = 1000
 #: Bytes of documents that COPY or MOVE writes at once: it is done long before H / 2
 #: (store.md §2).
 COPY_BATCH_BYTES = 16 * MIB
+#: Bytes of the documents of messages that come together, which are held and written at once.
+APPEND_DOCUMENTS_BYTES = 16 * MIB
 
 #: Indexes of mailboxes that no session has open, kept for the next one, all
 #: together (28 bytes a message).

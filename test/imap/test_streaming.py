@@ -243,6 +243,7 @@ class AppendTests(TestCase):
         await until(lambda: made)
         client.send(b"x" * 3_000_000)
         [intake] = made
+        await until(lambda: intake._spool._file)
         file = intake._spool._file
         assert file is not None and not file.closed
         client.closed()

@@ -86,6 +86,8 @@ class _Handle:
             return attribute
         if name in WRITES:
             return self._writing(name, attribute)
+        if name == "transaction":
+            return self._transacting(attribute)
         if name == "command":
             return self._commanding(attribute)
 
@@ -101,6 +103,23 @@ class _Handle:
             return await method(collection, *arguments, **options)
 
         return write
+
+    def _transacting(self, begin: Callable[..., Any]) -> Callable[..., Any]:
+        """A transaction is one write: that which commits it."""
+
+        def transaction(*arguments: Any) -> Any:
+            self._killer.alive()
+            made = begin(*arguments)
+            commit = made.commit
+
+            async def counted() -> Any:
+                self._killer.write("transaction", "")
+                return await commit()
+
+            made.commit = counted
+            return made
+
+        return transaction
 
     def _commanding(self, method: Callable[..., Any]) -> Callable[..., Any]:
         async def command(command: dict[str, Any], **options: Any) -> Any:

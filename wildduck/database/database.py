@@ -108,9 +108,12 @@ class Database:
         """
         return self._cluster.replica_set and not self._cluster.mongos
 
-    def transaction(self) -> Transaction:
-        """@return: a new transaction; only where L{has_transactions}."""
-        return Transaction(self._cluster, self.name)
+    def transaction(self, group: WriteGroup | None = None) -> Transaction:
+        """
+        @param group: of which it is the last, durable write.
+        @return: a new transaction; only where L{has_transactions}.
+        """
+        return Transaction(self._cluster, self.name, group)
 
     async def command(
         self, command: Document, *, slow: bool = False, seconds: float | None = None
@@ -302,7 +305,7 @@ class Database:
     async def insert_many(
         self,
         collection: str,
-        documents: Iterable[Document],
+        documents: Iterable[Mapping[str, Any]],
         *,
         durable: bool = False,
         group: WriteGroup | None = None,

@@ -20,6 +20,7 @@ from wildduck import limits
 from wildduck.database.cluster import MAJORITY, Cluster, Documents, make_request
 from wildduck.database.codec import encode
 from wildduck.database.failures import check
+from wildduck.database.group import WriteGroup
 from wildduck.database.sessions import Session
 from wildduck.database.statements import Filter, Update, batches_of, statement
 from wildduck.database.wire import Request
@@ -39,10 +40,13 @@ class Transaction:
     document as it was read is an L{upsert}.
     """
 
-    def __init__(self, cluster: Cluster, name: str) -> None:
+    def __init__(self, cluster: Cluster, name: str, group: WriteGroup | None = None) -> None:
+        """@param group: of which it is the last, durable write."""
         self._cluster = cluster
         self._name = name
+        self._group = group
         self._commands: list[tuple[dict[str, Any], Documents]] = []
+        self._counts: list[int] | None = None
 
     def upsert(self, collection: str, filter: Filter, update: Update) -> None:
         """
@@ -64,16 +68,22 @@ class Transaction:
         for batch in batches_of(encode(document) for document in documents):
             self._add({"insert": collection}, "documents", batch)
 
+    def delete(self, collection: str, filter: Filter) -> None:
+        """Remove the match."""
+        self._add({"delete": collection}, "deletes", [encode({"q": filter, "limit": 1})])
+
     def _add(self, command: dict[str, Any], kind: str, documents: list[bytes]) -> None:
         self._commands.append((command, (kind, documents)))
 
-    async def commit(self) -> None:
+    async def commit(self) -> list[int] | None:
         """
         Do it all, for good.
 
         Where another writer gets in between it is done again, as often as the
         time of one operation allows.
 
+        @return: of each command how many documents it has found or made; C{None} where its
+            answers were lost.
         @raise DuplicateKey: as any other refusal: nothing was written.
         @raise Unavailable: nothing was written, or whether it was can't be told.
         """
@@ -89,9 +99,11 @@ class Transaction:
             cluster.sessions.give(session, cluster.clock.seconds())
             raise
         cluster.sessions.give(session, cluster.clock.seconds())
+        return self._counts
 
     async def _try(self, session: Session, deadline: float) -> bool:
         """@return: C{False}: another writer was faster."""
+        self._counts = None
         wire = self._cluster.durable.any_connection()
         if wire is None:
             raise Unavailable()
@@ -105,6 +117,9 @@ class Transaction:
             if _TRANSIENT in result.reply.get("errorLabels", ()):
                 return False
             check(result.reply)
+        if self._group is not None:
+            self._group.note(self._cluster, wire)
+        self._counts = [int(result.reply.get("n", 0)) for _, result in results[:-1]]
         return True
 
     def _requests(self, named: Mapping[str, Any]) -> list[Request]:
@@ -121,6 +136,9 @@ class Transaction:
 
         Returns if it turns out that it was done.
         """
+        if self._group is not None:
+            # On which server, and in which election, nobody can tell now.
+            self._group.repeated = True
         deadline = self._cluster.clock.seconds() + limits.OPERATION_SECONDS
         abort = make_request({"abortTransaction": 1, **named})
         answer = await self._cluster.durable.submit(abort, deadline, patient=True)

@@ -71,6 +71,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("PREVIEW", "8970", _after),
     ("SAVEDATE", "8514", _after),
     ("APPENDLIMIT={append_limit}", "7889", _after),
+    ("MULTIAPPEND", "3502", _after),
     ("CATENATE", "4469", _after),
 )
 

@@ -27,8 +27,8 @@ from wildduck.errors import (
 )
 from wildduck.mailstore import counters, documents, encryption
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
-from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.building import Builder
 from wildduck.mailstore.concurrently import gather, spawn
 from wildduck.mailstore.flag_table import keywords
 from wildduck.mailstore.journal import exists_entry
@@ -37,7 +37,6 @@ from wildduck.mailstore.prepared import Prepared
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.threads import find_thread
 from wildduck.mailstore.values import Appended, Mailbox, number
-from wildduck.mime.native import BLOB as NATIVE_KEY
 
 #: How often new numbers are taken before we give up.
 TRIES = 3
@@ -47,7 +46,7 @@ class Unknown(Unavailable):
     """Whether the message is stored can not be told; nothing of it may be undone."""
 
 
-class _Outcome(Enum):
+class Outcome(Enum):
     """What became of writing a message."""
 
     #: There, with its journal entry, for good.
@@ -77,9 +76,9 @@ class _Adding:
 class Appender:
     """Adds messages; one for each worker."""
 
-    def __init__(self, backend: Backend, attachments: Attachments, quota: Quota) -> None:
+    def __init__(self, backend: Backend, builder: Builder, quota: Quota) -> None:
         self._backend = backend
-        self._attachments = attachments
+        self._builder = builder
         self._quota = quota
 
     async def add(
@@ -156,8 +155,7 @@ class Appender:
         await give_up(self._backend, allocation)
 
     async def _add(self, adding: _Adding, group: WriteGroup) -> Appended:
-        magic = documents.new_magic()
-        adding.document = document = await self._document(adding, magic, group)
+        adding.document = document = await self._builder.build(adding.prepared, adding.origin, group)
         try:
             mailbox = await self._insert(adding, group)
         except Unknown:
@@ -165,7 +163,7 @@ class Appender:
         except Exception:
             # What may have been taken back already is not given back.
             if group.intact:
-                await self._attachments.release(document["mimeTree"]["attachmentMap"], magic)
+                await self._builder.release(document)
             raise
         self._backend.background(self._tell(mailbox, document))
         return Appended(
@@ -176,22 +174,6 @@ class Appender:
             message_id=document["_id"],
             length=adding.prepared.analysis.sent,
         )
-
-    async def _document(self, adding: _Adding, magic: int, group: WriteGroup) -> dict[str, Any]:
-        """Store the attachments and build the document that refers to them."""
-        message, analysis = adding.prepared.message, adding.prepared.analysis
-        skeleton = analysis.skeleton
-        apart = skeleton if skeleton is not None and len(skeleton) > documents.SKELETON_INLINE else None
-        kept = await self._attachments.keep(message, analysis.externals, apart, magic, group)
-        document = documents.build(analysis, kept, magic, adding.origin)
-        if not documents.is_too_long(document, message.length):
-            return document
-        if skeleton is not None and apart is None:
-            more = await self._attachments.keep(message, (), skeleton, magic, group)
-            kept.map.update(more.map)
-            document = documents.build(analysis, kept, magic, adding.origin)
-        documents.shorten(document)
-        return document
 
     # --- numbers, message, journal ----------------------------------------------------
 
@@ -215,12 +197,12 @@ class Appender:
                 await give_up(self._backend, allocation)
                 continue
             outcome = await self._write(adding, allocation, group)
-            if outcome is _Outcome.UID_TAKEN:
+            if outcome is Outcome.UID_TAKEN:
                 await give_up(self._backend, allocation)
                 continue
-            if outcome is _Outcome.FOUND:
+            if outcome is Outcome.FOUND:
                 await self._complete(adding, group)
-            if outcome is not _Outcome.MISSING:
+            if outcome is not Outcome.MISSING:
                 self._backend.background(self._give_up_others([*abandoned, allocation], adding.document))
                 return allocation.mailbox
             # This try may still come through; then the next one finds it.
@@ -240,7 +222,7 @@ class Appender:
             if allocation.uid != document["uid"]:
                 await give_up(self._backend, allocation)
 
-    async def _write(self, adding: _Adding, allocation: Allocation, group: WriteGroup) -> _Outcome:
+    async def _write(self, adding: _Adding, allocation: Allocation, group: WriteGroup) -> Outcome:
         """
         Write the message and its journal entry.
 
@@ -263,9 +245,9 @@ class Appender:
         refused = await _error(noting)
         try:
             outcome = await self._not_inserted(adding, allocation, error)
-            if outcome is _Outcome.FOUND and adding.document["uid"] == allocation.uid:
+            if outcome is Outcome.FOUND and adding.document["uid"] == allocation.uid:
                 if refused is None and group.intact:
-                    return _Outcome.STORED
+                    return Outcome.STORED
         except (DatabaseFailure, Overloaded):
             await self._withdraw(entry)
             raise
@@ -275,7 +257,7 @@ class Appender:
     async def _note(self, entry: dict[str, Any], group: WriteGroup, line: Line | None = None) -> None:
         await self._backend.main.insert_one("journal", entry, durable=True, group=group, line=line)
 
-    async def _noted(self, adding: _Adding, group: WriteGroup, noting: Deferred[None]) -> _Outcome:
+    async def _noted(self, adding: _Adding, group: WriteGroup, noting: Deferred[None]) -> Outcome:
         """
         The message is written; wait for its journal entry.
 
@@ -284,9 +266,9 @@ class Appender:
         error = await _error(noting)
         if error is not None and not isinstance(error, DomainError):
             raise Unknown() from error
-        return _Outcome.STORED if error is None and group.intact else await self._look_up(adding)
+        return Outcome.STORED if error is None and group.intact else await self._look_up(adding)
 
-    async def _not_inserted(self, adding: _Adding, allocation: Allocation, error: Exception) -> _Outcome:
+    async def _not_inserted(self, adding: _Adding, allocation: Allocation, error: Exception) -> Outcome:
         """
         What became of a message whose insert failed.
 
@@ -295,7 +277,7 @@ class Appender:
         if isinstance(error, DuplicateKey):
             # Of our own making: an earlier try has come through after all.  Else
             # an increment of uidNext was lost in a failover.
-            return await self._look_up(adding) if error.index == "_id_" else _Outcome.UID_TAKEN
+            return await self._look_up(adding) if error.index == "_id_" else Outcome.UID_TAKEN
         if isinstance(error, (DatabaseFailure, Overloaded)):
             await give_up(self._backend, allocation)
             raise error
@@ -310,7 +292,7 @@ class Appender:
         except DomainError:
             return
 
-    async def _look_up(self, adding: _Adding) -> _Outcome:
+    async def _look_up(self, adding: _Adding) -> Outcome:
         """
         Look for a message whose writing was disturbed.
 
@@ -322,9 +304,9 @@ class Appender:
         except Exception as error:
             raise Unknown() from error
         if found is None:
-            return _Outcome.MISSING
+            return Outcome.MISSING
         document["uid"], document["modseq"] = number(found["uid"]), number(found["modseq"])
-        return _Outcome.FOUND
+        return Outcome.FOUND
 
     async def _complete(self, adding: _Adding, group: WriteGroup) -> None:
         """
@@ -361,31 +343,10 @@ class Appender:
         self._drop_early(adding)
         try:
             await self._quota.reserve_again(adding.mailbox.user, adding.prepared.analysis.size, group)
-            await self._refer_again(adding, group)
+            await self._builder.refer_again(adding.prepared, adding.document, group)
         except Exception as error:
             raise Unknown() from error
         return group
-
-    async def _refer_again(self, adding: _Adding, group: WriteGroup) -> None:
-        document = adding.document
-        tree = document["mimeTree"]
-        before = tree["attachmentMap"]
-        if not before:
-            return
-        analysis = adding.prepared.analysis
-        skeleton = analysis.skeleton if NATIVE_KEY in before else None
-        kept = await self._attachments.keep(
-            adding.prepared.message, analysis.externals, skeleton, document["magic"], group
-        )
-        if kept.map != before:
-            tree["attachmentMap"] = kept.map
-            await self._backend.main.update_one(
-                "messages",
-                {"_id": document["_id"], "mailbox": document["mailbox"], "uid": document["uid"]},
-                {"$set": {"mimeTree.attachmentMap": kept.map}},
-                durable=True,
-                idempotent=True,
-            )
 
     # --- afterwards ---------------------------------------------------------------------
 

@@ -100,7 +100,7 @@ class Removal:
         if not rows:
             return []
         kept = {row["_id"] for row in rows if self.is_archived(row, archive)}
-        archived = await self._archive([row for row in rows if row["_id"] in kept])
+        archived = await self.archive([row for row in rows if row["_id"] in kept])
         rows = [row for row in rows if row["_id"] not in kept or row["_id"] in archived]
         if not rows:
             return []
@@ -117,10 +117,10 @@ class Removal:
             # or the command was repeated: giving back twice would harm more.
             self._log.warn("{rows} messages to remove, {deleted} removed", rows=len(rows), deleted=deleted)
         if mailbox is not None:
-            self._backend.background(self._tell(mailbox, rows))
+            self._backend.background(self.tell(mailbox, rows))
         return [number(row["uid"]) for row in rows]
 
-    async def _archive(self, rows: list[dict[str, Any]]) -> set[ObjectId]:
+    async def archive(self, rows: list[dict[str, Any]]) -> set[ObjectId]:
         """
         Copy messages to C{archived}, within the server.
 
@@ -215,7 +215,8 @@ class Removal:
         """The documents of these messages are gone: their attachments have a user less."""
         await self._attachments.release_all(rows)
 
-    async def _tell(self, mailbox: Mailbox, rows: list[dict[str, Any]]) -> None:
+    async def tell(self, mailbox: Mailbox, rows: list[dict[str, Any]]) -> None:
+        """Messages of a mailbox are gone."""
         await self._backend.changed(mailbox.user)
         # Which were unseen is not known: a STORE may have changed them since they were read.
         await counters.adjust(self._backend.redis, mailbox.id, -len(rows), None)

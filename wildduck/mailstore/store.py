@@ -27,8 +27,10 @@ from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore import clearing, deletion, oldest_shown, prepared, selection, vanished
 from wildduck.mailstore.append import Appender, internal_date as as_internal_date
+from wildduck.mailstore.at_once import AllAtOnce, Means
 from wildduck.mailstore.attachments import Attachments
 from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.building import Builder
 from wildduck.mailstore.chores import Chores
 from wildduck.mailstore.clearing import Cleared, Scheduled
 from wildduck.mailstore.collector import Collector
@@ -82,6 +84,7 @@ class MailStore:
     @ivar mailboxes: L{Mailboxes}: list, listed, get, get_special, create, subscribe, delete, status.
     @ivar drafting: L{Drafting}: what messages are composed of.
     @ivar quota: L{Quota}: reserve, release, recount.
+    @ivar at_once: L{AllAtOnce}: add, replace.
     @ivar listing: L{Listing}: pages of a mailbox.
     @ivar reading: L{Reading}: single messages.
     @ivar chores: L{Chores}: steps of background work.
@@ -107,7 +110,8 @@ class MailStore:
         self.quota = Quota(self._backend)
         self.mailboxes = Mailboxes(self._backend)
         self._open = OpenIndexes(self._backend)
-        self._appender = Appender(self._backend, self._attachments, self.quota)
+        builder = Builder(self._backend, self._attachments)
+        self._appender = Appender(self._backend, builder, self.quota)
         self._flags = FlagStore(self._backend)
         self._updater = Updater(self._backend)
         self.listing = Listing(self._backend, self.mailboxes.counting)
@@ -118,6 +122,7 @@ class MailStore:
         self._backend.arrived = self._text_index.note
         self._search = Search(self._backend, self._text_index)
         self._removal = Removal(self._backend, self._attachments, self.quota)
+        self.at_once = AllAtOnce(Means(self._backend, builder, self.quota, self._removal))
         self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)
         self._mover = Mover(self._backend)
         self.verifier = Verifier(self._backend, self._attachments, self.quota)

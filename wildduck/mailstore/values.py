@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
+
+from wildduck.mime.message import Message
 
 #: Fields of a mailbox document that L{Mailbox.from_document} reads.
 MAILBOX_FIELDS = dict.fromkeys(
@@ -125,6 +128,23 @@ class Status:
     highest_modseq: int
     recent: int = 0
     size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """
+    A message that is to be added.
+
+    @ivar message: stays the caller's to close.
+    @ivar flags: without C{\\Recent}; system flags in any case.
+    @ivar internal_date: C{None}: now.
+    @ivar meta: WildDuck's C{meta} (spec/schema.md).
+    """
+
+    message: Message
+    flags: tuple[str, ...]
+    internal_date: datetime.datetime | None
+    meta: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -13,7 +15,7 @@ from wildduck.imap.grammar.append import Append, Options, PieceStart, Text, Url
 from wildduck.imap.grammar.responses import append_uid_code
 from wildduck.imap.session import Done, Session
 from wildduck.imap.uploads import Upload, Uploads
-from wildduck.mailstore.values import Appended, Mailbox
+from wildduck.mailstore.values import Appended, Mailbox, NewMessage
 
 #: WildDuck's bounds of INTERNALDATE (spec/behaviour.md §1.3 'APPEND').
 _EARLIEST = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
@@ -53,8 +55,6 @@ async def piece(session: Session, start: PieceStart) -> Upload | None:
         # Also how a client cancels (RFC 3502 §6.3.11).
         raise CannotDo(EMPTY)
     if start.first:
-        if uploads.messages:
-            raise CannotDo("One message at a time")
         _check_date(session.now(), start.options)
         await session.meter(IMAP_UPLOAD).check()
         uploads.begin(start.options)
@@ -93,37 +93,54 @@ def _check_date(now: datetime, options: Options) -> None:
 
 
 async def append(session: Session, command: Append) -> Done:
-    """RFC 3501 §6.3.11, RFC 4315 §3."""
-    with session.take_uploads() as uploads:
+    """RFC 3501 §6.3.11, RFC 3502, RFC 4315 §3."""
+    with session.take_uploads() as uploads, finished(session, uploads) as messages:
         try:
-            appended = [await _store(session, uploads.mailbox, upload) for upload in uploads.messages]
+            appended = await _store(session, uploads.mailbox, messages)
         except MailboxNotFound as error:
             raise TryCreate(str(error)) from None
+    session.meter(IMAP_UPLOAD).add(sum(one.length for one in appended))
     code = append_uid_code(appended[0].uid_validity, [one.uid for one in appended])
     return Done("APPEND completed", code)
 
 
-async def _store(session: Session, mailbox: Mailbox, upload: Upload) -> Appended:
-    content = upload.finish()
-    try:
-        if not content.length:
-            raise CannotDo(EMPTY)
-        appended = await session.store.add(
-            session.user,
-            mailbox,
-            content,
-            flags=upload.options.flags,
-            internal_date=upload.options.date,
-            meta=meta(session),
-            session=session.id,
-        )
-        session.meter(IMAP_UPLOAD).add(appended.length)
-        return appended
-    finally:
-        content.close()
+async def _store(session: Session, mailbox: Mailbox, messages: list[NewMessage]) -> list[Appended]:
+    if len(messages) > 1:
+        return await session.store.at_once.add(session.user, mailbox, messages, session=session.id)
+    [new] = messages
+    added = await session.store.add(
+        session.user,
+        mailbox,
+        new.message,
+        flags=new.flags,
+        internal_date=new.internal_date,
+        meta=new.meta,
+        session=session.id,
+    )
+    return [added]
 
 
-def meta(session: Session) -> dict[str, Any]:
+@contextmanager
+def finished(session: Session, uploads: Uploads) -> Iterator[list[NewMessage]]:
+    """
+    The messages that have come in, to be closed afterwards.
+
+    @raise CannotDo: one is empty.
+    @raise Unavailable: one could not be kept.
+    """
+    with ExitStack() as closing:
+        made = []
+        for upload in uploads.messages:
+            message = upload.finish()
+            closing.callback(message.close)
+            if not message.length:
+                raise CannotDo(EMPTY)
+            options = upload.options
+            made.append(NewMessage(message, options.flags, options.date, _meta(session)))
+        yield made
+
+
+def _meta(session: Session) -> dict[str, Any]:
     """As WildDuck records where a message came from (spec/schema.md 'messages')."""
     return {
         "source": "IMAP",

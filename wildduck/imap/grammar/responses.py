@@ -285,8 +285,12 @@ def bad_charset_code(names: Iterable[str]) -> bytes:
 
 
 def append_uid_code(uid_validity: int, uids: Sequence[int]) -> bytes:
-    """C{APPENDUID} (RFC 4315 §3): one UID, or those of a MULTIAPPEND in order."""
-    return b"APPENDUID %d %b" % (uid_validity, b",".join(b"%d" % uid for uid in uids))
+    """
+    C{APPENDUID} (RFC 4315 §3).
+
+    @param uids: ascending, in the order in which the messages came.
+    """
+    return b"APPENDUID %d %b" % (uid_validity, from_numbers(uids).compose())
 
 
 def bad_url_code(url: bytes) -> bytes:
