@@ -182,6 +182,8 @@ IMAP_WORKING_SECONDS = 10.0
 IMAP_STILL_HERE_SECONDS = 120.0
 #: Sequence set: ranges in one command.
 IMAP_SET_RANGES = 100_000
+#: Keys of one SORT, those that come twice included.
+IMAP_SORT_KEYS = 32
 #: Messages that a session keeps as the result of a search (RFC 5182): 2 MB.
 IMAP_SAVED_MESSAGES = 500_000
 #: Messages of one APPEND; pieces of one message that is put together by CATENATE:
@@ -223,6 +225,13 @@ LMTP_PIPELINE = 100
 LMTP_USER_CONCURRENCY = 10
 #: Further ones that wait for their turn; the sender of one more tries again later.
 LMTP_USER_WAITING = 200
+
+# --- searches ------------------------------------------------------------------
+
+#: Message-IDs that one message follows, the nearest, and those of all messages of a
+#: THREAD together (some 100 bytes each); beyond it one of each message.
+THREAD_REFERENCES_EACH = 100
+THREAD_REFERENCES = 1_000_000
 
 # --- connections ---------------------------------------------------------------
 

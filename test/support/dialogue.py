@@ -145,6 +145,14 @@ class Run:
         if new is None:
             await self._server.forget_recent(self._account, path)
 
+    async def _given_header(self, header: str, path: str, flags: str | None, date: str | None) -> None:
+        lines = header.replace(" | ", "\r\n").encode() + b"\r\n"
+        moment = None if date is None else datetime.strptime(date, "%d-%b-%Y %H:%M:%S %z")
+        await self._server.add(
+            self._account, path, lines + b"\r\nHello\r\n", *(flags or "").split(), internal_date=moment
+        )
+        await self._server.forget_recent(self._account, path)
+
     async def _given_user_field(self, field: str, value: str) -> None:
         values: dict[str, Any] = {"true": True, "false": False}
         parsed: Any = values.get(value, int(value) if value.isdigit() else [value])
@@ -166,6 +174,7 @@ class Run:
             r"(?:([0-9]+) )?(new )?messages? ([a-z0-9-]+) in \"(.*?)\"(?: with (.*?))?(?: of ([0-9].*))?",
             _given_message,
         ),
+        (r"message \((.*)\) in \"(.*?)\"(?: with (.*?))?(?: of ([0-9].*))?", _given_header),
         (r"the account's ([A-Za-z0-9]+) is (.*)", _given_user_field),
         (r"(connected|signed in|\".*\" selected|\".*\" examined)", _given_start),
         (r"a client from far away", _given_peer),

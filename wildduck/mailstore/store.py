@@ -55,7 +55,8 @@ from wildduck.mailstore.referenced import Follows
 from wildduck.mailstore.removal import Removal
 from wildduck.mailstore.search import Search
 from wildduck.mailstore.search.keys import Key
-from wildduck.mailstore.search.run import Found
+from wildduck.mailstore.search.run import Found, Ordered, Threads
+from wildduck.mailstore.search.sorting import Criterion
 from wildduck.mailstore.selection import Selection
 from wildduck.mailstore.text_index import TextIndex
 from wildduck.mailstore.updates import Change, Updater
@@ -322,6 +323,22 @@ class MailStore:
         while some := list(islice(found, _RANGES)):
             yield some
             await self._backend.breathe()
+
+    async def sort(
+        self,
+        view: View,
+        key: Key,
+        criteria: Sequence[Criterion],
+        breathe: Callable[[], Awaitable[None]],
+    ) -> Ordered:
+        """See L{Search.sort}."""
+        return await self._search.sort(view, key, criteria, breathe)
+
+    async def thread(
+        self, view: View, key: Key, algorithm: str, breathe: Callable[[], Awaitable[None]]
+    ) -> Threads:
+        """See L{Search.thread}."""
+        return await self._search.thread(view, key, algorithm, breathe)
 
     # --- changing ---------------------------------------------------------------------
 

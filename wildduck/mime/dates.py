@@ -25,6 +25,11 @@ _DATE = re.compile(
     r"[ ,]+(?P<hour>\d{1,2})[ ]?:[ ]?(?P<minute>\d{1,2})(?:[ ]?:[ ]?(?P<second>\d{1,2})(?:[.]\d{1,9})?)?"
     r"(?:[ ]?(?P<zone>[+-]\d{4}|[A-Za-z]{1,5}(?P<offset>[+-]\d{4})?))?"
 )
+#: The day of a date whose time can not be read.
+_DAY = re.compile(
+    r"(?:[A-Za-z]{2,9}\.?[ ,]+)?"
+    r"(?P<day>\d{1,2})[ .-]+(?P<month>[A-Za-z]{3})[A-Za-z]{0,6}[ .,-]+(?P<year>\d{4})(?!\d)"
+)
 # C's asctime, as in old mail.
 _ASCTIME = re.compile(
     r"(?:[A-Za-z]{3}[ ,]+)?(?P<month>[A-Za-z]{3}) (?P<day>\d{1,2}) (?P<hour>\d{1,2}):(?P<minute>\d{1,2}):"
@@ -52,6 +57,23 @@ def written(value: str) -> date | None:
     """
     read = _read(value)
     return None if read is None or _moment(*read) is None else read[0].date()
+
+
+def sent(value: str) -> datetime | None:
+    """
+    As L{parse}, but where only the day can be read that day at 00:00:00 in UTC (RFC 5256 §2.2).
+    """
+    moment = parse(value)
+    if moment is not None:
+        return moment
+    match = _DAY.match(" ".join(without_comments(value[:_LENGTH]).split()))
+    month = _MONTHS.get(match["month"].lower()) if match is not None else None
+    if match is None or month is None:
+        return None
+    try:
+        return datetime(int(match["year"]), month, int(match["day"]), tzinfo=timezone.utc)
+    except ValueError:
+        return None
 
 
 def _moment(local: datetime, zone: str) -> datetime | None:

@@ -20,8 +20,8 @@ _BLANK = b" \t\r\n"
 _FOLD = re.compile(rb"(?<![ \t\r\n])[ \t]*[\r\n][ \t\r\n]*")
 
 #: What stands where a mailbox or a domain is missing: NIL would mean a group.
-_NO_MAILBOX = "MISSING_MAILBOX"
-_NO_DOMAIN = "MISSING_DOMAIN"
+NO_MAILBOX = "MISSING_MAILBOX"
+NO_DOMAIN = "MISSING_DOMAIN"
 
 _END_OF_GROUP = b"(NIL NIL NIL NIL)"
 
@@ -120,8 +120,8 @@ def _mailbox(mailbox: addresses.Mailbox) -> bytes:
     return _address(
         name or " ".join(mailbox.following.split()) or None,
         mailbox.route or None,
-        local or _NO_MAILBOX,
-        mailbox.domain or _NO_DOMAIN,
+        local or NO_MAILBOX,
+        mailbox.domain or NO_DOMAIN,
     )
 
 

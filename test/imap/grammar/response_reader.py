@@ -26,7 +26,7 @@ from wildduck.imap.grammar.responses import (
     StatusData,
     VanishedData,
 )
-from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData
+from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData, ThreadData
 from wildduck.imap.grammar.sequence import SequenceSet
 from wildduck.imap.grammar.utf7 import decode
 
@@ -86,6 +86,8 @@ def _other(data: bytes) -> Any:
         return _search(data)
     if kind == b"VANISHED":
         return _vanished(data)
+    if kind == b"THREAD":
+        return _thread(data)
     words.expect(b" ")
     if kind == b"FLAGS":
         return FlagsData(tuple(word.decode() for word in words.list()))
@@ -135,6 +137,40 @@ def _vanished(data: bytes) -> VanishedData:
         first, colon, last = piece.partition(b":")
         ranges.append((int(first), int(last if colon else first)))
     return VanishedData(SequenceSet(tuple(ranges)), match.group(1) is not None)
+
+
+def _thread(data: bytes) -> ThreadData:
+    """C{thread-data} (RFC 5256 §5), one list within another by recursion."""
+    match = re.fullmatch(rb"\* THREAD(?: ((?:\([0-9() ]+\))+))?\r\n", data)
+    if match is None:
+        raise ValueError(data)
+    text = (match.group(1) or b"").decode()
+    trees, rest = _thread_lists(text)
+    if rest:
+        raise ValueError(data)
+    return ThreadData(trees)
+
+
+def _thread_lists(text: str) -> tuple[list[Any], str]:
+    """C{*thread-list}; @return: trees, and what follows them."""
+    trees = []
+    while text.startswith("("):
+        members = re.match(r"[1-9][0-9]*(?: [1-9][0-9]*)*", text[1:])
+        text = text[1 + (members.end() if members is not None else 0) :]
+        if members is not None and text.startswith(" "):
+            text = text[1:]
+            if not text.startswith("("):
+                raise ValueError(text)
+        children, text = _thread_lists(text)
+        if not text.startswith(")") or len(children) == 1 or (members is None and not children):
+            raise ValueError(text)
+        text = text[1:]
+        numbers = [] if members is None else list(map(int, members.group().split(" ")))
+        tree = (numbers.pop() if numbers else None, children)
+        while numbers:
+            tree = (numbers.pop(), [tree])
+        trees.append(tree)
+    return trees, text
 
 
 def _id(words: _Words) -> Any:

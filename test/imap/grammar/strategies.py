@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
-from wildduck.imap.grammar import search, search_keys as keys, search_returns
+from wildduck.imap.grammar import search, search_keys as keys, search_returns, sort
 from wildduck.imap.grammar.append import Append, AppendMessage, Options, Text, Url
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.cursor import MAX_NUMBER, MAX_NUMBER64
@@ -156,6 +156,24 @@ searches = st.builds(
     st.booleans(),
 )
 
+sorts = st.builds(
+    sort.Sort,
+    st.lists(
+        st.builds(sort.SortKey, st.sampled_from(sort.SORT_KEYS), st.booleans()), min_size=1, max_size=4
+    ).map(tuple),
+    strings,
+    st.lists(search_keys, min_size=1, max_size=2).map(tuple),
+    st.none() | returns,
+    st.booleans(),
+)
+threads = st.builds(
+    sort.Thread,
+    st.sampled_from(sort.ALGORITHMS),
+    strings,
+    st.lists(search_keys, min_size=1, max_size=2).map(tuple),
+    st.booleans(),
+)
+
 commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from([Compress(), Unauthenticate()]),
     st.sampled_from([Capability(), Noop(), Logout(), StartTls(), Close(), Unselect(), Check(), Expunge()]),
@@ -193,6 +211,8 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Copy, sequence_sets, names, st.booleans()),
     st.builds(Move, sequence_sets, names, st.booleans()),
     searches,
+    sorts,
+    threads,
 )
 requests = st.builds(Request, tags, commands)
 append_requests = st.builds(

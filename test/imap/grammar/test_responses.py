@@ -37,7 +37,7 @@ from wildduck.imap.grammar.responses import (
     number_code,
     permanent_flags_code,
 )
-from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData
+from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData, ThreadData
 from wildduck.imap.grammar.sequence import from_numbers
 from wildduck.imap.grammar.strings import compose_nstring
 
@@ -78,6 +78,14 @@ COMPOSED: list[tuple[Any, bytes]] = [
     (SortData(()), b"* SORT\r\n"),
     (SortData((5, 3, 4, 1, 2)), b"* SORT 5 3 4 1 2\r\n"),
     (SortData((5, 3), 7), b"* SORT 5 3 (MODSEQ 7)\r\n"),
+    # RFC 5256 §4
+    (ThreadData([]), b"* THREAD\r\n"),
+    (
+        ThreadData([(2, []), (3, [(6, [(4, [(23, [])]), (44, [(7, [(96, [])])])])])]),
+        b"* THREAD (2)(3 6 (4 23)(44 7 96))\r\n",
+    ),
+    (ThreadData([(None, [(3, []), (5, [])])]), b"* THREAD ((3)(5))\r\n"),
+    (ThreadData([(1, []), (None, [(2, [(3, [])]), (4, [])])]), b"* THREAD (1)((2 3)(4))\r\n"),
     (EsearchData(b"a567", False), b'* ESEARCH (TAG "a567")\r\n'),
     (
         EsearchData(b"a567", True, ((b"COUNT", b"17"), (b"ALL", b"4:18,21,28"))),
@@ -151,6 +159,12 @@ search_data = st.lists(
     ),
     max_size=5,
 ).map(tuple)
+trees: st.SearchStrategy[Any] = st.recursive(
+    st.tuples(st.integers(1, 2**32), st.just([])),
+    lambda inner: st.tuples(st.integers(1, 2**32), st.lists(inner, min_size=1, max_size=3)),
+    max_leaves=6,
+)
+split_trees = st.tuples(st.none(), st.lists(trees, min_size=2, max_size=3))
 responses: st.SearchStrategy[Any] = st.one_of(
     st.builds(
         Condition, st.sampled_from(["OK", "NO", "BAD", "BYE"]), line_texts, codes, st.none() | strategies.tags
@@ -171,6 +185,7 @@ responses: st.SearchStrategy[Any] = st.one_of(
             kind, st.lists(st.integers(1, 2**32), min_size=1, max_size=20).map(tuple), st.none() | numbers
         )
     ),
+    st.lists(trees | split_trees, max_size=4).map(ThreadData),
     st.builds(EsearchData, strategies.tags, st.booleans(), search_data),
     st.builds(ExpungeData, numbers),
     st.builds(VanishedData, strategies.known_sets, st.booleans()),

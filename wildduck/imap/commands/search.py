@@ -6,9 +6,9 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from wildduck.errors import ProtocolError
 from wildduck.imap.commands import search_results
 from wildduck.imap.commands.search_keys import asks_modseq, refuse_sequence_numbers, translated
-from wildduck.imap.enabling import EXTENSIONS
 from wildduck.imap.grammar.search import Search
 from wildduck.imap.grammar.search_keys import Key
 from wildduck.imap.grammar.search_responses import SearchData
@@ -47,21 +47,23 @@ def asked(session: Session, given: tuple[Key, ...], charset: bytes | None) -> ke
 
     @param given: a message must match all of these.
     @raise BadCharset: its strings can not be read.
-    @raise ProtocolError: it has sequence numbers, and the session has none.
+    @raise UidRequired: it has sequence numbers, and the session has none.
     """
     if session.modes.uidonly:
         refuse_sequence_numbers(given)
     key = translated(given, session.selected, charset)
-    if asks_modseq(given) and "CONDSTORE" in EXTENSIONS:
+    if asks_modseq(given):
         session.enable("CONDSTORE")
     return key
 
 
 @contextmanager
 def saves_nothing_if_it_fails(session: Session, returns: Returns | None) -> Iterator[None]:
-    """A search with C{SAVE} that is answered NO leaves C{$} empty (RFC 5182 §2.1)."""
+    """A search with C{SAVE} that is answered NO, but not BAD, leaves C{$} empty (RFC 5182 §2.1)."""
     try:
         yield
+    except ProtocolError:
+        raise
     except BaseException:
         if returns is not None and "SAVE" in returns and session.view is not None:
             session.view.saved = array("I")

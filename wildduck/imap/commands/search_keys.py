@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from wildduck.errors import ProtocolError
+from wildduck.errors import UidRequired
 from wildduck.imap.commands.charsets import BadCharset, codec_of
 from wildduck.imap.grammar import search_keys as grammar
 from wildduck.imap.grammar.sequence import STAR, SequenceSet, from_numbers
@@ -156,11 +156,11 @@ def refuse_sequence_numbers(given: Iterable[grammar.Key]) -> None:
     """
     For a session that has none (RFC 9586 §3); C{$} is none.
 
-    @raise ProtocolError: a key is a set of sequence numbers.
+    @raise UidRequired: a key is a set of sequence numbers.
     """
     for key in every(given):
         if isinstance(key, grammar.Numbers) and not key.by_uid and not key.numbers.saved:
-            raise ProtocolError("There are no sequence numbers after ENABLE UIDONLY")
+            raise UidRequired("Messages have no sequence numbers here")
 
 
 def _states() -> dict[str, keys.Key]:

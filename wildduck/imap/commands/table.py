@@ -23,6 +23,7 @@ from wildduck.imap.commands import (
     selection,
     session,
     sign_in,
+    sorting,
 )
 from wildduck.imap.grammar.append import PieceStart
 from wildduck.imap.session import Done, Session
@@ -109,6 +110,12 @@ _ROWS = (
     Row("SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True, names_by_number=True),
     # Its keys may be sequence numbers as well: an EXPUNGE before it would change what they mean.
     Row("UID SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True),
+    Row("SORT", ONLY_SELECTED, sorting.sort, reads=True, uses_sequence_numbers=True, names_by_number=True),
+    Row("UID SORT", ONLY_SELECTED, sorting.sort, reads=True, uses_sequence_numbers=True),
+    Row(
+        "THREAD", ONLY_SELECTED, sorting.thread, reads=True, uses_sequence_numbers=True, names_by_number=True
+    ),
+    Row("UID THREAD", ONLY_SELECTED, sorting.thread, reads=True, uses_sequence_numbers=True),
     Row(
         "STORE",
         ONLY_SELECTED,

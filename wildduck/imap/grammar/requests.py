@@ -18,6 +18,7 @@ from wildduck.imap.grammar import (
     selection,
     session,
     sign_in,
+    sort,
 )
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.values import Command
@@ -82,6 +83,11 @@ PARSERS: dict[bytes, Parser] = {
     # search.py
     b"SEARCH": search.parse_search,
     b"UID SEARCH": search.parse_uid_search,
+    # sort.py
+    b"SORT": sort.parse_sort,
+    b"UID SORT": sort.parse_uid_sort,
+    b"THREAD": sort.parse_thread,
+    b"UID THREAD": sort.parse_uid_thread,
 }
 
 

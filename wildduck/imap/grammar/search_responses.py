@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from wildduck.imap.grammar.modes import PLAIN, Modes
 
@@ -68,3 +69,61 @@ class EsearchData:
         items = b"".join(b" " + name + b" " + value for name, value in self.items)
         # A tag has no character that a quoted string would escape.
         return b'* ESEARCH (TAG "%b")%b%b\r\n' % (self.tag, uid, items)
+
+
+#: A number of a message, C{None} for one that is not there, and its children.
+Tree: TypeAlias = "tuple[int | None, Sequence[Tree]]"
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadData:
+    """
+    C{THREAD} (RFC 5256 §4), also when nothing was found.
+
+    @ivar trees: what has no number of its own has two children or more, and is at the top.
+    @ivar numbers: what the numbers in C{trees} stand for, by place; C{None} for themselves.
+    """
+
+    trees: Sequence[Tree]
+    numbers: Sequence[int] | None = None
+
+    def compose(self, modes: Modes = PLAIN) -> bytes:
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """The response in pieces, each of them a moment's work."""
+        if not self.trees:
+            yield b"* THREAD\r\n"
+            return
+        yield b"* THREAD "
+        pending: list[Tree | None] = list(reversed(self.trees))
+        pieces: list[str] = []
+        while pending:
+            tree = pending.pop()
+            if tree is None:
+                pieces.append(")")
+                continue
+            number, children = tree
+            pieces.append("(")
+            if number is not None:
+                pieces.append(self._number(number))
+            # One child after the other: no list of its own.
+            while len(children) == 1:
+                number, children = children[0]
+                assert number is not None
+                pieces.append(" " + self._number(number))
+            if children and number is not None:
+                pieces.append(" ")
+            pending.append(None)
+            pending.extend(reversed(children))
+            if len(pieces) >= _PIECES:
+                yield "".join(pieces).encode("ascii")
+                pieces.clear()
+        yield "".join(pieces).encode("ascii") + b"\r\n"
+
+    def _number(self, number: int) -> str:
+        return str(number if self.numbers is None else self.numbers[number])
+
+
+#: Numbers and parentheses that are put together at once.
+_PIECES = 5000

@@ -54,6 +54,10 @@ class Known:
         place = bisect_left(self.uids, uid)
         return place if place < len(self.uids) and self.uids[place] == uid else -1
 
+    def arrival(self, place: int) -> int:
+        """A message's INTERNALDATE in seconds since 1970, as clients are told it."""
+        return self._dates[place] // 1000
+
     def answer(self, leaf: Leaf) -> Verdict | None:
         """C{None} when the index does not know."""
         answer = _ANSWERS.get(type(leaf))

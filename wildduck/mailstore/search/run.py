@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.content import Content
-from wildduck.mailstore.search import facts, fields, masks, texts
+from wildduck.mailstore.search import facts, fields, masks, sorting, texts, threading
 from wildduck.mailstore.search.decide import UNKNOWN, Verdict, decide, leaves
 from wildduck.mailstore.search.keys import Key, Leaf
 from wildduck.mailstore.search.known import Known
 from wildduck.mailstore.search.reading import Reading, Turn
+from wildduck.mailstore.search.trees import Tree
 from wildduck.mailstore.search.whole import Whole
 from wildduck.mailstore.view import View
 
 if TYPE_CHECKING:
     from wildduck.mailstore.text_index import TextIndex
+
+Breathe: TypeAlias = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +37,78 @@ class Found:
     modseqs: array[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """
+    @ivar found: in the order asked for.
+    @ivar values: by what each message was sorted, in the same order
+        (L{wildduck.mailstore.search.sorting.Sorted}).
+    """
+
+    found: Found
+    values: list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """
+    @ivar trees: of numbers, which are places in C{uids} and C{seqs}.
+    @ivar uids: of all messages that were searched.
+    @ivar seqs: their sequence numbers.
+    """
+
+    trees: list[Tree]
+    uids: Sequence[int]
+    seqs: Sequence[int]
+
+
 class Search:
-    """Searches mailboxes that are open."""
+    """
+    Searches mailboxes that are open, among the messages that a view knows.
+
+    One that is gone meanwhile, or whose text can not be read, is not found where
+    that matters.  Everywhere C{breathe} is called now and then (see L{Turn}), and
+    Overloaded is raised when too much other work waits for a thread already.
+    """
 
     def __init__(self, backend: Backend, text_index: TextIndex) -> None:
         self._backend = backend
         self._text_index = text_index
 
-    async def run(
-        self,
-        view: View,
-        key: Key,
-        breathe: Callable[[], Awaitable[None]],
-    ) -> Found:
-        """
-        Messages that the view knows and that match; one that is gone meanwhile,
-        or whose text can not be read, is not among those that depend on it.
+    async def run(self, view: View, key: Key, breathe: Breathe) -> Found:
+        """Messages that match, in the order of the mailbox."""
+        reading, found = await self._matching(view, key, breathe)
+        known, count = reading.known, len(reading.known.uids)
+        return Found(
+            array("I", masks.pick(found, known.uids, count)),
+            array("I", masks.pick(found, known.seqs, count)),
+            array("Q", masks.pick(found, known.modseqs, count)),
+        )
 
-        @param breathe: called now and then, see L{Turn}.
-        @raise Overloaded: too many long messages wait for a thread already.
+    async def sort(
+        self, view: View, key: Key, criteria: Sequence[sorting.Criterion], breathe: Breathe
+    ) -> Ordered:
         """
+        Messages that match, sorted.
+
+        @param criteria: the most important first.
+        """
+        reading, found = await self._matching(view, key, breathe)
+        result = await sorting.sort(reading, found, criteria)
+        return Ordered(_found(reading.known, result.places), result.values)
+
+    async def thread(self, view: View, key: Key, algorithm: str, breathe: Breathe) -> Threads:
+        """
+        Conversations of the messages that match.
+
+        @param algorithm: of L{threading.ALGORITHMS}.
+        """
+        reading, found = await self._matching(view, key, breathe)
+        trees = await threading.thread(reading, found, algorithm)
+        return Threads(trees, reading.known.uids, reading.known.seqs)
+
+    async def _matching(self, view: View, key: Key, breathe: Breathe) -> tuple[Reading, int]:
+        """@return: how what is known now is read on, and the set of messages that match."""
         turn = Turn(self._backend.clock, breathe)
         known = Known(view, self._backend.clock.seconds())
         verdicts: dict[Leaf, Verdict] = {}
@@ -65,16 +120,10 @@ class Search:
             else:
                 verdicts[leaf] = verdict
             await turn.pause()
+        reading = Reading(self._backend, view.mailbox, known, turn)
         if rest:
-            reading = Reading(self._backend, view.mailbox, known, turn)
             await self._read(reading, key, rest, verdicts)
-        yes = decide(key, verdicts, known.every).yes
-        count = len(known.uids)
-        return Found(
-            array("I", masks.pick(yes, known.uids, count)),
-            array("I", masks.pick(yes, known.seqs, count)),
-            array("Q", masks.pick(yes, known.modseqs, count)),
-        )
+        return reading, decide(key, verdicts, known.every).yes
 
     async def _read(
         self, reading: Reading, key: Key, rest: list[Leaf], verdicts: dict[Leaf, Verdict]
@@ -105,3 +154,11 @@ class Search:
 
     async def _content(self, document: Mapping[str, Any]) -> Content:
         return await Content.of(self._backend.gridfs, document, self._backend.mime_pool, exact=True)
+
+
+def _found(known: Known, places: Sequence[int]) -> Found:
+    return Found(
+        array("I", [known.uids[place] for place in places]),
+        array("I", [known.seqs[place] for place in places]),
+        array("Q", [known.modseqs[place] for place in places]),
+    )
