@@ -307,6 +307,14 @@ class MailboxExists(DomainError):
     text = "A mailbox with this name already exists"
 
 
+class UnknownEncoding(DomainError):
+    """Nobody knows how to undo a part's Content-Transfer-Encoding (RFC 3516 §4.3 UNKNOWN-CTE)."""
+
+    imap_code = "UNKNOWN-CTE"
+    http = (400, "UnknownEncoding")
+    text = "The part has an unknown transfer encoding"
+
+
 class CannotDo(DomainError):
     """The operation violates an invariant and can never succeed (RFC 5530 CANNOT)."""
 

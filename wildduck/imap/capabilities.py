@@ -68,6 +68,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("SEARCHRES", "5182", _after),
     ("WITHIN", "5032", _after),
     ("PARTIAL", "9394", _after),
+    ("BINARY", "3516", _after),
     ("PREVIEW", "8970", _after),
     ("SAVEDATE", "8514", _after),
     ("SORT", "5256", _after),

@@ -25,6 +25,23 @@ from wildduck.threads import BoundedPool
 CONTENT_FIELDS = {"size": True, "magic": True, "mimeTree": True}
 
 
+class StoredDecoded:
+    """
+    A base64 body that is stored decoded.
+
+    @ivar length: bytes, decoded.
+    """
+
+    def __init__(self, gridfs: GridFS, row: Mapping[str, Any]) -> None:
+        self.length = int(row["length"])
+        self._gridfs = gridfs
+        self._row = row
+
+    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Decoded bytes C{start} to C{end} (exclusive), a chunk or less at a time."""
+        return self._gridfs.read(self._row, start, end)
+
+
 class _Body:
     """
     One stored body in its transfer encoding, however its row keeps it.
@@ -74,6 +91,12 @@ class _Body:
             # nearly always were line breaks.
             breaks = b"\r\n" * (lost // 2) + b"\n" * (lost % 2)
             yield breaks[max(0, start - self._available) : end - self._available]
+
+    def stored_decoded(self) -> StoredDecoded | None:
+        """The body without base64, where it is stored so and nothing of it is cut off."""
+        if not self._line_length or self._available > self.length:
+            return None
+        return StoredDecoded(self._gridfs, self._row)
 
     def _plain(self, start: int, end: int) -> AsyncIterator[bytes]:
         return self._gridfs.read(self._row, start + self._offset, end + self._offset)
@@ -153,6 +176,21 @@ class Content:
             if row is None:
                 raise ContentUnreadable()
             self._bodies[key] = _Body(self._gridfs, row, segment.length, self._strict)
+
+    async def stored_decoded(self, start: int, end: int) -> StoredDecoded | None:
+        """
+        What a range holds without base64, if it is one whole body that is stored so.
+
+        @raise ContentUnreadable: it is missing or of another length.
+        """
+        segments = self.rope.slice(start, end)
+        if len(segments) != 1 or not isinstance(segments[0], Stored):
+            return None
+        segment = segments[0]
+        if segment.as_base64 or (segment.start, segment.end) != (0, segment.length):
+            return None
+        await self.prepare(start, end)
+        return self._bodies[segment.key].stored_decoded()
 
     async def blocks(self, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """

@@ -213,7 +213,7 @@ class Rope:
             if what == "":
                 return 0, self.length
             return _of_message(self._root, what)
-        node = self._find(path)
+        node = self.node(path)
         if node is None:
             return None
         if what == "":
@@ -222,7 +222,7 @@ class Rope:
             return node.header_start, node.body_start
         return None if node.message is None else _of_message(node.message, what)
 
-    def _find(self, path: Sequence[int]) -> Node | None:
+    def node(self, path: Sequence[int]) -> Node | None:
         """The part that a path names; a message that is no multipart is its own part 1."""
         node, fresh = self._root, True
         for number in path:

@@ -52,6 +52,13 @@ def decode(data: bytes, encoding: str) -> bytes:
     return data
 
 
+def is_known(encoding: str) -> bool:
+    """Whether L{decode} knows it, and does not merely leave the data as they are."""
+    return encoding.strip().lower() in _KNOWN
+
+
+_KNOWN = frozenset(("7bit", "8bit", "binary", "base64", "quoted-printable"))
+
 # --- piece by piece ---
 
 #: A line of quoted-printable that is longer is decoded in pieces.

@@ -10,7 +10,15 @@ from wildduck.imap.grammar import search, search_keys as keys, search_returns, s
 from wildduck.imap.grammar.append import Append, AppendMessage, Options, Text, Url
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.cursor import MAX_NUMBER, MAX_NUMBER64
-from wildduck.imap.grammar.fetch import ATTRIBUTES, Attribute, Fetch, Preview, Section
+from wildduck.imap.grammar.fetch import (
+    ATTRIBUTES,
+    Attribute,
+    Binary,
+    BinarySize,
+    Fetch,
+    Preview,
+    Section,
+)
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
 from wildduck.imap.grammar.listing import List, Lsub, Namespace
@@ -84,7 +92,8 @@ field_sections = st.builds(
     Section, paths, st.sampled_from(["HEADER.FIELDS", "HEADER.FIELDS.NOT"]), fields, st.booleans(), partials
 )
 previews = st.booleans().map(Preview)
-items = st.one_of(attributes, plain_sections, mime_sections, field_sections, previews)
+binaries = st.builds(Binary, paths, st.booleans(), partials) | st.builds(BinarySize, paths)
+items = st.one_of(attributes, plain_sections, mime_sections, field_sections, binaries, previews)
 
 partial_ranges = st.builds(
     PartialRange, st.integers(1, MAX_NUMBER), st.integers(1, MAX_NUMBER), st.booleans()

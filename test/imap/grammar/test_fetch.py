@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, whole
 from test.support.patience import patient
-from wildduck.imap.grammar.fetch import MACROS, Attribute, Fetch, Section
+from wildduck.imap.grammar.fetch import MACROS, Attribute, Binary, BinarySize, Fetch, Preview, Section
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.partial import PartialRange
 from wildduck.imap.grammar.sequence import SequenceSet
@@ -19,6 +19,24 @@ ONE = SequenceSet(((1, 1),))
 _FLAGS = (Attribute("FLAGS"),)
 
 ACCEPTED = [
+    # BINARY
+    (b"FETCH 1 BINARY[]", Fetch(ONE, (Binary(),))),
+    (
+        b"FETCH 1 (binary.peek[1.2]<0.5> Binary.Size[1])",
+        Fetch(ONE, (Binary((1, 2), True, (0, 5)), BinarySize((1,)))),
+    ),
+    (b"FETCH 1 BINARY.SIZE[]", Fetch(ONE, (BinarySize(),))),
+    # Items of one word
+    (
+        b"FETCH 1 (emailid THREADID SaveDate)",
+        Fetch(ONE, tuple(map(Attribute, ("EMAILID", "THREADID", "SAVEDATE")))),
+    ),
+    # PREVIEW
+    (b"FETCH 1 PREVIEW", Fetch(ONE, (Preview(),))),
+    (b"FETCH 1 preview (lazy)", Fetch(ONE, (Preview(True),))),
+    (b"FETCH 1 (PREVIEW (LAZY lazy) UID)", Fetch(ONE, (Preview(True), Attribute("UID")))),
+    (b"FETCH 1 PREVIEW (CHANGEDSINCE 5)", Fetch(ONE, (Preview(),), False, Modifiers(5))),
+    (b"FETCH 1 PREVIEW (LAZY) (CHANGEDSINCE 5)", Fetch(ONE, (Preview(True),), False, Modifiers(5))),
     # Modifiers
     (b"FETCH 1 FLAGS (CHANGEDSINCE 12345)", Fetch(ONE, _FLAGS, False, Modifiers(12345))),
     (b"FETCH 1 (FLAGS) (changedsince 0)", Fetch(ONE, _FLAGS, False, Modifiers(0))),
@@ -43,6 +61,21 @@ ACCEPTED = [
 ]
 
 REFUSED = [
+    (b"FETCH 1 BINARY", "unknown item to fetch"),
+    (b"FETCH 1 BINARY.SIZE", "unknown item to fetch"),
+    (b"FETCH 1 BINARY.PEAK[1]", "unknown item to fetch"),
+    (b"FETCH 1 BINARY[TEXT]", "expected a part's number"),
+    (b"FETCH 1 BINARY[1.MIME]", "expected a part's number"),
+    (b"FETCH 1 BINARY[1.]", "expected a part's number"),
+    (b"FETCH 1 BINARY[0]", "a part's number can not be zero"),
+    (b"FETCH 1 BINARY[" + b"1." * 200 + b"1]", "the part's number is too long"),
+    (b"FETCH 1 BINARY[1", "a dot or the end of the section"),
+    (b"FETCH 1 BINARY[1]<0.0>", "the number of octets can not be zero"),
+    (b"FETCH 1 BINARY.SIZE[1]<0.5>", "unexpected characters"),
+    (b"FETCH 1 PREVIEW (EAGER)", "unknown modifier"),
+    (b"FETCH 1 (PREVIEW ())", "expected an item to fetch"),
+    (b"FETCH 1 PREVIEW(LAZY)", "unexpected characters"),
+    (b"FETCH 1 SAVEDATE[]", "unexpected characters"),
     (b"FETCH 1 FLAGS ()", "expected a modifier"),
     (b"FETCH 1 FLAGS(CHANGEDSINCE 1)", "unexpected characters"),
     (b"FETCH 1 FLAGS  (CHANGEDSINCE 1)", "unexpected characters"),

@@ -11,12 +11,13 @@ from typing import Any, cast
 from twisted.logger import Logger
 
 from wildduck.accounts import IMAP_DOWNLOAD
-from wildduck.errors import ContentUnreadable, ProtocolError
+from wildduck.errors import CannotDo, ContentUnreadable, DomainError, ProtocolError, UnknownEncoding
 from wildduck.imap.commands import documents, parts
+from wildduck.imap.commands.binary import StreamedDecoded
 from wildduck.imap.commands.fetch_items import Source, Streamed, Value, Wanted, wanted
 from wildduck.imap.commands.resync import tell_vanished
 from wildduck.imap.commands.sets import uids_of
-from wildduck.imap.grammar.fetch import Attribute, Fetch, Item, Section
+from wildduck.imap.grammar.fetch import Attribute, Binary, Fetch, Item, Section
 from wildduck.imap.grammar.flags import compose_flags
 from wildduck.imap.grammar.modes import Modes
 from wildduck.imap.grammar.responses import FETCH_END, fetch_start, modseq_value
@@ -73,6 +74,8 @@ async def fetch(session: Session, command: Fetch) -> Done:
     job.flush()
     if job.unreadable:
         return Done("Some messages can not be read", b"CORRUPTION", "NO")
+    if job.refused is not None:
+        return Done(str(job.refused), (job.refused.imap_code or "CANNOT").encode("ascii"), "NO")
     if job.told < len(uids) and not command.by_uid:
         return Done("Some messages are gone", b"EXPUNGEISSUED")
     return Done("FETCH completed")
@@ -111,7 +114,7 @@ def _distinct(items: Sequence[Item]) -> tuple[Item, ...]:
     """Each once, in the order given; of a section and the same with PEEK the one that sets C{\\Seen}."""
     found: dict[Item, Item] = {}
     for item in items:
-        key = replace(item, peek=True) if isinstance(item, Section) else item
+        key = replace(item, peek=True) if isinstance(item, (Binary, Section)) else item
         if key not in found or item.sets_seen:
             found[key] = item
     return tuple(found.values())
@@ -136,6 +139,7 @@ class _Fetch:
 
     @ivar told: messages that were sent.
     @ivar unreadable: messages that could not be.
+    @ivar refused: why others were not, C{None} if none was.
     """
 
     _log = Logger()
@@ -143,6 +147,7 @@ class _Fetch:
     def __init__(self, session: Session, items: tuple[Item, ...]) -> None:
         self.told = 0
         self.unreadable = 0
+        self.refused: DomainError | None = None
         self._session = session
         self._view = session.selected
         self._wanted = wanted(items)
@@ -158,11 +163,13 @@ class _Fetch:
         self._gathered: list[bytes] = []
         self._gathered_size = 0
         self._sent = 0
+        #: A piece of the response for the message in hand was sent.
+        self._begun = False
 
     @property
     def with_bodies(self) -> bool:
         """Whether it sends bodies, which are counted."""
-        return any(item.section is not None and not item.of_root_header for item in self._wanted)
+        return any(item.is_body for item in self._wanted)
 
     def take_sent(self) -> int:
         """Bytes of responses since this was asked last."""
@@ -267,56 +274,76 @@ class _Fetch:
 
     async def _tell(self, uid: int, source: Source, newly_seen: frozenset[int]) -> bool:
         """@return: C{False} when more of the document must be read first."""
-        values: list[tuple[bytes, Value]] = []
-        held = 0
-        begun = False
+        self._begun = False
+        found: list[tuple[bytes, Value]] | None = []
+        left_out = False
         try:
-            for item in self._wanted:
-                value = self._known(uid, item.name) if item.from_view else await source.value(item)
-                if value is None:
-                    return False
-                if isinstance(value, Streamed):
-                    await value.content.prepare(value.start, value.end)
-                else:
-                    held += len(value)
-                values.append((item.label, value))
-                if held >= _HELD:
-                    if not source.whole:
-                        return False
-                    await self._send(uid, values, begun, False)
-                    begun, held = True, 0
-                    values.clear()
-                await self._give_way()
-        except ContentUnreadable as error:
-            self._log.error(
-                "message {uid} of mailbox {mailbox} can not be read: {error}",
-                **self._place(uid),
-                error=error,
-            )
-            if begun:
+            found = await self._values(uid, source)
+        except (CannotDo, UnknownEncoding) as error:
+            self.refused, left_out = error, True
+        except (ContentUnreadable, *_DAMAGED) as error:
+            self._log_damage(uid, error)
+            if self._begun:
                 raise
+            left_out = True
             self.unreadable += 1
-            return True
-        except _DAMAGED:
-            self._log.failure("message {uid} of mailbox {mailbox} is damaged", **self._place(uid))
-            if begun:
-                raise
-            self.unreadable += 1
-            return True
+        if found is None:
+            return False
         if uid in newly_seen:
-            values += self._news(uid)
-        await self._send(uid, values, begun, True)
-        self._note_told((uid,), self._view.modseq(uid))
-        self.told += 1
+            found += self._news(uid, left_out)
+        if found or self._begun:
+            await self._send(uid, found, True)
+        if not left_out:
+            self._note_told((uid,), self._view.modseq(uid))
+            self.told += 1
         return True
 
-    def _news(self, uid: int) -> list[tuple[bytes, Value]]:
-        """What must be told of a message that is C{\\Seen} now, and was not asked for (RFC 7162 §3.2.4)."""
+    def _log_damage(self, uid: int, error: Exception) -> None:
+        if isinstance(error, ContentUnreadable):
+            text = "message {uid} of mailbox {mailbox} can not be read: {error}"
+            self._log.error(text, **self._place(uid), error=error)
+        else:
+            self._log.failure("message {uid} of mailbox {mailbox} is damaged", **self._place(uid))
+
+    async def _values(self, uid: int, source: Source) -> list[tuple[bytes, Value]] | None:
+        """
+        What is to be sent of a message, but for what was sent already because it is so much.
+
+        @return: C{None} when more of the document must be read first.
+        """
+        values: list[tuple[bytes, Value]] = []
+        held = 0
+        for item in self._wanted:
+            value = self._known(uid, item.name) if item.from_view else await source.value(item)
+            if value is None:
+                return None
+            if isinstance(value, bytes):
+                held += len(value)
+            else:
+                await value.prepare()
+            values.append((item.label, value))
+            if held >= _HELD:
+                if not source.whole:
+                    return None
+                await self._send(uid, values, False)
+                values, held = [], 0
+            await self._give_way()
+        return values
+
+    def _news(self, uid: int, left_out: bool) -> list[tuple[bytes, Value]]:
+        """
+        What must be told of a message that is C{\\Seen} now, and was not asked for (RFC 7162 §3.2.4).
+
+        @param left_out: nothing that was asked for is told of it.
+        """
         names = ["FLAGS"]
         if self._modes.condstore:
             self._session.modseqs.told(self._view.modseq(uid))
             names += ["MODSEQ"] if self._modes.uidonly else ["UID", "MODSEQ"]
-        return [(name.encode("ascii"), self._known(uid, name)) for name in names if name not in self._names]
+        elif left_out and "UID" in self._names:
+            names.append("UID")
+        unasked = (name for name in names if left_out or name not in self._names)
+        return [(name.encode("ascii"), self._known(uid, name)) for name in unasked]
 
     def _place(self, uid: int) -> dict[str, Any]:
         """For the log."""
@@ -341,13 +368,13 @@ class _Fetch:
             composed = self._flags[flags] = compose_flags(flags)
         return composed
 
-    async def _send(self, uid: int, values: list[tuple[bytes, Value]], begun: bool, ends: bool) -> None:
+    async def _send(self, uid: int, values: list[tuple[bytes, Value]], ends: bool) -> None:
         """
         Send a response, or a piece of one.
 
-        @param begun: a piece of it was sent already.
         @param ends: no further piece follows.
         """
+        begun, self._begun = self._begun, True
         if not begun:
             self._gather(fetch_start(self._view.seq(uid), uid, self._modes))
         for number, (label, value) in enumerate(values):
@@ -368,13 +395,13 @@ class _Fetch:
             self.flush()
             await self._session.line.drained()
 
-    async def _stream(self, value: Streamed) -> None:
+    async def _stream(self, value: Streamed | StreamedDecoded) -> None:
         """From the announcement on nothing but the rest of the response may follow."""
         self._gather(value.announcement)
         session = self._session
         session.literal_open = True
         self.flush()
-        blocks = value.content.blocks(value.start, value.end)
+        blocks = value.blocks()
         async with aclosing(cast("AsyncGenerator[bytes, None]", blocks)) as closing:
             async for block in closing:
                 self._sent += len(block)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from wildduck.imap.commands import documents, parts, preview
+from wildduck.imap.commands import binary, documents, parts, preview
+from wildduck.imap.commands.binary import StreamedDecoded
 from wildduck.imap.commands.header_fields import select
+from wildduck.imap.commands.parts import Piece
 from wildduck.imap.grammar.dates import compose_date_time
-from wildduck.imap.grammar.fetch import Attribute, Item, Preview, Section
+from wildduck.imap.grammar.fetch import Attribute, Binary, BinarySize, Item, Preview, Section
 from wildduck.imap.grammar.strings import compose_literal
 from wildduck.limits import KIB
 from wildduck.mailstore import identity
@@ -47,6 +49,15 @@ _VALUES: dict[str, tuple[tuple[str, ...], Callable[[Document], bytes | None]]] =
     "PREVIEW": (preview.FIELDS, preview.ready),
     _LAZY_PREVIEW: (preview.FIELDS, preview.lazy),
 }
+#: By what is asked of a part.
+_PIECES = {
+    "": Piece.BODY,
+    "MIME": Piece.MIME,
+    "HEADER": Piece.HEADER,
+    "HEADER.FIELDS": Piece.HEADER,
+    "HEADER.FIELDS.NOT": Piece.HEADER,
+    "TEXT": Piece.TEXT,
+}
 _EMPTY = b'""'
 #: Longer ranges are read while they are sent, also those that the document holds.
 _STREAMED = 64 * KIB
@@ -64,9 +75,17 @@ class Streamed:
     def announcement(self) -> bytes:
         return b"{%d}\r\n" % (self.end - self.start)
 
+    async def prepare(self) -> None:
+        """@raise ContentUnreadable: something of it is missing."""
+        await self.content.prepare(self.start, self.end)
+
+    def blocks(self) -> AsyncIterator[bytes]:
+        """As of L{Content.blocks}."""
+        return self.content.blocks(self.start, self.end)
+
 
 #: A composed value, or one to be streamed.
-Value: TypeAlias = bytes | Streamed
+Value: TypeAlias = bytes | Streamed | StreamedDecoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +95,13 @@ class Wanted:
 
     @ivar label: how the response names it.
     @ivar section: for a range of the content; C{None} for other values.
+    @ivar binary: for what is decoded of the content.
     """
 
     label: bytes
     name: str
-    section: Section | None
+    section: Section | None = None
+    binary: Binary | BinarySize | None = None
 
     @property
     def from_view(self) -> bool:
@@ -91,22 +112,29 @@ class Wanted:
         return self.section is not None and not self.section.path and self.section.what.startswith("HEADER")
 
     @property
-    def part(self) -> tuple[int, ...]:
-        """The path of the part whose body this is, empty if it is none that can be read alone."""
-        section = self.section
-        if section is None or section.what or len(section.path) > parts.DEEPEST:
-            return ()
-        return section.path
+    def is_body(self) -> bool:
+        """Whether it sends bytes of the message beside its header."""
+        if self.section is not None:
+            return not self.of_root_header
+        return isinstance(self.binary, Binary)
+
+    @property
+    def part(self) -> tuple[Piece, tuple[int, ...]] | None:
+        """What of which part this is, if it can be read alone."""
+        asked = self.section or self.binary
+        if asked is None or not 0 < len(asked.path) <= parts.DEEPEST:
+            return None
+        return _PIECES[asked.what] if isinstance(asked, Section) else Piece.DATA, asked.path
 
     @property
     def fields(self) -> tuple[str, ...]:
         """Fields of the document that suffice for most messages."""
         if self.from_view:
             return ()
+        if self.part is not None:
+            return parts.fields(*self.part)
         if self.section is None:
-            return _VALUES[self.name][0]
-        if self.part:
-            return parts.fields(self.part)
+            return documents.ALL_FIELDS if self.binary is not None else _VALUES[self.name][0]
         return narrow.HEADER_FIELDS if self.of_root_header else documents.ALL_FIELDS
 
     @property
@@ -121,9 +149,11 @@ def wanted(items: Iterable[Item]) -> list[Wanted]:
         if isinstance(item, Attribute):
             found.append(Wanted(item.compose(), item.name, _SECTIONS.get(item.name)))
         elif isinstance(item, Preview):
-            found.append(Wanted(b"PREVIEW", _LAZY_PREVIEW if item.lazy else "PREVIEW", None))
+            found.append(Wanted(b"PREVIEW", _LAZY_PREVIEW if item.lazy else "PREVIEW"))
+        elif isinstance(item, (Binary, BinarySize)):
+            found.append(Wanted(item.label(), "", binary=item))
         else:
-            found.append(Wanted(item.label(), "", item))
+            found.append(Wanted(item.label(), "", section=item))
     return found
 
 
@@ -140,6 +170,7 @@ class Source:
         self.whole = whole
         self._store = store
         self._content: Content | None = None
+        self._exact: Content | None = None
         self._headers: dict[tuple[int, int] | None, bytes | None] = {}
 
     async def value(self, item: Wanted) -> Value | None:
@@ -149,9 +180,13 @@ class Source:
         @return: C{None} when the document must be read again with more fields;
             never if it is whole.
         @raise ContentUnreadable: what is stored elsewhere is missing.
+        @raise CannotDo: it is something that can not be decoded.
+        @raise UnknownEncoding: it is in an encoding that nobody knows.
         """
-        if item.part and not self.whole:
-            return await self._part(item)
+        if item.binary is not None:
+            return await self._binary(item.binary, item.part)
+        if item.part is not None and not self.whole:
+            return await self._part(*item.part, item.section)
         if item.section is not None:
             return await self._section(item.section, item.of_root_header)
         found = _VALUES[item.name][1](self.document)
@@ -176,14 +211,28 @@ class Source:
         header = await content.read(*(place or (0, 0)))
         return await self._store.compute(lambda _: documents.envelope_of_header(header), self.document)
 
-    async def _part(self, item: Wanted) -> Value | None:
-        assert item.section is not None
-        narrowed = parts.alone(self.document, item.part)
-        if narrowed is None:
+    async def _part(self, piece: Piece, path: tuple[int, ...], section: Section | None) -> Value | None:
+        alone = parts.alone(self.document, piece, path)
+        if alone is None or section is None:
             return None
-        content = await self._store.content(narrowed)
-        place = content.rope.section((1,), "")
-        return None if place is None else _range(content, *_part(*place, item.section))
+        content = await self._store.content(alone.document)
+        place = alone.place(content.rope)
+        if section.fields:
+            return _literal(_chosen(await content.read(*place), section), section)
+        return _range(content, *_part(*place, section))
+
+    async def _binary(
+        self, item: Binary | BinarySize, part: tuple[Piece, tuple[int, ...]] | None
+    ) -> Value | None:
+        if self.whole:
+            if self._exact is None:
+                self._exact = await self._store.content(self.document, exact=True)
+            return await binary.value(item, binary.of_whole(self._exact, item.path))
+        alone = None if part is None else parts.alone(self.document, *part)
+        if alone is None:
+            return None
+        content = await self._store.content(alone.document, exact=True)
+        return await binary.value(item, binary.of_part(content, alone))
 
     async def _section(self, section: Section, of_root_header: bool) -> Value | None:
         if of_root_header:

@@ -1,19 +1,22 @@
 """
-Reading the body of one part of a message document, without those of the others.
+Reading a section of one part of a message document, without the other parts.
 
 MongoDB finds the node of the part itself; it goes the way of
-L{wildduck.mime.rope.Rope.section}, and where anything is unusual (the part has
-parts of its own, there is none, WildDuck wrote the document) the whole tree is read
-after all.
+L{wildduck.mime.rope.Rope.section}, and where anything is unusual (there is no such
+part, the tree alone does not give the message back) the whole tree is read after all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
-from wildduck.mime import layout, native
+from wildduck.mime import headers, layout, native
 from wildduck.mime.narrow import SIZE_FIELDS
+from wildduck.mime.rebuild import nodes
+from wildduck.mime.rope import Rope
 
 #: Parts that are deeper, and more parts at once, are looked for in the whole tree.
 DEEPEST, MOST = 10, 4
@@ -21,33 +24,84 @@ DEEPEST, MOST = 10, 4
 _PREFIX = "part"
 #: What is read beside the part: whether it is as it was sent, and where bodies are stored.
 _BESIDE = (*SIZE_FIELDS, "mimeTree.native.layout", "mimeTree.attachmentMap")
-#: Keys of a leaf that tell its body; no header, no inner message.
-_LEAF = ("attachmentId", "boundary", "body", "size")
 
 
-def fields(path: tuple[int, ...]) -> tuple[str, ...]:
-    """@param path: part numbers, at most L{DEEPEST}."""
-    return (*_BESIDE, _name(path))
+class Piece(Enum):
+    """What is wanted of a part; the values name the fields."""
+
+    #: Its body, with all parts that it has.
+    BODY = "body"
+    #: The same without its transfer encoding, of a leaf.
+    DATA = "data"
+    #: Its own header (RFC 3501 §6.4.5 C{MIME}).
+    MIME = "mime"
+    #: The header and the text of the message that it is.
+    HEADER = "header"
+    TEXT = "text"
+
+
+#: Keys of the node that tell each.
+_KEYS = {
+    Piece.BODY: ("attachmentId", "boundary", "body", "childNodes", "size"),
+    Piece.DATA: ("attachmentId", "boundary", "body", "header", "size"),
+    Piece.MIME: ("boundary", "header", "size"),
+    Piece.HEADER: ("size",),
+    Piece.TEXT: ("attachmentId", "body", "size"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """
+    A section of a part by itself.
+
+    @ivar document: one whose message is nothing but what is needed for the section.
+    @ivar encoding: the part's Content-Transfer-Encoding, as written.
+    """
+
+    document: dict[str, Any]
+    encoding: str = "7bit"
+    _path: tuple[int, ...] = (1,)
+    _what: str = ""
+    _skipped: int = 0
+    _most: int | None = None
+
+    def place(self, rope: Rope) -> tuple[int, int]:
+        """
+        @param rope: of the document.
+        @return: start and end of the section.
+        """
+        start, end = rope.section(self._path, self._what) or (0, 0)
+        start = min(end, start + self._skipped)
+        return start, end if self._most is None else min(end, start + self._most)
+
+
+def fields(piece: Piece, path: tuple[int, ...]) -> tuple[str, ...]:
+    """@param path: part numbers, at least one and at most L{DEEPEST}."""
+    return (*_BESIDE, _name(piece, path))
 
 
 def is_part(field: str) -> bool:
-    """Whether a field is one of L{fields} that stands for a part's body."""
+    """Whether a field is one of L{fields} that stands for a part."""
     return field.startswith(_PREFIX)
 
 
 def expression(field: str) -> dict[str, Any]:
     """What MongoDB shall compute for a field for which L{is_part} holds."""
+    _, kind, *numbers = field.split("_")
     found: Any = "$mimeTree"
-    for step, number in enumerate(map(int, field.removeprefix(_PREFIX).split("_"))):
+    for step, number in enumerate(map(int, numbers)):
         found = _child(found, number, first=step == 0)
-    leaf: dict[str, Any] = {key: f"$$leaf.{key}" for key in _LEAF}
-    leaf["body"] = {"$cond": [{"$isArray": "$$leaf.childNodes"}, None, "$$leaf.body"]}
-    leaf["composite"] = {"$isArray": "$$leaf.childNodes"}
-    return {"$let": {"vars": {"leaf": found}, "in": leaf}}
+    part: dict[str, Any] = {key: f"$$part.{key}" for key in _KEYS[Piece(kind)]}
+    part["composite"] = {"$isArray": "$$part.childNodes"}
+    part["isMessage"] = {"$eq": [{"$type": "$$part.message"}, "object"]}
+    if Piece(kind) in (Piece.HEADER, Piece.TEXT):
+        part["header"] = "$$part.message.header"
+    return {"$let": {"vars": {"part": found}, "in": part}}
 
 
-def _name(path: tuple[int, ...]) -> str:
-    return _PREFIX + "_".join(map(str, path))
+def _name(piece: Piece, path: tuple[int, ...]) -> str:
+    return "_".join((_PREFIX, piece.value, *map(str, path)))
 
 
 def _child(node: Any, number: int, *, first: bool) -> dict[str, Any]:
@@ -70,30 +124,104 @@ def _child(node: Any, number: int, *, first: bool) -> dict[str, Any]:
     return found if first else {"$let": {"vars": {"above": node}, "in": found}}
 
 
-def alone(document: Mapping[str, Any], path: tuple[int, ...]) -> dict[str, Any] | None:
+def alone(document: Mapping[str, Any], piece: Piece, path: tuple[int, ...]) -> Alone | None:
     """
-    A document whose message is nothing but this part, so that its part 1 has the bytes that are sent.
-
     @param document: with L{fields}.
     @return: C{None} when only the whole tree tells.
     """
+    part, tree = document.get(_name(piece, path)), document.get("mimeTree")
+    if not isinstance(part, dict) or not isinstance(tree, dict):
+        return None
     additions = native.of_document(document)
-    leaf = document.get(_name(path))
-    if additions is None or not isinstance(leaf, dict) or not _is_leaf(leaf):
+    if additions is not None and "layout" in additions:
+        # Bodies of leaves are what they are; all else may be elsewhere than the tree says.
+        if piece not in (Piece.BODY, Piece.DATA) or "childNodes" in part or _has_nul(additions["layout"]):
+            return None
+    elif additions is None and piece in (Piece.HEADER, Piece.TEXT):
+        # WildDuck's inner messages are put together on their own.
         return None
-    if "layout" in additions and _has_nul(additions["layout"]):
+    found = _FOUND[piece](part)
+    if found is None:
         return None
-    tree = {
-        "attachmentMap": document["mimeTree"].get("attachmentMap"),
-        native.KEY: {key: value for key, value in additions.items() if key != "layout"},
-        **{key: leaf[key] for key in ("attachmentId", "body", "size") if key in leaf},
-    }
-    return {"size": document.get("size"), "magic": document.get("magic"), "mimeTree": tree}
+    beside: dict[str, Any] = {"attachmentMap": tree.get("attachmentMap")}
+    if additions is not None:
+        beside[native.KEY] = {key: value for key, value in additions.items() if key != "layout"}
+    known = {"size": document.get("size"), "magic": document.get("magic")}
+    node, *rest = found
+    return Alone({**known, "mimeTree": {**beside, **node}}, *rest)
 
 
-def _is_leaf(leaf: Mapping[str, Any]) -> bool:
+#: A node that stands for the part, and what is set of L{Alone} after its document.
+_Found = tuple[Any, ...]
+
+
+def _body(part: dict[str, Any]) -> _Found | None:
+    if not part.get("composite"):
+        return _leaf(part)
+    keys = ("body", "boundary", "childNodes")
+    node: dict[str, Any] = {key: part[key] for key in keys if key in part}
+    # WildDuck does not count the line break of an empty leaf, and cuts so much off the end.
+    if any(not (one.is_composite or one.body or one.attachment) for one in nodes(node).walk()):
+        return None
+    return node, "7bit", (), "TEXT"
+
+
+def _leaf(part: dict[str, Any]) -> _Found | None:
     # A part that is not there has none of a leaf's keys.
-    return leaf.get("composite") is False and not leaf.get("boundary") and isinstance(leaf.get("size"), int)
+    if part.get("composite") or part.get("boundary") or not isinstance(part.get("size"), int):
+        return None
+    return ({key: part[key] for key in ("attachmentId", "body", "size") if key in part},)
+
+
+def _data(part: dict[str, Any]) -> _Found | None:
+    leaf = None if part.get("isMessage") else _leaf(part)
+    return None if leaf is None else (*leaf, encoding(part))
+
+
+def _mime(part: dict[str, Any]) -> _Found | None:
+    # Without a body there may be no empty line; a multipart without parts is nobody's part 1.
+    there = part.get("composite") or (part.get("size") and not part.get("boundary"))
+    return _lines(part) if there else None
+
+
+def _lines(part: dict[str, Any]) -> _Found | None:
+    if not isinstance(part.get("header"), list):
+        return None
+    return {"header": part["header"], "body": b"-"}, "7bit", (), "HEADER"
+
+
+def _header(part: dict[str, Any]) -> _Found | None:
+    found = _lines(part)
+    if found is None or not part.get("isMessage") or not isinstance(part.get("size"), int):
+        return None
+    # It may be all of the message, without an empty line.
+    return (*found, 0, part["size"])
+
+
+def _text(part: dict[str, Any]) -> _Found | None:
+    leaf, header = _leaf(part), _lines(part)
+    if leaf is None or header is None or not part.get("isMessage"):
+        return None
+    start, end = Rope.from_document({"mimeTree": header[0]}).section((), "HEADER") or (0, 0)
+    return (*leaf, "7bit", (1,), "", end - start)
+
+
+_FOUND = {
+    Piece.BODY: _body,
+    Piece.DATA: _data,
+    Piece.MIME: _mime,
+    Piece.HEADER: _header,
+    Piece.TEXT: _text,
+}
+
+
+def encoding(node: dict[str, Any]) -> str:
+    """
+    The Content-Transfer-Encoding of a stored node, as written.
+
+    @param node: with C{header}.
+    """
+    return headers.transfer_encoding(headers.first(headers.lines_of(node), b"content-transfer-encoding"))
 
 
 def _has_nul(packed: Any) -> bool:

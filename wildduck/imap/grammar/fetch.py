@@ -1,4 +1,4 @@
-"""FETCH, UID FETCH and what can be fetched (RFC 3501 §6.4.5, RFC 8474, RFC 8514, RFC 8970)."""
+"""FETCH, UID FETCH and what can be fetched (RFC 3501 §6.4.5, RFC 3516, RFC 8474, RFC 8514, RFC 8970)."""
 
 from __future__ import annotations
 
@@ -87,13 +87,12 @@ class Section:
         return not self.peek
 
     def compose(self) -> bytes:
-        partial = b"<%d.%d>" % self.partial if self.partial is not None else b""
-        return (b"BODY.PEEK" if self.peek else b"BODY") + self._specification() + partial
+        name = b"BODY.PEEK" if self.peek else b"BODY"
+        return name + self._specification() + _compose_partial(self.partial)
 
     def label(self) -> bytes:
         """How a response names it: no C{PEEK}, of the partial only its origin."""
-        origin = b"<%d>" % self.partial[0] if self.partial is not None else b""
-        return b"BODY" + self._specification() + origin
+        return b"BODY" + self._specification() + _origin(self.partial)
 
     def _specification(self) -> bytes:
         pieces = [b"%d" % number for number in self.path]
@@ -101,6 +100,51 @@ class Section:
             pieces.append(self.what.encode("ascii"))
         names = b" (" + b" ".join(map(compose_astring, self.fields)) + b")" if self.fields else b""
         return b"[" + b".".join(pieces) + names + b"]"
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """
+    C{BINARY[...]} and C{BINARY.PEEK[...]} (RFC 3516 §4.2): a part without its transfer encoding.
+
+    @ivar path: part numbers, empty for the whole message.
+    @ivar peek: C{\\Seen} is left alone.
+    @ivar partial: of the decoded bytes, as of L{Section}.
+    """
+
+    path: tuple[int, ...] = ()
+    peek: bool = False
+    partial: tuple[int, int] | None = None
+
+    @property
+    def sets_seen(self) -> bool:
+        return not self.peek
+
+    def compose(self) -> bytes:
+        name = b"BINARY.PEEK" if self.peek else b"BINARY"
+        return name + _part_numbers(self.path) + _compose_partial(self.partial)
+
+    def label(self) -> bytes:
+        """How a response names it."""
+        return b"BINARY" + _part_numbers(self.path) + _origin(self.partial)
+
+
+@dataclass(frozen=True, slots=True)
+class BinarySize:
+    """C{BINARY.SIZE[...]}: the length of what L{Binary} gives."""
+
+    path: tuple[int, ...] = ()
+
+    @property
+    def sets_seen(self) -> bool:
+        return False
+
+    def compose(self) -> bytes:
+        return b"BINARY.SIZE" + _part_numbers(self.path)
+
+    def label(self) -> bytes:
+        """How a response names it."""
+        return self.compose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +165,20 @@ class Preview:
         return b"PREVIEW (LAZY)" if self.lazy else b"PREVIEW"
 
 
-Item: TypeAlias = Attribute | Section | Preview
+Item: TypeAlias = Attribute | Section | Binary | BinarySize | Preview
+
+
+def _part_numbers(path: tuple[int, ...]) -> bytes:
+    """C{section-binary} (RFC 3516 §7)."""
+    return b"[" + b".".join(b"%d" % number for number in path) + b"]"
+
+
+def _compose_partial(partial: tuple[int, int] | None) -> bytes:
+    return b"<%d.%d>" % partial if partial is not None else b""
+
+
+def _origin(partial: tuple[int, int] | None) -> bytes:
+    return b"<%d>" % partial[0] if partial is not None else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +245,8 @@ def _item(cursor: Cursor) -> Reading[Item]:
     name = match.group().decode("ascii").upper()
     if name in ("BODY", "BODY.PEEK") and cursor.take(b"["):
         return (yield from _section(cursor, name == "BODY.PEEK"))
+    if name in ("BINARY", "BINARY.PEEK", "BINARY.SIZE") and cursor.take(b"["):
+        return _binary(cursor, name)
     if name == "PREVIEW":
         # In another list that follows are the modifiers of the FETCH.
         return Preview(cursor.match(_LAZY) is not None)
@@ -215,6 +274,24 @@ def section_of(text: bytes) -> Section:
     raise ProtocolError("broken section")
 
 
+def _binary(cursor: Cursor, name: str) -> Binary | BinarySize:
+    path: list[int] = []
+    while not cursor.looking_at(b"]"):
+        if path:
+            cursor.expect(b".", "a dot or the end of the section")
+        _add_number(cursor, path)
+    cursor.expect(b"]", "the end of the section")
+    if name == "BINARY.SIZE":
+        return BinarySize(tuple(path))
+    return Binary(tuple(path), name == "BINARY.PEEK", _partial(cursor))
+
+
+def _add_number(cursor: Cursor, path: list[int]) -> None:
+    if len(path) == limits.IMAP_SECTION_DEPTH:
+        raise cursor.error("the part's number is too long")
+    path.append(cursor.nz_number("a part's number"))
+
+
 def _section(cursor: Cursor, peek: bool) -> Reading[Section]:
     path: list[int] = []
     what = ""
@@ -222,9 +299,7 @@ def _section(cursor: Cursor, peek: bool) -> Reading[Section]:
         if path:
             cursor.expect(b".", "a dot or the end of the section")
         if cursor.line[cursor.position : cursor.position + 1].isdigit():
-            if len(path) == limits.IMAP_SECTION_DEPTH:
-                raise cursor.error("the part's number is too long")
-            path.append(cursor.nz_number("a part's number"))
+            _add_number(cursor, path)
         else:
             what = _section_text(cursor, bool(path))
             break
