@@ -324,6 +324,30 @@ class CannotDo(DomainError):
     text = "This can not be done"
 
 
+class HasChildren(DomainError):
+    """A name that is no mailbox can not be deleted while others lie under it (RFC 9051 §6.3.5)."""
+
+    imap_code = "HASCHILDREN"
+    http = (400, "DisallowedMailboxMethod")
+    text = "This name is no mailbox, it only has others under it"
+
+
+class UseNotPossible(DomainError):
+    """A mailbox can not have this special use (RFC 6154 §3)."""
+
+    imap_code = "USEATTR"
+    http = (400, "DisallowedMailboxMethod")
+    text = "This special use is not possible"
+
+
+class NoPermission(DomainError):
+    """Not by this way, for this account (RFC 5530 NOPERM)."""
+
+    imap_code = "NOPERM"
+    http = (403, "MissingPrivileges")
+    text = "Permission denied"
+
+
 class ReadOnlyMailbox(DomainError):
     """A change was asked for in a mailbox opened by EXAMINE."""
 

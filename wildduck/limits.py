@@ -128,6 +128,9 @@ KEYWORD_BYTES = 255
 MAILBOX_DEPTH = 128
 MAILBOX_SEGMENT = 512
 MAILBOXES = 1500
+#: Subscribed names of each account that no mailbox has, and characters of one.
+SUBSCRIPTIONS = 1000
+SUBSCRIBED_NAME = 1000
 #: Mailboxes whose counts one worker keeps.
 COUNTED_MAILBOXES = 20_000
 #: Names of deleted and renamed mailboxes whose uidvalidity is noted, of each
@@ -159,8 +162,10 @@ IMAP_SKIPPED_LITERAL = 64 * MIB
 IMAP_SKIPPED_BEFORE_LOGIN = 1 * MIB
 #: Numbers in the name of a part, as in BODY[1.2.3] (MIME_DEPTH is less).
 IMAP_SECTION_DEPTH = 100
-#: Characters of a LIST pattern; the work for one mailbox name grows with both.
+#: Characters of a LIST pattern; the work for one mailbox name grows with both.  A longer one matches nothing.
 IMAP_PATTERN = 1000
+#: Patterns of one LIST (RFC 5258): each is matched against every name.
+IMAP_PATTERNS = 100
 #: Malformed commands before BYE, before and after sign-in.
 IMAP_BAD_BEFORE_LOGIN = 3
 IMAP_BAD_COMMANDS = 20

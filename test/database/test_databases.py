@@ -236,7 +236,13 @@ class IndexTests(ReplicaSetCase):
         await self.databases.ensure_indexes()
         await self.databases.ensure_indexes()
         names = set(self._names(self.settings, "messages"))
-        expected = {"_id_", "mailbox_uid_unique", "mailbox_modseq_uid", "mailbox_unseen_uid"}
+        expected = {
+            "_id_",
+            "mailbox_uid_unique",
+            "mailbox_modseq_uid",
+            "mailbox_unseen_uid",
+            "mailbox_deleted",
+        }
         self.assertEqual(
             names, expected | {"user_messages_by_thread", "retention_time", "by_idate_reverse_thread"}
         )

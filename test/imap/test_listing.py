@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wildduck.errors import CannotDo
-from wildduck.imap.grammar.responses import ListData, LsubData
-from wildduck.imap.listing import Entry, Pattern, interpreted, listing, subscriptions
+from wildduck.imap.listing import Asked, Entry, Found, listing, subscriptions
+from wildduck.imap.patterns import Pattern, Patterns, interpreted
 
 MATCHES = [
     ("*", "a/b/c", True),
@@ -61,8 +61,16 @@ class PatternTests(SynchronousTestCase):
         self.assertFalse(pattern.matches("a" * 10_000))
 
     def test_too_long(self) -> None:
-        """A pattern has a bound."""
-        self.assertRaises(CannotDo, Pattern, "a" * 1001)
+        """A pattern has a bound; a longer one is silently none (RFC 9051 §6.3.9)."""
+        patterns = Patterns(["a" * 1001, "*" * 1001, "a"])
+        self.assertEqual(list(patterns.matching_levels("a")), [1])
+        self.assertEqual(list(patterns.matching_levels("a" * 1001)), [])
+        self.assertFalse(patterns.deep)
+
+    def test_several(self) -> None:
+        """A name matches if one of the patterns does."""
+        patterns = Patterns(["a/%", "*b"])
+        self.assertEqual(sorted(patterns.matching_levels("a/b/b")), [3, 5])
 
     @settings(deadline=None, max_examples=500)
     @given(st.text("ab/*%", max_size=8), st.text("ab/", max_size=8))
@@ -75,11 +83,19 @@ class PatternTests(SynchronousTestCase):
 
 NAMES = ["INBOX", "Drafts", "a", "a/b", "a b", "a-b/x/y", "INBOX/sub", "ab"]
 
+USES = {"Drafts": "\\Drafts"}
+
+
+def told(entries: list[Entry], *patterns: str, **asked: bool) -> list[Found]:
+    return [one for one in listing(entries, Patterns(patterns), Asked(**asked)) if one is not None]
+
 
 class ListingTests(SynchronousTestCase):
+    """LIST by the syntax of RFC 3501."""
+
     def lines(self, pattern: str, names: list[str] = NAMES) -> list[tuple[str, ...]]:
-        entries = [Entry(name, "\\Drafts" if name == "Drafts" else "") for name in names]
-        return [(found.name, *found.attributes) for found in listing(entries, pattern)]
+        entries = [Entry(name, USES.get(name, "")) for name in names]
+        return [(found.path, *found.attributes) for found in told(entries, pattern)]
 
     def test_all(self) -> None:
         """INBOX is first, missing parents are there, each mailbox stands before its children."""
@@ -112,9 +128,22 @@ class ListingTests(SynchronousTestCase):
         )
 
     def test_attribute(self) -> None:
-        """A special use that is no attribute is not sent."""
-        found = list(listing([Entry("a", "\\Bad)\r\n* BYE")], "*"))
-        self.assertEqual(found, [ListData(("\\HasNoChildren",), "a")])
+        """A special use that is no attribute is not sent, and selects nothing."""
+        entries = [Entry("a", "\\Bad)\r\n* BYE")]
+        self.assertEqual([one.attributes for one in told(entries, "*")], [("\\HasNoChildren",)])
+        self.assertEqual(told(entries, "*", extended=True, special_use=True), [])
+
+    def test_long_names(self) -> None:
+        """Others have their turn while very long names are looked at, though none of them matches."""
+        entries = [Entry(f"{number}/" + "x" * 40_000) for number in range(6)]
+        self.assertEqual([None] * 3, list(listing(entries, Patterns(["*z"]), Asked())))
+        self.assertEqual(6, len(told(entries, "*x")))
+
+    def test_many_patterns(self) -> None:
+        """The more patterns there are, the sooner others have their turn."""
+        entries = [Entry(f"{number}/" + "x" * 400) for number in range(26)]
+        patterns = Patterns([f"*{number}z" for number in range(50)])
+        self.assertEqual([None] * 8, list(listing(entries, patterns, Asked())))
 
     names = st.lists(
         st.text("abI/ -", min_size=1, max_size=6).filter(
@@ -124,39 +153,29 @@ class ListingTests(SynchronousTestCase):
         max_size=8,
     )
 
-    def test_long_names(self) -> None:
-        """Others have their turn while very long names are looked at, though none of them matches."""
-        entries = [Entry(f"{number}/" + "x" * 40_000) for number in range(6)]
-        self.assertEqual([None] * 3, list(listing(entries, "*z")))
-        self.assertEqual(6, sum(found is not None for found in listing(entries, "*x")))
-
     @settings(deadline=None)
     @given(names)
     def test_properties(self, names: list[str]) -> None:
         """Each mailbox and each parent is listed once, with the right attributes."""
-        parents = {name[:end] for name in names for end in range(len(name)) if name[end] == "/"}
-        found = list(listing(map(Entry, names), "*"))
-        self.assertEqual(sorted(line.name for line in found), sorted(parents.union(names)))
+        parents = _parents(names)
+        found = told(list(map(Entry, names)), "*")
+        self.assertEqual(sorted(line.path for line in found), sorted(parents.union(names)))
         for line in found:
-            self.assertIs("\\Noselect" in line.attributes, line.name not in names)
-            self.assertIs("\\HasChildren" in line.attributes, line.name in parents)
+            self.assertIs("\\Noselect" in line.attributes, line.path not in names)
+            self.assertIs("\\HasChildren" in line.attributes, line.path in parents)
 
     @settings(deadline=None, max_examples=300)
-    @given(names, st.text("abI/%* ", max_size=5), st.sets(st.integers(0, 7)), st.booleans())
-    def test_same_as_naive(self, names: list[str], pattern: str, special: set[int], only: bool) -> None:
-        """It lists what a straight reading of RFC 3501 and RFC 6154 lists, each once."""
-        uses = {name for place, name in enumerate(names) if place in special}
-        parents = {name[:end] for name in names for end in range(len(name)) if name[end] == "/"}
+    @given(names, st.text("abI/%* ", max_size=5))
+    def test_same_as_naive(self, names: list[str], pattern: str) -> None:
+        """It lists what a straight reading of RFC 3501 lists, each once, in order."""
+        parents = _parents(names)
         expected = {}
-        for name in uses if only else parents.union(names):
+        for name in sorted(parents.union(names), key=lambda name: name.replace("/", "\0")):
             if _matches(pattern, name):
                 children = "\\HasChildren" if name in parents else "\\HasNoChildren"
-                attributes = [children] if name in names else ["\\Noselect", children]
-                expected[name] = (*attributes, *(["\\Archive"] if name in uses else []))
-        entries = [Entry(name, "\\Archive" if name in uses else "") for name in names]
-        found = list(listing(entries, pattern, special_use_only=only))
-        self.assertEqual({line.name: line.attributes for line in found}, expected)
-        self.assertEqual(len(found), len(expected))
+                expected[name] = (children,) if name in names else ("\\Noselect", children)
+        found = told(list(map(Entry, names)), pattern)
+        self.assertEqual([(line.path, line.attributes) for line in found], list(expected.items()))
 
     @settings(deadline=None, max_examples=300)
     @given(names, st.text("abI/%* ", max_size=5))
@@ -164,29 +183,136 @@ class ListingTests(SynchronousTestCase):
         """LSUB lists the subscribed that match, and with C{%} at the end the levels above deeper ones."""
         expected: dict[str, tuple[str, ...]] = {}
         if pattern.endswith("%"):
-            levels = {name[:end] for name in names for end in range(len(name)) if name[end] == "/"}
-            expected = {level: ("\\Noselect",) for level in levels if _matches(pattern, level)}
+            expected = {level: ("\\Noselect",) for level in _parents(names) if _matches(pattern, level)}
         expected.update((name, ()) for name in names if _matches(pattern, name))
-        found = list(subscriptions(names, pattern))
-        self.assertEqual({line.name: line.attributes for line in found}, expected)
+        found = self.subscribed(names, pattern)
+        self.assertEqual({line.path: line.attributes for line in found}, expected)
         self.assertEqual(len(found), len(expected))
+
+    def subscribed(self, names: list[str], pattern: str) -> list[Found]:
+        entries = [Entry(name, subscribed=True) for name in names]
+        lines = subscriptions(entries, Patterns([pattern]), levels=pattern.endswith("%"))
+        return [line for line in lines if line is not None]
 
     def test_subscriptions(self) -> None:
         """The example of RFC 3501 §6.3.9: foo/bar is subscribed, foo is not."""
-        self.assertEqual(list(subscriptions(["foo/bar"], "%")), [LsubData(("\\Noselect",), "foo")])
-        self.assertEqual(list(subscriptions(["foo/bar"], "*")), [LsubData((), "foo/bar")])
+        self.assertEqual(self.subscribed(["foo/bar"], "%"), [Found("foo", ("\\Noselect",))])
+        self.assertEqual(self.subscribed(["foo/bar"], "*"), [Found("foo/bar", ())])
 
     def test_interpreted(self) -> None:
         """The reference is put before the pattern; a name's slash at its beginning means nothing."""
         for reference, pattern, expected in (
-            ("", "%", "%"),
-            ("archive/", "%", "archive/%"),
-            ("#news.", "comp.mail.*", "#news.comp.mail.*"),
-            ("", "/a/*", "a/*"),
-            ("/", "*", "*"),
-            ("a", "/b", "a/b"),
+            ("", "%", ["%"]),
+            ("archive/", "%", ["archive/%"]),
+            ("#news.", "comp.mail.*", ["#news.comp.mail.*"]),
+            ("", "/a/*", ["a/*"]),
+            ("/", "*", ["*"]),
+            ("a", "/b", ["a/b"]),
+            ("a", "", []),
         ):
-            self.assertEqual(interpreted(reference, pattern), expected)
+            self.assertEqual(interpreted(reference, [pattern]), expected)
+        self.assertEqual(interpreted("", ["e\u0301*"], unicode=True), ["e\u0301*", "\xe9*"])
+
+
+class ExtendedListingTests(SynchronousTestCase):
+    """LIST by the syntax of RFC 5258."""
+
+    entries = st.lists(
+        st.builds(
+            Entry,
+            st.text("ab/", min_size=1, max_size=6).filter(
+                lambda name: "//" not in name and name.strip("/") == name
+            ),
+            st.sampled_from(["", "", "\\Archive"]),
+            st.booleans(),
+        ),
+        unique_by=lambda entry: entry.path,
+        max_size=8,
+    )
+    missing = st.frozensets(st.sampled_from(["a", "b", "a/b", "a/b/a", "b/x"]))
+
+    @settings(deadline=None, max_examples=1000)
+    @given(
+        entries,
+        missing,
+        st.lists(st.text("ab/%*", min_size=1, max_size=4), min_size=1, max_size=3),
+        st.booleans(),
+        st.booleans(),
+        st.booleans(),
+    )
+    def test_same_as_naive(
+        self,
+        entries: list[Entry],
+        missing: frozenset[str],
+        patterns: list[str],
+        subscribed: bool,
+        special_use: bool,
+        recursive: bool,
+    ) -> None:
+        """It lists what a straight reading of RFC 5258 §3 lists, each once."""
+        recursive = recursive and subscribed
+        present = {entry.path for entry in entries}
+        entries = entries + [Entry(name, subscribed=True, exists=False) for name in sorted(missing - present)]
+        by_name = {entry.path: entry for entry in entries}
+        asked = Asked(True, subscribed, special_use, recursive, subscribed)
+
+        def meets(entry: Entry) -> bool:
+            if not subscribed and not entry.exists:
+                return False
+            return (entry.subscribed or not subscribed) and (bool(entry.special_use) or not special_use)
+
+        def matches(name: str) -> bool:
+            return any(_matches(pattern, name) for pattern in patterns)
+
+        expected = {}
+        for name in _parents(by_name).union(by_name):
+            if not matches(name):
+                continue
+            entry = by_name.get(name)
+            exists = entry is not None and entry.exists
+            under = [other for other in entries if other.path.startswith(name + "/")]
+            met = [other for other in under if meets(other)]
+            unlisted = any(not matches(other.path) for other in met)
+            if entry is not None and meets(entry):
+                pass
+            elif recursive:
+                deep = exists and any(pattern.endswith("*") for pattern in patterns)
+                if not met or not (unlisted or deep):
+                    continue
+            elif exists or subscribed or special_use or not unlisted:
+                continue
+            children = any(other.exists for other in under)
+            expected[name] = (
+                not exists,
+                children,
+                bool(entry and entry.special_use),
+                bool(subscribed and entry and entry.subscribed),
+                recursive and bool(met),
+                entry is not None and entry.exists and meets(entry),
+            )
+        found = told(entries, *patterns, **{name: getattr(asked, name) for name in _ASKED})
+        self.assertEqual({line.path: _facts(line) for line in found}, expected)
+        self.assertEqual(len(found), len(expected))
+
+
+_ASKED = ("extended", "subscribed", "special_use", "recursive", "tell_subscribed")
+
+
+def _facts(line: Found) -> tuple[bool, ...]:
+    attributes = line.attributes
+    assert ("\\HasChildren" in attributes) != ("\\HasNoChildren" in attributes)
+    return (
+        "\\NonExistent" in attributes,
+        "\\HasChildren" in attributes,
+        "\\Archive" in attributes,
+        "\\Subscribed" in attributes,
+        line.child_info,
+        line.entry is not None,
+    )
+
+
+def _parents(names: Iterable[str]) -> set[str]:
+    return {name[:end] for name in names for end in range(len(name)) if name[end] == "/"}
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -14,6 +14,7 @@ from wildduck.errors import CannotDo, LimitReached, MailboxNotFound, OverQuota, 
 from wildduck.events.notifier import CHANNEL
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.index import MailboxIndex
+from wildduck.mailstore.statuses import Fact
 from wildduck.mailstore.values import Exists
 from wildduck.mime.message import scan
 from wildduck.mime.native import sent_length
@@ -276,7 +277,7 @@ class AddTests(StoreCase):
         documents = list(self.db.messages.find())
         total = sum(sent_length(document) for document in documents)
         self.assertNotEqual(total, sum(document["size"] for document in documents))
-        status = await self.store.mailboxes.status(await self.inbox(), size=True)
+        status = await self.store.statuses.one(await self.inbox(), {Fact.SIZE})
         self.assertEqual(total, status.size)
 
 

@@ -153,7 +153,7 @@ class ExpungeTests(StoreCase):
         self.assertEqual([], await self.store.verifier.verify(min_age=0))
         told = await view.refresh(may_expunge=True)
         self.assertEqual([Expunged(3, 3), Expunged(1, 1), Flags(1, 2, (), view.modseq(2))], told)
-        status = await self.store.mailboxes.status(await self.inbox())
+        status = await self.store.statuses.one(await self.inbox())
         self.assertEqual(view.mailbox.modify_index, status.highest_modseq)
 
     async def test_two_at_once(self) -> None:

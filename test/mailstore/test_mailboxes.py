@@ -140,12 +140,13 @@ class MailboxTests(StoreCase):
                 {"user": user, "path": "secret", "hidden": True},
             ]
         )
+        ids = {row["path"]: row["_id"] for row in self.db.mailboxes.find({"user": user})}
         found = {one.path: one for one in await self.store.mailboxes.listed(user)}
         self.assertEqual(
             {
-                "bare": Listed("bare", "", False),
-                "old": Listed("old", "", True),
-                "Archive": Listed("Archive", "\\Archive", False),
+                "bare": Listed(ids["bare"], "bare", "", False),
+                "old": Listed(ids["old"], "old", "", True),
+                "Archive": Listed(ids["Archive"], "Archive", "\\Archive", False),
             },
             found,
         )

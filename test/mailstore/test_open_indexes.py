@@ -14,6 +14,7 @@ from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.index import JOURNAL_TRUSTED_SECONDS
 from wildduck.mailstore.open_indexes import OpenIndexes
 from wildduck.mailstore.recent import Recents
+from wildduck.mailstore.statuses import USUAL, Fact
 from wildduck.mailstore.values import Exists, Expunged, Flags, Recent
 from wildduck.mailstore.view import View
 
@@ -141,9 +142,9 @@ class SharingTests(ViewCase):
         await self.arrive("\\Seen")
         view = await self.open()
         await self.arrive()
-        asked = self.store.mailboxes.status(self.mailbox, recent=True)
-        cold = await asked
-        warm = await self.store.status(self.mailbox)
+        facts = {*USUAL, Fact.RECENT, Fact.DELETED, Fact.SIZE, Fact.DELETED_SIZE}
+        cold = await (await self.new_node()).store.statuses.one(self.mailbox, facts)
+        warm = await self.store.statuses.one(self.mailbox, facts)
         self.assertEqual(cold, warm)
         self.assertEqual((2, 1, 3, 3), (warm.messages, warm.unseen, warm.uid_next, warm.highest_modseq))
         view.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -9,8 +10,15 @@ from twisted.internet.defer import Deferred
 
 from test.mailstore.faults import Killed, Killer
 from test.mailstore.support import StoreCase, message
-from wildduck.errors import CannotDo, DomainError, MailboxExists, MailboxNotFound
-from wildduck.mailstore import uid_validity
+from wildduck.errors import (
+    CannotDo,
+    DomainError,
+    LimitReached,
+    MailboxExists,
+    MailboxNotFound,
+    Unavailable,
+)
+from wildduck.mailstore import subscriptions, uid_validity
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.store import MailStore
 from wildduck.mailstore.uid_validity import UID_VALIDITY
@@ -330,12 +338,62 @@ class SubscribeTests(RenameCase):
     """RFC 3501 §6.3.6, §6.3.7."""
 
     async def test_subscribe(self) -> None:
-        """A flag of the mailbox, found in any case of INBOX, and for one that is there only."""
+        """A flag of the mailbox, found in any case of INBOX."""
         boxes = self.store.mailboxes
         for subscribed in (False, False, True, True):
             await boxes.subscribe(self.account.id, "inbox", subscribed)
             self.assertIs(subscribed, (await self.inbox()).subscribed)
-        await self.fails(MailboxNotFound, boxes.subscribe(self.account.id, "nothing", True))
+
+    async def names(self) -> list[str]:
+        return sorted(await self.store.mailboxes.subscribed_names(self.account.id))
+
+    async def test_no_mailbox(self) -> None:
+        """A name that no mailbox has is kept apart, until one comes to have it."""
+        boxes = self.store.mailboxes
+        for name in ("b/", "a", "b", "c"):
+            await boxes.subscribe(self.account.id, name, True)
+        self.assertEqual(["a", "b", "c"], await self.names())
+        await boxes.subscribe(self.account.id, "c", False)
+        await boxes.subscribe(self.account.id, "c", False)
+        for name, subscribed in (("b", True), ("c", False)):
+            made = await boxes.create(self.account.id, name, subscribed=False)
+            self.assertIs(subscribed, made.subscribed)
+        self.assertEqual(["a"], await self.names())
+        for name in ("", "a//b", "x\n"):
+            await self.fails(CannotDo, boxes.subscribe(self.account.id, name, True))
+
+    async def test_deleted(self) -> None:
+        """Whether a name stays subscribed when its mailbox is deleted is for who deletes it to say."""
+        boxes = self.store.mailboxes
+        made = await self.make("a", "b", "c")
+        await boxes.subscribe(self.account.id, "c", False)
+        await boxes.delete(self.account.id, made["a"], keep_subscription=True)
+        await boxes.delete(self.account.id, made["b"])
+        await boxes.delete(self.account.id, await boxes.get(self.account.id, "c"), keep_subscription=True)
+        self.assertEqual(["a"], await self.names())
+
+    async def test_bounded(self) -> None:
+        """An account has so many of them, and not too long ones; a deletion succeeds all the same."""
+        self.patch(subscriptions, "SUBSCRIPTIONS", 2)
+        boxes = self.store.mailboxes
+        made = await self.make("d")
+        await self.fails(CannotDo, boxes.subscribe(self.account.id, "/".join(["x" * 500] * 3), True))
+        for name in ("a", "b"):
+            await boxes.subscribe(self.account.id, name, True)
+        await self.fails(LimitReached, boxes.subscribe(self.account.id, "c", True))
+        await boxes.delete(self.account.id, made["d"], keep_subscription=True)
+        self.assertEqual(["a", "b"], await self.names())
+
+    async def test_of_the_account(self) -> None:
+        """Another account does not see them, and they go with their own."""
+        other = await self.new_account(name="other")
+        boxes = self.store.mailboxes
+        await boxes.subscribe(self.account.id, "a", True)
+        await boxes.subscribe(other.id, "a", True)
+        await boxes.subscribe(other.id, "a", False)
+        self.assertEqual(["a"], await self.names())
+        await self.store.delete_user_data(self.account.id)
+        self.assertEqual(0, self.db.subscriptions.count_documents({}))
 
     async def test_inferiors(self) -> None:
         """A name has inferiors whether it is a mailbox or not; hidden ones do not count."""
@@ -348,6 +406,40 @@ class SubscribeTests(RenameCase):
 
 class InboxTests(RenameCase):
     """RFC 3501 §6.3.5: INBOX stays where it is."""
+
+    async def test_goes_on(self) -> None:
+        """When it fails on the way each message is in one of the two, and the same command goes on."""
+        for n in range(3):
+            await self.add(message(n))
+        moved = self.store.move
+
+        async def broken(source: Any, uids: Any, target: Any, **options: Any) -> Any:
+            await moved(source, uids[:1], target, **options)
+            raise Unavailable()
+
+        self.patch(self.store, "move", broken)
+        await self.fails(Unavailable, self.store.rename(self.account.id, "INBOX", "old/"))
+        self.assertEqual((2, 1), await self.counts("INBOX", "old"))
+        self.patch(self.store, "move", moved)
+        await self.fails(MailboxExists, self.store.rename(self.account.id, "INBOX", "Trash"))
+        await self.store.rename(self.account.id, "INBOX", "old")
+        self.assertEqual((0, 3), await self.counts("INBOX", "old"))
+        self.assertEqual([], await self.store.verifier.verify(min_age=0))
+        await self.add(message(4))
+        await self.fails(MailboxExists, self.store.rename(self.account.id, "INBOX", "old"))
+        self.assertEqual((1, 3), await self.counts("INBOX", "old"))
+
+    async def test_mark_of_long_ago(self) -> None:
+        """A command that nobody gave again is forgotten after a day."""
+        made = (await self.make("old"))["old"]
+        day = datetime.timedelta(days=1)
+        now = datetime.datetime.fromtimestamp(self.clock.seconds(), datetime.timezone.utc)
+        self.db.mailboxes.update_one({"_id": made.id}, {"$set": {"native.inbox": now - 1.1 * day}})
+        await self.fails(MailboxExists, self.store.rename(self.account.id, "INBOX", "old"))
+
+    async def counts(self, *paths: str) -> tuple[int, ...]:
+        found = [await self.store.statuses.get(self.account.id, path) for path in paths]
+        return tuple(status.messages for _, status in found)
 
     async def test_inbox(self) -> None:
         """Its messages are in a new mailbox, whole and once; what comes meanwhile is in one of both."""

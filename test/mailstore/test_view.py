@@ -13,6 +13,7 @@ from wildduck.limits import MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.allocation import Allocation, allocate, give_up
 from wildduck.mailstore.index import JOURNAL_TRUSTED_SECONDS, MARK_SECONDS
 from wildduck.mailstore.journal import exists_entry, expunge_entry
+from wildduck.mailstore.statuses import USUAL, Fact
 from wildduck.mailstore.values import Exists, Expunged, Flags
 from wildduck.mailstore.view import View
 
@@ -172,7 +173,7 @@ class OpenTests(ViewCase):
         await self.arrive()
         view = await self.open()
         self.assertEqual(([3, 8, 9, 10], 11, 41), (list(view.uids), view.uid_next, view.highest_modseq))
-        self.assertEqual(4, (await self.store.mailboxes.status(self.mailbox)).messages)
+        self.assertEqual(4, (await self.store.statuses.one(self.mailbox)).messages)
 
     async def test_damaged_rows(self) -> None:
         """A message without UID, MODSEQ or flags does not keep the others from being shown."""
@@ -205,13 +206,13 @@ class OpenTests(ViewCase):
         await self.arrive()
         slow = await self.take()
         await self.arrive()
-        status = await self.store.mailboxes.status(self.mailbox)
+        status = await self.store.statuses.one(self.mailbox)
         self.assertEqual(
             (2, 1, 3, 3, None),
             (status.messages, status.unseen, status.uid_next, status.highest_modseq, status.size),
         )
         self.put(slow)
-        status = await self.store.mailboxes.status(self.mailbox, size=True)
+        status = await self.store.statuses.one(self.mailbox, {*USUAL, Fact.SIZE})
         self.assertEqual(
             (4, 3, 5, 5, 4),
             (status.messages, status.unseen, status.uid_next, status.highest_modseq, status.size),

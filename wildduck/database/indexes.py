@@ -194,6 +194,7 @@ _ACCOUNTS = (
 
 _MAIL = (
     *_lean("mailboxes", ("user_path", "user path", "a user's mailboxes; one of a name", _UNIQUE)),
+    *_lean("subscriptions", ("user_name", "user name", "subscribed names that no mailbox has", _UNIQUE)),
     *_mixed("mailboxes", ("user_subscribed", "user subscribed"), ("find_by_type", "user specialUse")),
     *_lean(
         "messages",
@@ -214,6 +215,12 @@ _MAIL = (
             "mailbox unseen uid",
             "STATUS UNSEEN and the first unseen, of a mailbox that is not open; few messages are in it",
             {"partialFilterExpression": {"unseen": True}},
+        ),
+        (
+            "mailbox_deleted",
+            "mailbox uid size",
+            "STATUS DELETED, EXPUNGE of a mailbox that is not open; few messages are in it",
+            {"partialFilterExpression": {"flags": "\\Deleted"}},
         ),
         ("user_messages_by_thread", "user thread", "an account's messages: quota, deletion, threads"),
         ("retention_time", "exp rdate", "the collector's expired messages", _EXPIRING),

@@ -1,175 +1,239 @@
 """
-LIST and LSUB: patterns, and the tree that a flat list of mailbox names stands for (RFC 3501 §6.3.8).
+LIST and LSUB: the tree that a flat list of mailbox names stands for (RFC 3501 §6.3.8, RFC 5258 §3).
 
-A pattern is matched by one walk over a name with a set of places in the
-pattern, kept as the bits of an integer.  There is nothing to try again, whatever
-the wildcards (CVE-2021-40110), and the same walk tells which of the name's
-parents match.
+Names are looked at from the last to the first, so that of each it is known
+already what lies under it; what is to be listed is kept by its place, and told
+from the first to the last.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from wildduck import limits
-from wildduck.errors import CannotDo
 from wildduck.imap.grammar.mailboxes import DELIMITER, INBOX
-from wildduck.imap.grammar.responses import ListData, LsubData
+from wildduck.imap.patterns import Patterns
 
-#: C{*%} matches what C{*} matches.
-_WILDCARDS = re.compile(r"[*%]{2,}")
 #: Characters of names that are matched before others have their turn: some milliseconds.
 _AT_A_STRETCH = 50_000
 _SPECIAL_USE = re.compile(r"\\[A-Za-z]+\Z")
 
 
-class Pattern:
-    """
-    A pattern: C{*} matches anything, C{%} anything within one level.
-
-    INBOX, alone or as the first level of a name, matches in any case.
-    """
-
-    def __init__(self, pattern: str) -> None:
-        """@raise CannotDo: too long to be matched against every mailbox."""
-        if len(pattern) > limits.IMAP_PATTERN:
-            raise CannotDo("The pattern is too long")
-        pattern = _WILDCARDS.sub(lambda match: "*" if "*" in match.group() else "%", pattern)
-        self._accept = 1 << len(pattern)
-        self._stars = self._percents = 0
-        self._at: dict[str, int] = {}
-        for place, character in enumerate(pattern):
-            bit = 1 << place
-            if character == "*":
-                self._stars |= bit
-            elif character == "%":
-                self._percents |= bit
-            else:
-                self._at[character] = self._at.get(character, 0) | bit
-
-    def matches(self, name: str) -> bool:
-        return len(name) in self.matching_levels(name)
-
-    def matching_levels(self, name: str) -> list[int]:
-        """
-        The lengths, ascending, of those of the name's parents that match, and
-        of the name itself if it does.
-        """
-        folded = len(INBOX) if name == INBOX or name.startswith(INBOX + DELIMITER) else 0
-        wildcards = self._stars | self._percents
-        active = 1 | (1 & wildcards) << 1
-        lengths = []
-        for length, character in enumerate(name):
-            if character == DELIMITER:
-                if active & self._accept:
-                    lengths.append(length)
-                staying = self._stars
-            else:
-                staying = wildcards
-            moving = self._at.get(character, 0)
-            if length < folded:
-                moving |= self._at.get(character.lower(), 0)
-            active = (active & moving) << 1 | active & staying
-            active |= (active & wildcards) << 1
-            if not active:
-                return lengths
-        if active & self._accept:
-            lengths.append(len(name))
-        return lengths
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """
-    A mailbox to list.
+    A name to list.
 
-    @ivar special_use: an attribute such as C{\\Sent}, or C{""}.
+    @ivar special_use: an attribute such as C{\\Sent}; what is none is never told.
+    @ivar exists: it is a mailbox, and not merely subscribed.
+    @ivar id: whatever the caller knows it by.
     """
 
     path: str
     special_use: str = ""
+    subscribed: bool = False
+    exists: bool = True
+    id: Any = None
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        return (self.special_use,) if _SPECIAL_USE.match(self.special_use) else ()
 
 
-def interpreted(reference: str, pattern: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Asked:
     """
-    The pattern that both arguments of LIST and LSUB make together.
+    What is asked for beside patterns.
 
-    A slash at the beginning of a name means nothing to SELECT, so here neither
-    (RFC 3501 §6.3.8: "interpreted as by SELECT").
+    @ivar extended: by the syntax of RFC 5258, where a name that is no mailbox is
+        told otherwise, and only where it tells more than others do.
+    @ivar subscribed: only what is subscribed.
+    @ivar special_use: only what has a special use.
+    @ivar recursive: also what has such things under it.
+    @ivar tell_subscribed: what is subscribed is told to be.
     """
-    return (reference + pattern).lstrip(DELIMITER)
+
+    extended: bool = False
+    subscribed: bool = False
+    special_use: bool = False
+    recursive: bool = False
+    tell_subscribed: bool = False
+
+    def meets(self, entry: Entry) -> bool:
+        """The selection criteria."""
+        return (
+            (entry.exists or self.subscribed)
+            and (entry.subscribed or not self.subscribed)
+            and (bool(entry.uses) or not self.special_use)
+        )
+
+    @property
+    def everything(self) -> bool:
+        """All that is there meets them."""
+        return not self.subscribed and not self.special_use
 
 
-def listing(
-    entries: Iterable[Entry], pattern: str, *, special_use_only: bool = False
-) -> Iterator[ListData | None]:
+@dataclass(frozen=True, slots=True)
+class Found:
     """
-    What LIST answers: mailboxes and the missing levels above them (C{\\Noselect}).
+    A name that is to be told.
+
+    @ivar path: decoded.
+    @ivar attributes: with their backslash.
+    @ivar child_info: something under it meets the criteria (CHILDINFO).
+    @ivar entry: the mailbox, if this is one and meets the criteria.
+    """
+
+    path: str
+    attributes: tuple[str, ...]
+    child_info: bool = False
+    entry: Entry | None = None
+
+
+@dataclass(slots=True)
+class _Level:
+    """
+    A name, or a level above one, and what lies under it.
+
+    @ivar under: a name that begins with it, or is it.
+    @ivar length: of so many characters of that.
+    @ivar matches: it matches a pattern.
+    @ivar entry: it is this name itself, and not only a level.
+    @ivar meets: and that meets the criteria.
+    @ivar child: a mailbox lies under it.
+    @ivar met: something under it meets the criteria.
+    @ivar unlisted: and there is such a thing that matches no pattern, and so is not told itself.
+    """
+
+    under: Entry
+    length: int
+    matches: bool
+    entry: Entry | None = None
+    meets: bool = False
+    child: bool = False
+    met: bool = False
+    unlisted: bool = False
+
+    @property
+    def path(self) -> str:
+        return self.under.path[: self.length]
+
+    def take_in(self, lower: _Level) -> None:
+        """Another one lies right under it."""
+        self.child |= lower.child or (lower.entry is not None and lower.entry.exists)
+        self.met |= lower.met or lower.meets
+        self.unlisted |= lower.unlisted or (lower.meets and not lower.matches)
+
+
+def listing(entries: Iterable[Entry], patterns: Patterns, asked: Asked) -> Iterator[Found | None]:
+    """
+    What LIST answers: names, and levels above them that are none.
 
     INBOX comes first, then each mailbox before its children.
 
-    @param special_use_only: only those that have a special use (RFC 6154 §2).
+    @param entries: no name twice.
     @return: C{None} in between when so much was looked at that others may have their turn.
     """
-    for match in _walk(entries, pattern):
-        if match is None:
+    told = []
+    for level in _tree(entries, patterns, asked.meets):
+        if level is None:
             yield None
-            continue
-        entry, length, following = match
-        if length == len(entry.path):
-            attributes = _attributes(entry, following)
-            if len(attributes) > 1 or not special_use_only:
-                yield ListData(attributes, entry.path)
-        elif not special_use_only:
-            yield ListData(("\\Noselect", "\\HasChildren"), entry.path[:length])
+        elif level.matches and _is_told(level, patterns, asked):
+            told.append(level)
+    while told:
+        yield _found(told.pop(), asked)
 
 
-def subscriptions(paths: Iterable[str], pattern: str) -> Iterator[LsubData | None]:
+def subscriptions(entries: Iterable[Entry], patterns: Patterns, *, levels: bool) -> Iterator[Found | None]:
     """
-    What LSUB answers: the subscribed mailboxes.
+    What LSUB answers: the subscribed names.
 
-    With C{%} at the end also the levels above those that lie deeper, as
-    C{\\Noselect} even where they are mailboxes, for they are not subscribed (RFC
-    3501 §6.3.9).
-
+    @param entries: as of L{listing}.
+    @param levels: also the levels above those that lie deeper, as C{\\Noselect}
+        even where they are mailboxes, for they are not subscribed: where the
+        pattern ends with C{%} (RFC 3501 §6.3.9).
     @return: C{None} in between, as L{listing}.
     """
-    levels = pattern.endswith("%")
-    for match in _walk(map(Entry, paths), pattern):
-        if match is None:
+    told = []
+    subscribed = (entry for entry in entries if entry.subscribed)
+    for level in _tree(subscribed, patterns, lambda entry: True):
+        if level is None:
             yield None
-            continue
-        entry, length, _following = match
-        if length == len(entry.path):
-            yield LsubData((), entry.path)
-        elif levels:
-            yield LsubData(("\\Noselect",), entry.path[:length])
+        elif level.matches and (levels or level.entry is not None):
+            told.append(level)
+    while told:
+        level = told.pop()
+        yield Found(level.path, ("\\Noselect",) if level.entry is None else ())
 
 
-def _walk(entries: Iterable[Entry], pattern: str) -> Iterator[tuple[Entry, int, str] | None]:
+def _tree(
+    entries: Iterable[Entry], patterns: Patterns, meets: Callable[[Entry], bool]
+) -> Iterator[_Level | None]:
     """
-    Each match once: a mailbox, the length of that part of its name which
-    matches (all of it, or a level above that is no entry), and the next name.
+    Each name and each level above one, from the last to the first, when all that lies under it is known.
 
     C{None} after each L{_AT_A_STRETCH} characters, for names can be very long.
     """
-    matcher = Pattern(pattern)
-    ordered = sorted(entries, key=_place)
-    previous = ""
+    above: list[_Level] = []
+    behind = ""
     walked = 0
-    for index, entry in enumerate(ordered):
-        walked += len(entry.path)
+    for entry in sorted(entries, key=_place, reverse=True):
+        path = entry.path
+        walked += len(path) * patterns.work
         if walked > _AT_A_STRETCH:
             walked = 0
             yield None
-        following = ordered[index + 1].path if index + 1 < len(ordered) else ""
-        known = _common(previous, entry.path)
-        for length in matcher.matching_levels(entry.path):
-            if length == len(entry.path) or length > known:
-                yield entry, length, following
-        previous = entry.path
+        while above and not _lies_above(path, behind, above[-1].length):
+            yield _close(above)
+        matching = patterns.matching_levels(path)
+        # Where others lie under it, it was met as a level above them.
+        if above and above[-1].length == len(path):
+            itself = above.pop()
+        else:
+            itself = _Level(entry, len(path), len(path) in matching)
+        itself.entry, itself.meets = entry, meets(entry)
+        known = above[-1].length if above else 0
+        above += [_Level(entry, length, length in matching) for length in _levels(path) if length > known]
+        yield _close([*above[-1:], itself])
+        behind = path
+    while above:
+        yield _close(above)
+
+
+def _close(above: list[_Level]) -> _Level:
+    """Nothing more lies under the lowest one; it is told to the one above it."""
+    level = above.pop()
+    if above:
+        above[-1].take_in(level)
+    return level
+
+
+def _is_told(level: _Level, patterns: Patterns, asked: Asked) -> bool:
+    """Whether a name that matches is listed."""
+    if level.meets:
+        return True
+    if level.entry is not None and level.entry.exists:
+        # RFC 5258 §3.5 has left out what only repeats others; its examples (§5, 9) do
+        # so, but not with a mailbox where whole trees are asked for.
+        return asked.recursive and level.met and (level.unlisted or patterns.deep)
+    return not asked.extended or (level.unlisted and (asked.everything or asked.recursive))
+
+
+def _found(level: _Level, asked: Asked) -> Found:
+    entry = level.entry
+    attributes = []
+    if entry is None or not entry.exists:
+        # One of the two, for they say the same (RFC 5258 §3).
+        attributes.append("\\NonExistent" if asked.extended else "\\Noselect")
+    attributes.append("\\HasChildren" if level.child else "\\HasNoChildren")
+    if entry is not None:
+        attributes += entry.uses
+        if asked.tell_subscribed and entry.subscribed:
+            attributes.append("\\Subscribed")
+    mailbox = entry if entry is not None and entry.exists and level.meets else None
+    return Found(level.path, tuple(attributes), asked.recursive and level.met, mailbox)
 
 
 def _place(entry: Entry) -> tuple[bool, str]:
@@ -178,14 +242,9 @@ def _place(entry: Entry) -> tuple[bool, str]:
     return not (path == INBOX or path.startswith(INBOX + DELIMITER)), path.replace(DELIMITER, "\0")
 
 
-def _common(previous: str, path: str) -> int:
-    """The length of the lowest parent of C{path} that is listed already, with C{previous} or above it."""
-    common = 0
-    for level in _levels(path):
-        if previous[:level] != path[:level] or previous[level : level + 1] not in ("", DELIMITER):
-            break
-        common = level
-    return common
+def _lies_above(path: str, behind: str, length: int) -> bool:
+    """Whether a level above the name behind this one is above this one too, or is it."""
+    return behind[:length] == path[:length] and path[length : length + 1] in ("", DELIMITER)
 
 
 def _levels(path: str) -> Iterator[int]:
@@ -194,8 +253,3 @@ def _levels(path: str) -> Iterator[int]:
     while length >= 0:
         yield length
         length = path.find(DELIMITER, length + 1)
-
-
-def _attributes(entry: Entry, following: str) -> tuple[str, ...]:
-    children = "\\HasChildren" if following.startswith(entry.path + DELIMITER) else "\\HasNoChildren"
-    return (children, entry.special_use) if _SPECIAL_USE.match(entry.special_use) else (children,)

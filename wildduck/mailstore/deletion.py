@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bson import ObjectId
 
-from wildduck.mailstore import counters, deleted_mailboxes, oldest_shown
+from wildduck.mailstore import counters, deleted_mailboxes, oldest_shown, subscriptions
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.text_index import segments
 from wildduck.mailstore.uid_validity import UID_VALIDITY
@@ -29,6 +29,7 @@ async def delete_user_data(backend: Backend, user: ObjectId, check: Callable[[],
     await main.delete_many("mailboxes", {"user": user})
     await deleted_mailboxes.expire_of_user(backend, {"user": user}, check)
     await segments.forget(backend, ids)
+    await subscriptions.drop_all(backend, user)
     await main.delete_one(UID_VALIDITY, {"_id": user}, durable=True)
     for id in ids:
         backend.background(counters.forget(backend.redis, id))

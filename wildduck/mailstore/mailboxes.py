@@ -15,31 +15,29 @@ from bson import ObjectId
 from wildduck.database.shared_settings import MAX_MAILBOXES
 from wildduck.errors import CannotDo, DuplicateKey, LimitReached, MailboxExists, MailboxNotFound
 from wildduck.limits import MAILBOXES
-from wildduck.mailstore import counters, deleted_mailboxes, retention, retention_task
-from wildduck.mailstore.allocation import raise_mark
+from wildduck.mailstore import counters, deleted_mailboxes, retention, retention_task, subscriptions
 from wildduck.mailstore.backend import Backend, javascript
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.counting import SETTLED, Counting, Counts
 from wildduck.mailstore.folder_names import SPECIAL_USES, folder_name
 from wildduck.mailstore.journal import mailbox_entry
-from wildduck.mailstore.low_water import LowWater, has_mark
-from wildduck.mailstore.paths import INBOX, new_path, normal_path, tree
-from wildduck.mailstore.recent import first_recent
+from wildduck.mailstore.paths import INBOX, composed, new_path, normal_path, tree
 from wildduck.mailstore.remembered import RememberedMailboxes
 from wildduck.mailstore.rename import rename
 from wildduck.mailstore.text_index import segments
 from wildduck.mailstore.uid_validity import next_uid_validity, retire
-from wildduck.mailstore.values import MAILBOX_FIELDS, Listed, Mailbox, Status, number
+from wildduck.mailstore.values import MAILBOX_FIELDS, Listed, Mailbox, number
 
 #: (Within L{Mailboxes} the word C{list} is its method.)
 _Documents = list[dict[str, Any]]
 _Listed = list[Listed]
+_Names = list[str]
 _Shown = list[tuple[Mailbox, Counts | None]]
 
 #: Of a mailbox whose retention has changed, and the task for its messages is not queued yet.
 _UNQUEUED = "native.unqueued"
 
-_LISTED_FIELDS = {"_id": False, "path": True, "specialUse": True, "subscribed": True, "hidden": True}
+_LISTED_FIELDS = {"path": True, "specialUse": True, "subscribed": True, "hidden": True}
 
 
 class Mailboxes:
@@ -53,6 +51,11 @@ class Mailboxes:
         self._backend = backend
         self.counting = Counting(backend)
         self._remembered = RememberedMailboxes(backend.steady)
+
+    @property
+    def allowed(self) -> int:
+        """Mailboxes that an account may have."""
+        return self._backend.shared_settings.value(MAX_MAILBOXES, MAILBOXES)
 
     async def list(self, user: ObjectId) -> list[Mailbox]:
         """All mailboxes of an account, hidden ones included, by path."""
@@ -69,6 +72,7 @@ class Mailboxes:
         )
         return [
             Listed(
+                id=document["_id"],
                 path=str(document["path"]),
                 special_use=str(document.get("specialUse") or ""),
                 subscribed=bool(document.get("subscribed")),
@@ -100,10 +104,29 @@ class Mailboxes:
 
     async def get(self, user: ObjectId, path: str) -> Mailbox:
         """
-        @param path: INBOX in any case.
+        @param path: INBOX in any case; where there is none of this name, the one
+            with the same characters composed (NFC).
         @raise MailboxNotFound: there is none of that name.
         """
-        return await self._one({"user": user, "path": normal_path(path)})
+        try:
+            return await self._one({"user": user, "path": normal_path(path)})
+        except MailboxNotFound:
+            if composed(path) == path:
+                raise
+        return await self._one({"user": user, "path": normal_path(composed(path))})
+
+    async def spelled(self, user: ObjectId, path: str) -> str:
+        """How the mailbox that L{get} finds spells its name; as it is stored, if there is none."""
+        if composed(path) != path:
+            try:
+                return (await self.get(user, path)).path
+            except MailboxNotFound:
+                pass
+        return normal_path(path)
+
+    async def subscribed_names(self, user: ObjectId) -> _Names:
+        """Subscribed names, in no order, that may be those of mailboxes or not (L{subscriptions})."""
+        return await subscriptions.names(self._backend, user)
 
     async def target(self, user: ObjectId, path: str) -> Mailbox:
         """
@@ -164,22 +187,28 @@ class Mailboxes:
         retention: int | None = None,
         hidden: bool = False,
         encrypted: bool = False,
+        subscribed: bool = True,
+        marks: Mapping[str, Any] | None = None,
     ) -> Mailbox:
         """
         Make a mailbox.
 
         @param user_retention: the account's retention in milliseconds, 0 for ever.
         @param retention: its own, C{None} for the account's.
+        @param subscribed: it is, though nobody has subscribed its name before.
+        @param marks: further members of its C{native}.
         @raise CannotDo: the name is not possible.
         @raise MailboxExists: the name is taken.
         @raise LimitReached: the account has as many as it may already.
         """
         path = new_path(path)
         main = self._backend.main
-        count, validity = await gather(
-            main.count("mailboxes", {"user": user}, slow=False), next_uid_validity(self._backend, user)
+        count, validity, names = await gather(
+            main.count("mailboxes", {"user": user}, slow=False),
+            next_uid_validity(self._backend, user),
+            subscriptions.names(self._backend, user),
         )
-        if count >= self._backend.shared_settings.value(MAX_MAILBOXES, MAILBOXES):
+        if count >= self.allowed:
             raise LimitReached("Too many mailboxes")
         document = _document(user, path, special_use or "", validity, user_retention)
         if retention is not None:
@@ -188,10 +217,15 @@ class Mailboxes:
             document["hidden"] = True
         if encrypted:
             document["encryptMessages"] = True
+        document["native"].update(marks or {})
+        document["subscribed"] = subscribed or path in names
         try:
             await main.insert_one("mailboxes", document)
         except DuplicateKey:
             raise MailboxExists() from None
+        if path in names:
+            # From here on its document says it.
+            await subscriptions.drop(self._backend, user, path)
         mailbox = Mailbox.from_document(document)
         entry = mailbox_entry("CREATE", user, mailbox.id, path, 1, self._backend.now())
         await main.insert_one("journal", entry, durable=True)
@@ -319,105 +353,27 @@ class Mailboxes:
 
     async def subscribe(self, user: ObjectId, path: str, subscribed: bool) -> None:
         """
-        Put a mailbox on the list of the subscribed ones, or take it off.
+        Put a name on the list of the subscribed ones, or take it off.
 
-        @raise MailboxNotFound: there is none of that name.
+        @raise CannotDo: there is no such mailbox, and none can have this name.
+        @raise LimitReached: too many names that no mailbox has are subscribed.
         """
+        path = await self.spelled(user, path)
         done = await self._backend.main.update_one(
             "mailboxes",
-            {"user": user, "path": normal_path(path)},
+            {"user": user, "path": path},
             {"$set": {"subscribed": subscribed}},
             durable=True,
             idempotent=True,
         )
-        if not done.matched:
-            raise MailboxNotFound()
-
-    # --- counting ----------------------------------------------------------------
-
-    async def status(self, mailbox: Mailbox, *, recent: bool = False, size: bool = False) -> Status:
-        """
-        Count the messages of a mailbox.
-
-        UIDNEXT, HIGHESTMODSEQ and the counts are those of the low-water mark
-        (store.md §2): a message is counted when a SELECT would show it.
-
-        @param recent: also count those that no session was told of.
-        @param size: also sum the lengths, which looks at every message.
-        @raise MailboxNotFound: it has been deleted meanwhile.
-        """
-        main = self._backend.main
-        document = await main.find_one("mailboxes", {"_id": mailbox.id}, projection=MAILBOX_FIELDS)
-        if document is None:
-            raise MailboxNotFound()
-        mark = await self._low_water(mailbox.id, document)
-        seen = {"mailbox": mailbox.id, "uid": {"$lt": mark.uid}}
-        first = first_recent(document) if recent else 0
-        messages, unseen, untold, total = await gather(
-            main.count("messages", seen),
-            main.count("messages", {**seen, "unseen": True}),
-            self._count_from(mailbox.id, first, mark.uid),
-            self._size(seen if size else None),
-        )
-        return Status(
-            messages=messages,
-            unseen=unseen,
-            uid_next=mark.uid,
-            uid_validity=number(document.get("uidValidity")),
-            highest_modseq=max(1, mark.modseq),
-            recent=untold,
-            size=total,
-        )
-
-    async def _count_from(self, mailbox: ObjectId, first: int, end: int) -> int:
-        """Messages with UIDs from C{first} on and below C{end}; none if C{first} is 0."""
-        if not 0 < first < end:
-            return 0
-        return await self._backend.main.count(
-            "messages", {"mailbox": mailbox, "uid": {"$gte": first, "$lt": end}}
-        )
-
-    async def _low_water(self, mailbox: ObjectId, document: dict[str, Any]) -> LowWater:
-        """What a reader may believe of a mailbox that is not open here."""
-        mark = LowWater(self._backend.clock, self._backend.steady)
-        mark.begin(document)
-        start = (mark.modseq, mark.uid)
-        since = {"mailbox": mailbox, "modseq": {"$gte": mark.modseq}}
-        fields = {"command": True, "modseq": True, "uid": True, "created": True}
-        # The journal first: what its entries tell of is then in the rows.
-        journal = await self._all("journal", since, fields)
-        if not has_mark(document):
-            # Else these would be all messages, to find what the journal tells.
-            mark.saw((), journal)
-        since = {"mailbox": mailbox, "modseq": {"$gte": mark.modseq}}
-        rows = await self._all("messages", since, {"_id": False, "modseq": True, "uid": True})
-        mark.saw([(number(row["modseq"]), number(row["uid"])) for row in rows], journal)
-        if (mark.modseq, mark.uid) != start:
-            self._backend.background(raise_mark(self._backend, mailbox, mark.modseq, mark.uid))
-        return mark
-
-    async def _all(self, collection: str, filter: dict[str, Any], projection: dict[str, Any]) -> _Documents:
-        batches = self._backend.main.batches(collection, filter, projection=projection, slow=False)
-        return [row async for batch in batches for row in batch]
-
-    async def _size(self, filter: dict[str, Any] | None) -> int | None:
-        if filter is None:
-            return None
-        native = "$mimeTree.native"
-        valid = {"$and": [{"$eq": [f"{native}.size", "$size"]}, {"$eq": [f"{native}.magic", "$magic"]}]}
-        ours = {"$ifNull": [f"{native}.sent", {"$ifNull": [f"{native}.length", "$size"]}]}
-        pipeline = [
-            {"$match": filter},
-            {"$group": {"_id": None, "size": {"$sum": {"$cond": [valid, ours, "$size"]}}}},
-        ]
-        total = 0
-        async for batch in self._backend.main.aggregate("messages", pipeline):
-            total = sum(number(row["size"]) for row in batch)
-        return total
+        if not subscribed:
+            await subscriptions.drop(self._backend, user, path)
+        elif not done.matched:
+            await subscriptions.keep(self._backend, user, new_path(path))
 
     # --- deleting ----------------------------------------------------------------
 
-    async def delete(self, user: ObjectId, mailbox: Mailbox) -> None:
+    async def delete(self, user: ObjectId, mailbox: Mailbox, *, keep_subscription: bool = False) -> None:
         """
         Delete a mailbox; its messages have then expired and the collector takes
         them (spec/schema.md §7 'Deleted mailbox').
@@ -425,11 +381,14 @@ class Mailboxes:
         What lies under it stays.  Filters that move messages into it go with it,
         and sessions that have it open end.
 
-        @raise CannotDo: INBOX, a special-use or a hidden mailbox.
+        @param keep_subscription: its name stays subscribed if it is.
+        @raise CannotDo: INBOX, one for a special use that every account has, or a hidden one.
         @raise MailboxNotFound: it is gone already, or has another name now.
         """
-        if mailbox.path == INBOX or mailbox.special_use or mailbox.hidden:
+        if mailbox.path == INBOX or mailbox.special_use in SPECIAL_USES or mailbox.hidden:
             raise CannotDo("This mailbox can not be deleted")
+        if keep_subscription and mailbox.subscribed:
+            await self._keep_subscription(user, mailbox.path)
         main = self._backend.main
         await gather(
             retire(self._backend, user, [mailbox]),
@@ -450,6 +409,12 @@ class Mailboxes:
         self._backend.background(segments.forget(self._backend, [mailbox.id]))
         self._backend.background(self._backend.notifier.drop(user, mailbox.id))
         self._backend.background(self._backend.changed(user))
+
+    async def _keep_subscription(self, user: ObjectId, path: str) -> None:
+        try:
+            await subscriptions.keep(self._backend, user, path)
+        except (CannotDo, LimitReached):
+            pass  # there are too many already
 
 
 def _document(

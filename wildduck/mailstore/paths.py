@@ -28,6 +28,11 @@ def normal_path(path: str) -> str:
     return first + slash + rest
 
 
+def composed(path: str) -> str:
+    """The same characters in Unicode's Normalization Form C, as Net-Unicode wants them (RFC 5198 §3)."""
+    return path if path.isascii() else unicodedata.normalize("NFC", path)
+
+
 def check_path(path: str) -> None:
     """
     @param path: as L{normal_path} gives it.

@@ -25,7 +25,7 @@ from wildduck.events import Notifier
 from wildduck.events.notifier import CommandListener, Listener
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.limits import BATCH_ROWS
-from wildduck.mailstore import clearing, deletion, oldest_shown, prepared, selection, vanished
+from wildduck.mailstore import clearing, deletion, inbox_move, oldest_shown, prepared, selection, vanished
 from wildduck.mailstore.append import Appender, internal_date as as_internal_date
 from wildduck.mailstore.at_once import AllAtOnce, Means
 from wildduck.mailstore.attachments import Attachments
@@ -58,9 +58,10 @@ from wildduck.mailstore.search.keys import Key
 from wildduck.mailstore.search.run import Found, Ordered, Threads
 from wildduck.mailstore.search.sorting import Criterion
 from wildduck.mailstore.selection import Selection
+from wildduck.mailstore.statuses import Statuses
 from wildduck.mailstore.text_index import TextIndex
 from wildduck.mailstore.updates import Change, Updater
-from wildduck.mailstore.values import Appended, Copied, Mailbox, Status, Stored
+from wildduck.mailstore.values import Appended, Copied, Mailbox, Stored
 from wildduck.mailstore.vanished import Range
 from wildduck.mailstore.verifier import Verifier
 from wildduck.mailstore.view import View
@@ -82,7 +83,8 @@ class MailStore:
     """
     Everything that is kept of mail.
 
-    @ivar mailboxes: L{Mailboxes}: list, listed, get, get_special, create, subscribe, delete, status.
+    @ivar mailboxes: L{Mailboxes}: list, listed, get, get_special, create, subscribe, delete.
+    @ivar statuses: L{Statuses}: what STATUS tells of one mailbox or many.
     @ivar drafting: L{Drafting}: what messages are composed of.
     @ivar quota: L{Quota}: reserve, release, recount.
     @ivar at_once: L{AllAtOnce}: add, replace.
@@ -111,6 +113,7 @@ class MailStore:
         self.quota = Quota(self._backend)
         self.mailboxes = Mailboxes(self._backend)
         self._open = OpenIndexes(self._backend)
+        self.statuses = Statuses(self._backend, self._open)
         builder = Builder(self._backend, self._attachments)
         self._appender = Appender(self._backend, builder, self.quota)
         self._flags = FlagStore(self._backend)
@@ -206,29 +209,6 @@ class MailStore:
     async def open_mailbox(self, mailbox: Mailbox, *, recents: Recents = Recents.IGNORED) -> View:
         """As L{open}, for a mailbox that was found already."""
         return await self._open.open(mailbox, recents=recents)
-
-    async def status(self, mailbox: Mailbox, *, recent: bool = False, size: bool = False) -> Status:
-        """
-        Count the messages of a mailbox, as a SELECT would show them (store.md §2).
-
-        Of a mailbox that is open in this worker the numbers are at hand.
-
-        @param recent: also count those that no session was told of.
-        @param size: also sum the lengths, which looks at every message.
-        @raise MailboxNotFound: it has been deleted meanwhile.
-        """
-        index = self._open.find(mailbox.id)
-        if index is None or size:
-            return await self.mailboxes.status(mailbox, recent=recent, size=size)
-        await index.catch_up()
-        return Status(
-            messages=len(index.uids),
-            unseen=index.unseen,
-            uid_next=index.uid_next,
-            uid_validity=index.mailbox.uid_validity,
-            highest_modseq=index.highest_modseq,
-            recent=index.count_recent(),
-        )
 
     def listen(
         self, user: ObjectId, callback: Listener, on_command: CommandListener | None = None
@@ -526,7 +506,8 @@ class MailStore:
         Rename as IMAP does it (RFC 3501 §6.3.5): L{Mailboxes.rename}, but INBOX
         stays, and what lies under it, and its messages go to a new mailbox.
 
-        Where this fails on the way, that mailbox is there with some of the messages.
+        Where this fails on the way each message is in one of the two, and the same
+        command goes on with the rest.
 
         @param user_retention: the account's retention in milliseconds, 0 for ever.
         @raise DomainError: see L{wildduck.mailstore.rename.rename}, L{Mailboxes.create} and L{move}.
@@ -535,8 +516,9 @@ class MailStore:
             await self.mailboxes.rename(user, path, target)
             return
         inbox = await self.mailboxes.get(user, INBOX)
-        made = await self.mailboxes.create(user, target, user_retention=user_retention)
+        made = await inbox_move.begin(self._backend, self.mailboxes, user, target, user_retention)
         await self.move(inbox, await self._uids({"mailbox": inbox.id}), made, session=session)
+        await inbox_move.end(self._backend, made)
 
     async def _uids(self, filter: Mapping[str, Any]) -> list[int]:
         """UIDs of messages, ascending."""

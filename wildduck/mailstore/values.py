@@ -107,6 +107,7 @@ class Listed:
     @ivar special_use: as of L{Mailbox}.
     """
 
+    id: ObjectId
     path: str
     special_use: str
     subscribed: bool
@@ -115,10 +116,14 @@ class Listed:
 @dataclass(frozen=True, slots=True)
 class Status:
     """
-    What IMAP STATUS tells (RFC 3501 §6.3.10, RFC 7162 §3.1.2.1, RFC 8438).
+    What IMAP STATUS tells (RFC 3501 §6.3.10, RFC 7162 §3.1.2.1, RFC 8438, RFC 9208 §4.1.4).
+
+    What was not asked for (L{Fact <wildduck.mailstore.statuses.Fact>}) is 0, or C{None}.
 
     @ivar recent: messages that no session was told of.
-    @ivar size: bytes as our faces send them, summed; C{None} when not asked for.
+    @ivar deleted: messages with C{\\Deleted}.
+    @ivar size: bytes as our faces send them, summed.
+    @ivar deleted_size: bytes that the account gets back for those with C{\\Deleted}.
     """
 
     messages: int
@@ -127,7 +132,9 @@ class Status:
     uid_validity: int
     highest_modseq: int
     recent: int = 0
+    deleted: int = 0
     size: int | None = None
+    deleted_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

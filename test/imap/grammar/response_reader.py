@@ -10,6 +10,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from wildduck.imap.grammar.mailbox_responses import (
+    ListData,
+    LsubData,
+    NamespaceData,
+    QuotaData,
+    QuotaRootData,
+    StatusData,
+    XlistData,
+)
 from wildduck.imap.grammar.responses import (
     CapabilityData,
     Condition,
@@ -19,11 +28,7 @@ from wildduck.imap.grammar.responses import (
     FetchData,
     FlagsData,
     IdData,
-    ListData,
-    LsubData,
-    NamespaceData,
     RecentData,
-    StatusData,
     VanishedData,
 )
 from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData, ThreadData
@@ -91,19 +96,33 @@ def _other(data: bytes) -> Any:
     words.expect(b" ")
     if kind == b"FLAGS":
         return FlagsData(tuple(word.decode() for word in words.list()))
-    if kind in (b"LIST", b"LSUB"):
+    if kind in (b"LIST", b"LSUB", b"XLIST"):
         attributes = tuple(word.decode() for word in words.list())
         words.expect(b" ", b'"/"', b" ")
-        return (ListData if kind == b"LIST" else LsubData)(attributes, decode(words.string()))
+        name = decode(words.string())
+        if kind == b"LIST":
+            return ListData(attributes, name, *_extended(words))
+        return (XlistData if kind == b"XLIST" else LsubData)(attributes, name)
     if kind == b"NAMESPACE":
         words.expect(b"(", b"(", b'""', b" ", b'"/"', b")", b")", b" ", b"NIL", b" ", b"NIL")
         return NamespaceData()
     if kind == b"STATUS":
         name = decode(words.string())
         words.expect(b" ")
+        return StatusData(name, _status_items(words))
+    if kind == b"QUOTA":
+        root = words.string().decode()
+        words.expect(b" ")
         items = words.list()
-        pairs = zip(items[::2], items[1::2], strict=True)
-        return StatusData(name, tuple((item.decode(), int(number)) for item, number in pairs))
+        triples = zip(items[::3], items[1::3], items[2::3], strict=True)
+        return QuotaData(root, tuple((name.decode(), int(used), int(most)) for name, used, most in triples))
+    if kind == b"QUOTAROOT":
+        name = decode(words.string())
+        roots = []
+        while words.left:
+            words.expect(b" ")
+            roots.append(words.string().decode())
+        return QuotaRootData(name, tuple(roots))
     if kind == b"ID":
         return IdData(_id(words))
     raise ValueError(data)
@@ -171,6 +190,40 @@ def _thread_lists(text: str) -> tuple[list[Any], str]:
             tree = (numbers.pop(), [tree])
         trees.append(tree)
     return trees, text
+
+
+def _extended(words: _Words) -> tuple[tuple[str, ...], str | None]:
+    """C{[SP mbox-list-extended]} (RFC 5258 §6): CHILDINFO and OLDNAME."""
+    child_info: tuple[str, ...] = ()
+    old_name = None
+    if not words.left:
+        return child_info, old_name
+    words.expect(b" ", b"(")
+    while True:
+        tag = words.string()
+        words.expect(b" ")
+        if tag == b"CHILDINFO":
+            child_info = tuple(word.decode().strip('"') for word in words.list())
+        elif tag == b"OLDNAME":
+            words.expect(b"(")
+            old_name = decode(words.string())
+            words.expect(b")")
+        else:
+            raise ValueError(tag)
+        if words.next() == b")":
+            return child_info, old_name
+
+
+def _status_items(words: _Words) -> tuple[tuple[str, int | str], ...]:
+    words.expect(b"(")
+    items: list[tuple[str, int | str]] = []
+    while words.peek() != b")":
+        if items:
+            words.expect(b" ")
+        name = words.next().decode()
+        words.expect(b" ")
+        items.append((name, words.list()[0].decode() if words.peek() == b"(" else int(words.next())))
+    return tuple(items)
 
 
 def _id(words: _Words) -> Any:
@@ -257,6 +310,10 @@ class _Words:
             word = token.group()
             self._words.append(b"{" + data[token.end() : end] if word.endswith(b"}\r\n") else word)
             position = end
+
+    @property
+    def left(self) -> bool:
+        return bool(self._words)
 
     def peek(self) -> bytes:
         return self._words[0]

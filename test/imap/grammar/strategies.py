@@ -21,12 +21,13 @@ from wildduck.imap.grammar.fetch import (
 )
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
-from wildduck.imap.grammar.listing import List, Lsub, Namespace
-from wildduck.imap.grammar.mailbox import STATUS_ITEMS, Check, Close, Status, Unselect
+from wildduck.imap.grammar.listing import RETURN_OPTIONS, SELECTION_OPTIONS, List, Lsub, Namespace, Xlist
+from wildduck.imap.grammar.mailbox import Check, Close, Unselect
 from wildduck.imap.grammar.mailboxes import canonical
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
-from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
+from wildduck.imap.grammar.naming import SPECIAL_USES, Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.partial import PartialRange
+from wildduck.imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from wildduck.imap.grammar.selection import Examine, QuickResync, Select, SequenceMatch
 from wildduck.imap.grammar.sequence import SAVED, STAR, SequenceSet, from_numbers
 from wildduck.imap.grammar.session import (
@@ -40,6 +41,7 @@ from wildduck.imap.grammar.session import (
     Unauthenticate,
 )
 from wildduck.imap.grammar.sign_in import Authenticate, Login
+from wildduck.imap.grammar.status import STATUS_ITEMS, Status
 from wildduck.imap.grammar.strings import LiteralStart
 from wildduck.imap.grammar.url import Access, ImapUrl, Server
 from wildduck.imap.grammar.values import Command, Request
@@ -119,6 +121,15 @@ append_messages = st.builds(AppendMessage, st.tuples(texts_sent), options) | st.
     AppendMessage, st.lists(pieces, min_size=1, max_size=4).map(tuple), options, st.just(True)
 )
 
+#: As clients write them.
+given_names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
+    ["inbox", "Inbox/x"]
+)
+uses = st.lists(
+    st.sampled_from(list(SPECIAL_USES.values())) | st.just("\\X-Own"), unique=True, max_size=3
+).map(tuple)
+resources = st.text(ATOM_CHARACTERS, min_size=1, max_size=8).map(str.upper)
+status_items = st.lists(st.sampled_from(STATUS_ITEMS), min_size=1, unique=True).map(tuple)
 references = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 
 #: Strings of a command, in whatever charset.
@@ -182,6 +193,23 @@ threads = st.builds(
     st.lists(search_keys, min_size=1, max_size=2).map(tuple),
     st.booleans(),
 )
+lists = st.builds(
+    List,
+    references,
+    st.tuples(names),
+    st.none()
+    | st.frozensets(st.sampled_from(SELECTION_OPTIONS)).map(
+        lambda options: options | {"SUBSCRIBED"} if "RECURSIVEMATCH" in options else options
+    ),
+) | st.builds(
+    List,
+    references,
+    st.lists(names, min_size=1, max_size=3).map(tuple),
+    st.none(),
+    st.frozensets(st.sampled_from(RETURN_OPTIONS)),
+    st.just(()) | status_items,
+    st.just(True),
+)
 
 commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from([Compress(), Unauthenticate()]),
@@ -201,12 +229,16 @@ commands: st.SearchStrategy[Command] = st.one_of(
     ),
     st.builds(Select, names, st.booleans(), st.none() | resyncs),
     st.builds(Examine, names, st.booleans(), st.none() | resyncs),
-    st.builds(List, references, names, st.booleans(), st.booleans()),
-    st.builds(Lsub, references, names),
+    lists,
+    st.sampled_from([Lsub, Xlist]).flatmap(lambda kind: st.builds(kind, references, names)),
+    st.builds(GetQuota, texts),
+    st.builds(GetQuotaRoot, names),
+    st.builds(SetQuota, texts, st.lists(st.tuples(resources, st.integers(0, MAX_NUMBER64))).map(tuple)),
     st.just(Namespace()),
-    st.sampled_from([Create, Delete, Subscribe, Unsubscribe]).flatmap(lambda kind: st.builds(kind, names)),
-    st.builds(Rename, names, names),
-    st.builds(Status, names, st.lists(st.sampled_from(STATUS_ITEMS), min_size=1, unique=True).map(tuple)),
+    st.builds(Create, given_names, st.none() | uses),
+    st.sampled_from([Delete, Subscribe, Unsubscribe]).flatmap(lambda kind: st.builds(kind, given_names)),
+    st.builds(Rename, given_names, given_names),
+    st.builds(Status, names, status_items),
     st.builds(
         Fetch, sequence_sets, st.lists(items, min_size=1, max_size=4).map(tuple), st.just(False), modifiers
     ),

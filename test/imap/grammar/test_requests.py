@@ -12,10 +12,11 @@ from test.imap.grammar.feeding import bytewise, whole
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.fetch import MACROS, Attribute, Fetch, Section
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
-from wildduck.imap.grammar.listing import List, Lsub, Namespace
-from wildduck.imap.grammar.mailbox import Check, Close, Status, Unselect
+from wildduck.imap.grammar.listing import List, Lsub, Namespace, Xlist
+from wildduck.imap.grammar.mailbox import Check, Close, Unselect
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
+from wildduck.imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from wildduck.imap.grammar.reader import Failure, Proceed
 from wildduck.imap.grammar.search import Search
 from wildduck.imap.grammar.search_keys import (
@@ -34,6 +35,7 @@ from wildduck.imap.grammar.selection import Examine, QuickResync, Select, Sequen
 from wildduck.imap.grammar.sequence import STAR, SequenceSet, from_numbers
 from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
 from wildduck.imap.grammar.sign_in import Authenticate, Login
+from wildduck.imap.grammar.status import Status
 from wildduck.imap.grammar.values import Command, Request
 
 ONE = SequenceSet(((1, 1),))
@@ -107,19 +109,56 @@ ACCEPTED: list[tuple[bytes, Command]] = [
             QuickResync(7, 2**63 - 1, None, SequenceMatch(from_numbers((1, 2)), from_numbers((5, 6)))),
         ),
     ),
-    (b'LIST "" ""', List("", "")),
-    (b"LIST ~/Mail/ %", List("~/Mail/", "%")),
-    (b"LIST #news. comp.mail.*", List("#news.", "comp.mail.*")),
-    (b'LIST "" {2+}\r\n*%', List("", "*%")),
-    (b'LIST "" "&AOk-*"', List("", "é*")),
-    (b'LIST (special-use) "" *', List("", "*", special_use_only=True)),
-    (b'LIST "" % RETURN (SPECIAL-USE)', List("", "%", return_special_use=True)),
-    (b'LIST (SPECIAL-USE) "" {1+}\r\n* return (Special-Use)', List("", "*", True, True)),
-    (b'LIST () "" * RETURN ()', List("", "*")),
+    (b'LIST "" ""', List("", ("",))),
+    (b"LIST ~/Mail/ %", List("~/Mail/", ("%",))),
+    (b"LIST #news. comp.mail.*", List("#news.", ("comp.mail.*",))),
+    (b'LIST "" {2+}\r\n*%', List("", ("*%",))),
+    (b'LIST "" "&AOk-*"', List("", ("é*",))),
+    (b'LIST (special-use) "" *', List("", ("*",), frozenset(["SPECIAL-USE"]))),
+    (b'LIST "" % RETURN (SPECIAL-USE)', List("", ("%",), None, frozenset(["SPECIAL-USE"]))),
+    (
+        b'LIST (SPECIAL-USE REMOTE subscribed) "" {1+}\r\n* return (Special-Use CHILDREN)',
+        List(
+            "",
+            ("*",),
+            frozenset(["SPECIAL-USE", "REMOTE", "SUBSCRIBED"]),
+            frozenset(["SPECIAL-USE", "CHILDREN"]),
+        ),
+    ),
+    (b'LIST () "" * RETURN ()', List("", ("*",), frozenset(), frozenset())),
+    (
+        b'LIST (SUBSCRIBED RECURSIVEMATCH SUBSCRIBED) "" %',
+        List("", ("%",), frozenset(["SUBSCRIBED", "RECURSIVEMATCH"])),
+    ),
+    (b'LIST "" (foo)', List("", ("foo",), several=True)),
+    (
+        b'LIST "" ("INBOX" {6+}\r\nDrafts Sent/%) RETURN (status (messages UNSEEN messages) CHILDREN)',
+        List(
+            "",
+            ("INBOX", "Drafts", "Sent/%"),
+            None,
+            frozenset(["CHILDREN"]),
+            ("MESSAGES", "UNSEEN"),
+            True,
+        ),
+    ),
+    (b"XLIST {0+}\r\n %", Xlist("", "%")),
+    (b'getquota ""', GetQuota("")),
+    (b'GETQUOTA "!partition/sda4"', GetQuota("!partition/sda4")),
+    (b"GETQUOTAROOT inbox", GetQuotaRoot("INBOX")),
+    (b'SETQUOTA "" (storage 512)', SetQuota("", (("STORAGE", 512),))),
+    (
+        b"SETQUOTA #user/alice (STORAGE 510 MESSAGE 0)",
+        SetQuota("#user/alice", (("STORAGE", 510), ("MESSAGE", 0))),
+    ),
+    (b"SETQUOTA a ()", SetQuota("a", ())),
     (b'LSUB "#news." "comp.mail.*"', Lsub("#news.", "comp.mail.*")),
     (b"namespace", Namespace()),
     (b"CREATE owatagusiam/", Create("owatagusiam/")),
-    (b'CREATE "inbox/&AOk-"', Create("INBOX/é")),
+    (b'CREATE "inbox/&AOk-"', Create("inbox/é")),
+    (b"CREATE MySpecial (USE (\\Drafts \\sent \\SENT))", Create("MySpecial", ("\\Drafts", "\\Sent"))),
+    (b"CREATE a (use ())", Create("a", ())),
+    (b"CREATE {1+}\r\na (USE (\\Own))", Create("a", ("\\Own",))),
     (b"DELETE foo/bar", Delete("foo/bar")),
     (b"RENAME INBOX old-mail", Rename("INBOX", "old-mail")),
     (b"RENAME {3+}\r\na b {3+}\r\nc d", Rename("a b", "c d")),
@@ -129,6 +168,10 @@ ACCEPTED: list[tuple[bytes, Command]] = [
     (
         b"STATUS a (unseen UNSEEN recent uidvalidity appendlimit)",
         Status("a", ("UNSEEN", "RECENT", "UIDVALIDITY", "APPENDLIMIT")),
+    ),
+    (
+        b"STATUS a (size deleted deleted-storage highestmodseq mailboxid)",
+        Status("a", ("SIZE", "DELETED", "DELETED-STORAGE", "HIGHESTMODSEQ", "MAILBOXID")),
     ),
     (b"CLOSE", Close()),
     (b"UNSELECT", Unselect()),
@@ -334,20 +377,48 @@ REFUSED: list[tuple[bytes, str]] = [
     (b"SELECT (a)", "expected a mailbox name"),
     (b'LIST ""', "missing argument"),
     (b'LIST "" (', "expected a mailbox pattern"),
+    (b'LIST "" ()', "expected a mailbox pattern"),
+    (b'LIST "" (a  b)', "expected a mailbox pattern"),
+    (b'LIST "" (a b', "expected the end of the list of patterns"),
     (b'LIST "" * ', "expected RETURN"),
     (b'LIST "" * NOTHING', "expected RETURN"),
     (b'LIST "" * RETURN', "missing argument"),
     (b'LIST "" * RETURN SPECIAL-USE', "expected a list of return options"),
-    (b'LIST "" * RETURN (STATUS)', "unknown option"),
-    (b'LIST (SUBSCRIBED) "" *', "unknown option"),
+    (b'LIST "" * RETURN (STATUS)', "expected a space"),
+    (b'LIST "" * RETURN (STATUS ())', "expected a status item"),
+    (b'LIST "" * RETURN (STATUS (MESSAGES)', "missing argument"),
+    (b'LIST "" * RETURN (REMOTE)', "unknown option"),
+    (b'LIST "" * RETURN (MYRIGHTS)', "unknown option"),
+    (b'LIST "" * RETURN (CHILDREN  SUBSCRIBED)', "expected an option"),
+    (b'LIST (CHILDREN) "" *', "unknown option"),
+    (b'LIST (X-OWN (1)) "" *', "unknown option"),
+    (b'LIST (RECURSIVEMATCH) "" *', "RECURSIVEMATCH needs SUBSCRIBED"),
+    (b'LIST (REMOTE RECURSIVEMATCH) "" *', "RECURSIVEMATCH needs SUBSCRIBED"),
+    (b'LIST (SPECIAL-USE RECURSIVEMATCH) "" *', "RECURSIVEMATCH needs SUBSCRIBED"),
     (b"LIST (SPECIAL-USE SPECIAL-USE", "missing argument"),
     (b'LIST (SPECIAL-USE)"" *', "expected a space"),
-    (b'LIST "" (a b)', "expected a mailbox pattern"),
+    (b'XLIST "" (a b)', "expected a mailbox pattern"),
+    (b'LSUB "" (a b)', "expected a mailbox pattern"),
+    (b"GETQUOTA", "missing argument"),
+    (b"GETQUOTAROOT", "missing argument"),
+    (b"GETQUOTA a b", "unexpected characters"),
+    (b'SETQUOTA ""', "missing argument"),
+    (b'SETQUOTA "" (STORAGE)', "expected a space"),
+    (b'SETQUOTA "" (STORAGE -1)', "expected a limit"),
+    (b'SETQUOTA "" (STORAGE 9223372036854775808)', "a limit is too big"),
+    (b'SETQUOTA "" STORAGE 1', "expected a list of resources"),
     (b'LSUB ""', "missing argument"),
     (b'LSUB "" * RETURN ()', "unexpected characters"),
     (b"NAMESPACE x", "unexpected characters"),
     (b"CREATE", "missing argument"),
-    (b"CREATE a (USE (\\All))", "unexpected characters"),
+    (b"CREATE a (USE (\\All)", "expected the end of the list"),
+    (b"CREATE a (USE \\All)", "expected a list of special uses"),
+    (b"CREATE a (USE (All))", "expected a special use"),
+    (b"CREATE a (USE)", "expected a space"),
+    (b"CREATE a (OTHER 1)", "unknown parameter"),
+    (b"CREATE a ()", "expected a parameter"),
+    (b"CREATE a USE", "expected a list of parameters"),
+    (b"CREATE a (USE (\\All)) b", "unexpected characters"),
     (b"DELETE a*", "unexpected characters"),
     (b"RENAME a", "missing argument"),
     (b"RENAME a b c", "unexpected characters"),

@@ -13,6 +13,16 @@ from test.imap.grammar.response_reader import read
 from wildduck.imap.grammar.dates import compose_date_time
 from wildduck.imap.grammar.fetch import Section
 from wildduck.imap.grammar.flags import compose_flags
+from wildduck.imap.grammar.mailbox_responses import (
+    ListData,
+    LsubData,
+    NamespaceData,
+    QuotaData,
+    QuotaRootData,
+    StatusData,
+    XlistData,
+    mailbox_id_code,
+)
 from wildduck.imap.grammar.modes import Modes
 from wildduck.imap.grammar.responses import (
     CapabilityData,
@@ -23,11 +33,7 @@ from wildduck.imap.grammar.responses import (
     FetchData,
     FlagsData,
     IdData,
-    ListData,
-    LsubData,
-    NamespaceData,
     RecentData,
-    StatusData,
     VanishedData,
     append_uid_code,
     bad_charset_code,
@@ -112,6 +118,32 @@ COMPOSED: list[tuple[Any, bytes]] = [
         StatusData("blurdybloop", (("MESSAGES", 231), ("UIDNEXT", 44292))),
         b"* STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)\r\n",
     ),
+    (StatusData("foo", (("MAILBOXID", "F2212ea87"),)), b"* STATUS foo (MAILBOXID (F2212ea87))\r\n"),
+    (
+        ListData((), "Foo", ("SUBSCRIBED",)),
+        b'* LIST () "/" Foo ("CHILDINFO" ("SUBSCRIBED"))\r\n',
+    ),
+    (
+        ListData(("\\Subscribed",), "Foo", ("SUBSCRIBED", "SPECIAL-USE")),
+        b'* LIST (\\Subscribed) "/" Foo ("CHILDINFO" ("SUBSCRIBED" "SPECIAL-USE"))\r\n',
+    ),
+    (
+        ListData((), "NewMailbox", old_name="Old Mailbox"),
+        b'* LIST () "/" NewMailbox ("OLDNAME" ("Old Mailbox"))\r\n',
+    ),
+    (
+        ListData((), "b", ("SUBSCRIBED",), "a"),
+        b'* LIST () "/" b ("CHILDINFO" ("SUBSCRIBED") "OLDNAME" (a))\r\n',
+    ),
+    (XlistData(("\\HasNoChildren", "\\Inbox"), "INBOX"), b'* XLIST (\\HasNoChildren \\Inbox) "/" INBOX\r\n'),
+    (QuotaData("", (("STORAGE", 10, 512),)), b'* QUOTA "" (STORAGE 10 512)\r\n'),
+    (
+        QuotaData("#user/alice", (("STORAGE", 54, 111), ("MESSAGE", 42, 1000))),
+        b'* QUOTA "#user/alice" (STORAGE 54 111 MESSAGE 42 1000)\r\n',
+    ),
+    (QuotaRootData("INBOX", ("",)), b'* QUOTAROOT INBOX ""\r\n'),
+    (QuotaRootData("comp.mail.mime", ()), b"* QUOTAROOT comp.mail.mime\r\n"),
+    (Condition("OK", "x", mailbox_id_code("F1"), b"a"), b"a OK [MAILBOXID (F1)] x\r\n"),
     (ExistsData(23), b"* 23 EXISTS\r\n"),
     (RecentData(0), b"* 0 RECENT\r\n"),
     (ExpungeData(44), b"* 44 EXPUNGE\r\n"),
@@ -172,12 +204,26 @@ responses: st.SearchStrategy[Any] = st.one_of(
     st.builds(Continuation, st.text(st.characters(min_codepoint=32, max_codepoint=126))),
     st.builds(CapabilityData, st.lists(st.text("ABC=+", min_size=1), min_size=1).map(tuple)),
     st.builds(FlagsData, strategies.flags),
-    st.builds(ListData, st.lists(st.sampled_from(["\\Sent", "\\Noselect"])).map(tuple), names),
+    st.builds(
+        ListData,
+        st.lists(st.sampled_from(["\\Sent", "\\Noselect"])).map(tuple),
+        names,
+        st.sampled_from([(), ("SUBSCRIBED",), ("SUBSCRIBED", "SPECIAL-USE")]),
+        st.none() | names,
+    ),
+    st.builds(XlistData, st.sampled_from([(), ("\\Inbox",)]), names),
     st.builds(LsubData, st.sampled_from([(), ("\\Noselect",)]), names),
     st.just(NamespaceData()),
     st.builds(
-        StatusData, names, st.lists(st.tuples(st.sampled_from(["MESSAGES", "UNSEEN"]), numbers)).map(tuple)
+        StatusData,
+        names,
+        st.lists(
+            st.tuples(st.sampled_from(["MESSAGES", "UNSEEN"]), numbers)
+            | st.tuples(st.just("MAILBOXID"), st.text("F0123456789_-", min_size=1))
+        ).map(tuple),
     ),
+    st.builds(QuotaData, names, st.lists(st.tuples(st.just("STORAGE"), numbers, numbers)).map(tuple)),
+    st.builds(QuotaRootData, names, st.lists(names, max_size=3).map(tuple)),
     st.builds(ExistsData, numbers),
     st.builds(RecentData, numbers),
     st.sampled_from([SearchData, SortData]).flatmap(

@@ -19,11 +19,13 @@ from wildduck.imap.commands import (
     mailboxes,
     messages,
     naming,
+    quota,
     search,
     selection,
     session,
     sign_in,
     sorting,
+    status,
 )
 from wildduck.imap.grammar.append import PieceStart
 from wildduck.imap.session import Done, Session
@@ -83,6 +85,7 @@ _ROWS = (
     Row("LOGIN", NOT_SIGNED_IN, sign_in.login),
     Row("AUTHENTICATE", NOT_SIGNED_IN, sign_in.authenticate),
     Row("LIST", SIGNED_IN, mailboxes.list_mailboxes, reports=True, may_report_expunge=True),
+    Row("XLIST", SIGNED_IN, mailboxes.xlist, reports=True, may_report_expunge=True),
     Row("LSUB", SIGNED_IN, mailboxes.list_subscribed, reports=True, may_report_expunge=True),
     Row("NAMESPACE", SIGNED_IN, mailboxes.namespace, reports=True, may_report_expunge=True),
     Row("CREATE", SIGNED_IN, naming.create, reports=True, may_report_expunge=True),
@@ -90,7 +93,10 @@ _ROWS = (
     Row("RENAME", SIGNED_IN, naming.rename, reports=True, may_report_expunge=True),
     Row("SUBSCRIBE", SIGNED_IN, naming.subscribe, reports=True, may_report_expunge=True),
     Row("UNSUBSCRIBE", SIGNED_IN, naming.unsubscribe, reports=True, may_report_expunge=True),
-    Row("STATUS", SIGNED_IN, mailboxes.status, reports=True, may_report_expunge=True),
+    Row("GETQUOTA", SIGNED_IN, quota.get_quota, reports=True, may_report_expunge=True),
+    Row("GETQUOTAROOT", SIGNED_IN, quota.get_quota_root, reports=True, may_report_expunge=True),
+    Row("SETQUOTA", SIGNED_IN, quota.set_quota, reports=True, may_report_expunge=True),
+    Row("STATUS", SIGNED_IN, status.status, reports=True, may_report_expunge=True),
     Row("SELECT", SIGNED_IN, selection.select),
     Row("EXAMINE", SIGNED_IN, selection.examine),
     Row("CLOSE", ONLY_SELECTED, selection.close),

@@ -20,7 +20,12 @@ def canonical(name: str) -> str:
 
 def mailbox(cursor: Cursor) -> Reading[str]:
     """C{mailbox}: a decoded name, INBOX in upper case."""
-    return canonical(decoded((yield from astring(cursor, "a mailbox name")), cursor.modes))
+    return canonical((yield from given_mailbox(cursor)))
+
+
+def given_mailbox(cursor: Cursor) -> Reading[str]:
+    """C{mailbox}: a decoded name as the client wrote it, where OLDNAME may have to tell it so."""
+    return decoded((yield from astring(cursor, "a mailbox name")), cursor.modes)
 
 
 def list_mailbox(cursor: Cursor) -> Reading[str]:

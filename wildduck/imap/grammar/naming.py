@@ -7,9 +7,24 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from wildduck.imap.grammar.cursor import Cursor
-from wildduck.imap.grammar.mailboxes import compose_mailbox, mailbox
+from wildduck.imap.grammar.mailboxes import compose_mailbox, given_mailbox
 from wildduck.imap.grammar.strings import Reading
 from wildduck.imap.grammar.values import Command
+
+#: C{use-attr} of RFC 6154 §6 and RFC 8457 §3, by their names in upper case.
+SPECIAL_USES = {
+    name.upper(): name
+    for name in (
+        "\\All",
+        "\\Archive",
+        "\\Drafts",
+        "\\Flagged",
+        "\\Important",
+        "\\Junk",
+        "\\Sent",
+        "\\Trash",
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +32,8 @@ class OfMailbox(Command):
     """
     Base of the commands whose only argument is a mailbox.
 
-    @ivar mailbox: decoded; of CREATE with the slash that may be at its end.
+    @ivar mailbox: decoded, as the client wrote it: INBOX in any case, of CREATE
+        with the slash that may be at its end.
     """
 
     mailbox: str
@@ -28,7 +44,17 @@ class OfMailbox(Command):
 
 @dataclass(frozen=True, slots=True)
 class Create(OfMailbox):
+    """
+    @ivar uses: special uses that the mailbox is to have (RFC 6154 §3), each once, in the spelling of
+        L{SPECIAL_USES} where they are of it; C{None}: C{USE} was not given.
+    """
+
     verb = "CREATE"
+    uses: tuple[str, ...] | None = None
+
+    def arguments(self) -> list[bytes]:
+        name = compose_mailbox(self.mailbox, False)
+        return [name] if self.uses is None else [name, b"(USE (%b))" % " ".join(self.uses).encode("ascii")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +75,8 @@ class Unsubscribe(OfMailbox):
 @dataclass(frozen=True, slots=True)
 class Rename(Command):
     """
-    @ivar mailbox: the name it has, decoded.
-    @ivar target: the name it is to have, decoded.
+    @ivar mailbox: the name it has, decoded, as the client wrote it.
+    @ivar target: the name it is to have, likewise.
     """
 
     verb = "RENAME"
@@ -69,13 +95,40 @@ def parser_of(command: type[_OfMailbox]) -> Callable[[Cursor], Reading[_OfMailbo
 
     def parse(cursor: Cursor) -> Reading[_OfMailbox]:
         cursor.space()
-        return command((yield from mailbox(cursor)))
+        return command((yield from given_mailbox(cursor)))
 
     return parse
 
 
+def parse_create(cursor: Cursor) -> Reading[Create]:
+    """C{create} of RFC 4466 §3, with the one parameter of RFC 6154 §6."""
+    cursor.space()
+    name = yield from given_mailbox(cursor)
+    if not cursor.take(b" "):
+        return Create(name)
+    cursor.expect(b"(", "a list of parameters")
+    if cursor.word("a parameter") != b"USE":
+        raise cursor.error("unknown parameter")
+    cursor.space()
+    uses = _uses(cursor)
+    cursor.expect(b")", "the end of the list of parameters")
+    return Create(name, uses)
+
+
+def _uses(cursor: Cursor) -> tuple[str, ...]:
+    cursor.expect(b"(", "a list of special uses")
+    uses: dict[str, str] = {}
+    while not cursor.take(b")"):
+        if uses:
+            cursor.space()
+        cursor.expect(b"\\", "a special use")
+        use = "\\" + cursor.atom("a special use").decode("ascii")
+        uses.setdefault(use.upper(), SPECIAL_USES.get(use.upper(), use))
+    return tuple(uses.values())
+
+
 def parse_rename(cursor: Cursor) -> Reading[Rename]:
     cursor.space()
-    source = yield from mailbox(cursor)
+    source = yield from given_mailbox(cursor)
     cursor.space()
-    return Rename(source, (yield from mailbox(cursor)))
+    return Rename(source, (yield from given_mailbox(cursor)))

@@ -14,11 +14,13 @@ from wildduck.imap.grammar import (
     mailbox,
     messages,
     naming,
+    quota,
     search,
     selection,
     session,
     sign_in,
     sort,
+    status,
 )
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.values import Command
@@ -51,20 +53,26 @@ PARSERS: dict[bytes, Parser] = {
     b"SELECT": selection.parse_select,
     b"EXAMINE": selection.parse_examine,
     # mailbox.py
-    b"STATUS": mailbox.parse_status,
     b"CLOSE": _plain(mailbox.Close),
     b"UNSELECT": _plain(mailbox.Unselect),
     b"CHECK": _plain(mailbox.Check),
+    # status.py
+    b"STATUS": status.parse_status,
     # listing.py
     b"LIST": listing.parse_list,
     b"LSUB": listing.parse_lsub,
+    b"XLIST": listing.parse_xlist,
     b"NAMESPACE": _plain(listing.Namespace),
     # naming.py
-    b"CREATE": naming.parser_of(naming.Create),
+    b"CREATE": naming.parse_create,
     b"DELETE": naming.parser_of(naming.Delete),
     b"RENAME": naming.parse_rename,
     b"SUBSCRIBE": naming.parser_of(naming.Subscribe),
     b"UNSUBSCRIBE": naming.parser_of(naming.Unsubscribe),
+    # quota.py
+    b"GETQUOTA": quota.parse_get_quota,
+    b"GETQUOTAROOT": quota.parse_get_quota_root,
+    b"SETQUOTA": quota.parse_set_quota,
     # append.py
     b"APPEND": append.parse_append,
     # fetch.py

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from wildduck.imap.grammar.flags import compose_flags
-from wildduck.imap.grammar.mailboxes import DELIMITER, compose_mailbox
 from wildduck.imap.grammar.modes import PLAIN, Modes
 from wildduck.imap.grammar.sequence import SequenceSet, from_numbers
 from wildduck.imap.grammar.strings import compose_nstring, compose_string
@@ -90,68 +89,6 @@ class FlagsData:
 
     def compose(self, modes: Modes = PLAIN) -> bytes:
         return b"* FLAGS " + compose_flags(self.flags) + b"\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class ListData:
-    """
-    @ivar attributes: with their backslash.
-    @ivar name: decoded.
-    """
-
-    attributes: tuple[str, ...]
-    name: str
-
-    def compose(self, modes: Modes = PLAIN) -> bytes:
-        return _compose_listed(b"LIST", self.attributes, self.name, modes)
-
-
-@dataclass(frozen=True, slots=True)
-class LsubData:
-    """
-    @ivar attributes: with their backslash.
-    @ivar name: decoded.
-    """
-
-    attributes: tuple[str, ...]
-    name: str
-
-    def compose(self, modes: Modes = PLAIN) -> bytes:
-        return _compose_listed(b"LSUB", self.attributes, self.name, modes)
-
-
-def _compose_listed(kind: bytes, attributes: tuple[str, ...], name: str, modes: Modes) -> bytes:
-    return b'* %b (%b) "%b" %b\r\n' % (
-        kind,
-        " ".join(attributes).encode("ascii"),
-        DELIMITER.encode("ascii"),
-        compose_mailbox(name, modes=modes),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceData:
-    """C{NAMESPACE} (RFC 2342 §5): one personal namespace without a prefix, no others."""
-
-    def compose(self, modes: Modes = PLAIN) -> bytes:
-        return b'* NAMESPACE (("" "%b")) NIL NIL\r\n' % DELIMITER.encode("ascii")
-
-
-@dataclass(frozen=True, slots=True)
-class StatusData:
-    """
-    @ivar items: (name, number) in the order asked.
-    """
-
-    mailbox: str
-    items: tuple[tuple[str, int], ...]
-
-    def compose(self, modes: Modes = PLAIN) -> bytes:
-        items = " ".join(f"{name} {number}" for name, number in self.items)
-        return b"* STATUS %b (%b)\r\n" % (
-            compose_mailbox(self.mailbox, modes=modes),
-            items.encode("ascii"),
-        )
 
 
 @dataclass(frozen=True, slots=True)
