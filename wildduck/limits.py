@@ -103,8 +103,6 @@ POLL_SECONDS = 30.0
 #: Messages that a search reads without looking for an index of their words, and that
 #: make it worth while to write one.
 TEXT_INDEX_WORTH = 64
-#: Messages of one segment of the index of words: a place is kept in 16 bits.
-TEXT_INDEX_MESSAGES = 4096
 #: Bytes of a segment, and of those that are merged: a document has at most 16 MiB.
 TEXT_INDEX_SEGMENT = 8 * MIB
 #: Bytes of text, and of different words, of one message that is indexed; with more of them

@@ -8,7 +8,8 @@ from bson.objectid import ObjectId
 
 from test.database.case import ReplicaSetCase, StandaloneCase
 from wildduck import limits
-from wildduck.database import Updated
+from wildduck.database import Updated, database
+from wildduck.database.cursors import read
 from wildduck.errors import DatabaseFailure, DuplicateKey, Unavailable
 
 
@@ -245,6 +246,21 @@ class CursorTests(ReplicaSetCase):
         batches = self.main.batches("rows", {}, projection={"_id": 1}, limit=700, batch_size=500, hint="_id_")
         rows = [row async for batch in batches for row in batch]
         self.assertEqual((len(rows), set(rows[0])), (700, {"_id"}))
+
+    async def test_majority(self) -> None:
+        """What a failover may take back can be left out."""
+        commands: list[dict[str, Any]] = []
+
+        def capture(cluster: Any, command: dict[str, Any], *arguments: Any, **options: Any) -> Any:
+            commands.append(command)
+            return read(cluster, command, *arguments, **options)
+
+        self.patch(database, "read", capture)
+        for majority in (False, True):
+            batches = self.main.batches("rows", {"_id": 7}, majority=majority)
+            self.assertEqual([row["_id"] async for batch in batches for row in batch], [7])
+        expected = {"level": "majority"} if self.main.replica_set else None
+        self.assertEqual([command.get("readConcern") for command in commands], [None, expected])
 
     async def test_nothing(self) -> None:
         """No match, no batch; a collection that is not there has no match."""

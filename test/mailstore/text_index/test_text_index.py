@@ -302,6 +302,32 @@ class WritingTests(IndexCase):
         self.assertEqual(len(work._due), 3)
         await work.stop()
 
+    async def test_on_the_disk(self) -> None:
+        """
+        What a failover may take back is not indexed, and what was indexed is on the disk.
+
+        Else a UID that is given again would have the words of a message that is no more.
+        """
+        main = type(self.store._backend.main)
+        batches, insert_one = main.batches, main.insert_one
+        said = []
+
+        def reading(database: Any, collection: str, *args: Any, **options: Any) -> Any:
+            if "mimeTree.body" in (options.get("projection") or {}):
+                said.append(("majority", options.get("majority")))
+            return batches(database, collection, *args, **options)
+
+        async def writing(database: Any, collection: str, *args: Any, **options: Any) -> None:
+            if collection == segments.SEGMENTS:
+                said.append(("durable", options.get("durable")))
+            await insert_one(database, collection, *args, **options)
+
+        await self.put_words("fox")
+        self.patch(main, "batches", reading)
+        self.patch(main, "insert_one", writing)
+        await self.index()
+        self.assertEqual(said, [("majority", True), ("durable", True)])
+
     async def test_stop(self) -> None:
         """At shutdown what is under way ends, and nothing begins."""
         self.patch(indexer, "_LOOK", 0.0)

@@ -6,7 +6,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 
-from wildduck.limits import TEXT_INDEX_MESSAGES, TEXT_INDEX_SEGMENT
+from wildduck.limits import TEXT_INDEX_SEGMENT
 from wildduck.mailstore.text_index.segment import Segment, Table
 from wildduck.mailstore.text_index.words import Words
 
@@ -102,25 +102,16 @@ def to_merge(sizes: Sequence[tuple[int, int]]) -> list[int]:
     """
     Which segments of a mailbox had better be one.
 
-    Small ones, eight at a time, until they have some hundred messages; these, until
-    they have some thousand.  So a mailbox has few of each, and a message is
-    written anew three times or so.
+    Small ones, eight at a time, until they have some hundred messages: those of a mailbox
+    into which mail trickles.  Larger ones would save a quarter of the space, and
+    cost each message as much again as making its first one.
 
     @param sizes: of each, its messages and bytes.
     @return: their numbers; none when they can stay as they are.
     """
-    grow = sorted(
-        (messages, number) for number, (messages, size) in enumerate(sizes) if size < TEXT_INDEX_SEGMENT // 8
+    small = sorted(
+        (messages, number)
+        for number, (messages, size) in enumerate(sizes)
+        if messages < _FIRST and size < TEXT_INDEX_SEGMENT // _AT_ONCE
     )
-    small = [number for messages, number in grow if messages < _FIRST]
-    if len(small) >= _AT_ONCE:
-        return small[:_AT_ONCE]
-    total = 0
-    chosen = []
-    for messages, number in grow:
-        if _FIRST <= messages < TEXT_INDEX_MESSAGES // 2:
-            chosen.append(number)
-            total += messages
-            if total >= TEXT_INDEX_MESSAGES // 2:
-                return chosen
-    return []
+    return [number for _, number in small[:_AT_ONCE]] if len(small) >= _AT_ONCE else []
