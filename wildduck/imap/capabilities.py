@@ -87,6 +87,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("APPENDLIMIT={append_limit}", "7889", _after),
     ("MULTIAPPEND", "3502", _after),
     ("CATENATE", "4469", _after),
+    ("REPLACE", "8508", _after),
 )
 
 

@@ -284,12 +284,9 @@ class Scheduler:
 
     async def _execute(self, row: Row, request: Request) -> Done:
         session = self._session
-        if session.state not in row.states:
-            return _wrong_state(row, session.state)
-        if row.names_by_number and session.modes.uidonly:
-            raise UidRequired("Messages have no sequence numbers here")
-        if row.writes and session.read_only:
-            raise ReadOnlyMailbox()
+        refusal = self._refused_here(row)
+        if refusal is not None:
+            return refusal
         if row.reads:
             await self._catch_up(may_expunge=not row.uses_sequence_numbers, hold_flags=row.tells_flags)
         session.tag = request.tag
@@ -310,6 +307,22 @@ class Scheduler:
                 self._log.info("changes can not be told: {error}", error=error, session=session.id)
         return done
 
+    def _refused_here(self, row: Row) -> Done | None:
+        """
+        The answer to a command that may not be given in the session's state.
+
+        @raise UidRequired: it names messages by number.
+        @raise ReadOnlyMailbox: it changes something.
+        """
+        session = self._session
+        if session.state not in row.states:
+            return _wrong_state(row, session.state)
+        if row.names_by_number and session.modes.uidonly:
+            raise UidRequired("Messages have no sequence numbers here")
+        if row.writes and session.read_only:
+            raise ReadOnlyMailbox()
+        return None
+
     async def _catch_up(self, *, may_expunge: bool, hold_flags: bool) -> None:
         try:
             await self._session.catch_up(may_expunge=may_expunge, hold_flags=hold_flags)
@@ -326,10 +339,9 @@ class Scheduler:
         row = self._row = TABLE[wanted.start.command.name]
         self._tag, session.progress = wanted.tag, None
         try:
-            if session.state not in row.states:
-                done = _wrong_state(row, session.state)
-            elif row.writes and session.read_only:
-                raise ReadOnlyMailbox()
+            refusal = self._refused_here(row)
+            if refusal is not None:
+                done = refusal
             else:
                 assert row.message is not None
                 upload = await row.message(session, wanted.start)

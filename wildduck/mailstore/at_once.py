@@ -33,6 +33,7 @@ from wildduck.mailstore.expunge import locked
 from wildduck.mailstore.flag_table import canonical, keywords
 from wildduck.mailstore.journal import exists_entry
 from wildduck.mailstore.keywords import check_count, check_keywords, remember_keywords
+from wildduck.mailstore.mailboxes import Mailboxes
 from wildduck.mailstore.prepared import Prepared, prepare
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
@@ -68,6 +69,7 @@ class Means:
     builder: Builder
     quota: Quota
     removal: Removal
+    mailboxes: Mailboxes
 
 
 class AllAtOnce:
@@ -96,7 +98,11 @@ class AllAtOnce:
         if account.id != mailbox.user:
             raise MailboxNotFound()
         coming = [await self._coming(message) for message in messages]
-        return await AtOnce(self._means, mailbox, coming, session).run()
+        try:
+            return await AtOnce(self._means, mailbox, coming, session).run()
+        except MailboxNotFound:
+            now = await self._means.mailboxes.again(mailbox)
+        return await AtOnce(self._means, now, coming, session).run()
 
     async def replace(
         self,
@@ -126,7 +132,11 @@ class AllAtOnce:
         coming = [await self._coming(message)]
         async with locked(backend, mailbox.id) as lock:
             going = await Replaced.find(backend, removal, lock, mailbox, uid)
-            [added] = await AtOnce(self._means, target, coming, session, going).run()
+            try:
+                [added] = await AtOnce(self._means, target, coming, session, going).run()
+            except MailboxNotFound:
+                now = await self._means.mailboxes.again(target)
+                [added] = await AtOnce(self._means, now, coming, session, going).run()
         return added
 
     async def _coming(self, new: NewMessage) -> Coming:
@@ -218,8 +228,9 @@ class AtOnce:
         if self._more > 0:
             await self._means.quota.release(self._mailbox.user, self._more)
         for one in self._coming:
-            if one.document:
-                await self._means.builder.release(one.document)
+            document, one.document = one.document, {}
+            if document:
+                await self._means.builder.release(document)
 
     def _check_not_in_clear(self) -> None:
         for one in self._coming:
@@ -440,6 +451,7 @@ class AtOnce:
     async def _tell(self, mailbox: Mailbox) -> None:
         unseen = sum(bool(one.document["unseen"]) for one in self._coming)
         await self._backend.changed(mailbox.user)
+        self._backend.arrived(mailbox.id, len(self._coming))
         await counters.adjust(self._backend.redis, mailbox.id, len(self._coming), unseen)
         used = dict.fromkeys(flag for one in self._coming for flag in keywords(one.document["flags"]))
         new = [flag for flag in used if flag not in mailbox.keywords]

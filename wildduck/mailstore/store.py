@@ -126,7 +126,7 @@ class MailStore:
         self._backend.arrived = self._text_index.note
         self._search = Search(self._backend, self._text_index)
         self._removal = Removal(self._backend, self._attachments, self.quota)
-        self.at_once = AllAtOnce(Means(self._backend, builder, self.quota, self._removal))
+        self.at_once = AllAtOnce(Means(self._backend, builder, self.quota, self._removal, self.mailboxes))
         self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)
         self._mover = Mover(self._backend)
         self.verifier = Verifier(self._backend, self._attachments, self.quota)

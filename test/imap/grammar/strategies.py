@@ -28,6 +28,7 @@ from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import SPECIAL_USES, Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.partial import PartialRange
 from wildduck.imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
+from wildduck.imap.grammar.replace import Replace
 from wildduck.imap.grammar.selection import Examine, QuickResync, Select, SequenceMatch
 from wildduck.imap.grammar.sequence import SAVED, STAR, SequenceSet, from_numbers
 from wildduck.imap.grammar.session import (
@@ -260,6 +261,11 @@ append_requests = st.builds(
     Request,
     tags,
     st.builds(Append, names, st.lists(append_messages, min_size=1, max_size=3).map(tuple)),
+)
+replace_requests = st.builds(
+    Request,
+    tags,
+    st.builds(Replace, st.just(STAR) | st.integers(1, MAX_NUMBER), names, append_messages, st.booleans()),
 )
 
 #: Lower case, as a URL's are read.

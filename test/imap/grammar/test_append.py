@@ -13,6 +13,8 @@ from test.imap.grammar.feeding import bytewise, whole
 from wildduck import limits
 from wildduck.imap.grammar.append import Append, AppendMessage, Options, PieceStart, Text, Url
 from wildduck.imap.grammar.reader import Failure, MessageWanted, Proceed
+from wildduck.imap.grammar.replace import Replace
+from wildduck.imap.grammar.sequence import STAR
 from wildduck.imap.grammar.session import Noop
 from wildduck.imap.grammar.strings import LiteralStart
 from wildduck.imap.grammar.values import Request
@@ -179,10 +181,31 @@ class AppendTests(SynchronousTestCase):
             [Proceed(), wanted("x", Url(b"y"), None, True, True)],
         )
 
+    def test_replace(self) -> None:
+        """REPLACE has one message, and what is known of it is there before that comes (RFC 8508)."""
+        for data, by_uid in [
+            (b"a REPLACE 4 x (\\Draft) {1+}\r\nq\r\n", False),
+            (b"a UID REPLACE 4 x (\\Draft) {1+}\r\nq\r\n", True),
+        ]:
+            options = Options(("\\Draft",))
+            start = PieceStart(Replace(4, "x", None, by_uid), "x", options, text(1))
+            command = Replace(4, "x", AppendMessage((text(1),), options), by_uid)
+            self.assertEqual(self.both(data), [MessageWanted(b"a", start), b"q", Request(b"a", command)])
+        self.assertEqual(whole(b"a REPLACE * x {0+}\r\n\r\n")[0].start.command.number, STAR)
+        for broken in (
+            b"a REPLACE 0 x {1+}\r\nq\r\n",
+            b"a REPLACE 1:2 x {1+}\r\nq\r\n",
+            b"a REPLACE $ x {1+}\r\nq\r\n",
+            b"a REPLACE 1 {1+}\r\nq\r\n",
+            b"a REPLACE 1 x {1+}\r\nq {1+}\r\nq\r\n",
+        ):
+            found = self.both(broken + b"z NOOP\r\n")
+            self.assertEqual((found[-2].status, found[-1]), ("BAD", NOOP), broken)
+
     @settings(deadline=None)
-    @given(strategies.append_requests)
+    @given(strategies.append_requests | strategies.replace_requests)
     def test_round_trip(self, request: Request) -> None:
-        """A composed APPEND is parsed to the same value, whole and byte by byte."""
+        """A composed APPEND or REPLACE is parsed to the same value, whole and byte by byte."""
         data = request.compose()
         found = whole(data)
         self.assertEqual(found[-1], request)

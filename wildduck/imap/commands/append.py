@@ -34,10 +34,11 @@ class TryCreate(MailboxNotFound):
     imap_code = "TRYCREATE"
 
 
-async def piece(session: Session, start: PieceStart) -> Upload | None:
+async def piece(session: Session, start: PieceStart, *, in_place: bool = False) -> Upload | None:
     """
     Decide on a piece of a message before its bytes come.
 
+    @param in_place: another message goes with it, so of the quota little may be needed.
     @return: what takes them; C{None} for a URL, whose bytes have been taken.
     @raise MessageTooBig: the message is over the limit that CAPABILITY announces, or all of
         them together are over another one.
@@ -61,17 +62,18 @@ async def piece(session: Session, start: PieceStart) -> Upload | None:
     if isinstance(start.piece, Url):
         await catenate.add(session, uploads, start.piece.url)
         return None
-    return await _text(session, uploads, start.piece)
+    return await _text(session, uploads, start.piece, in_place)
 
 
-async def _text(session: Session, uploads: Uploads, text: Text) -> Upload:
+async def _text(session: Session, uploads: Uploads, text: Text, in_place: bool) -> Upload:
     size = text.literal.size
     if text.utf8 and not session.modes.utf8:
         raise CannotDo("UTF8=ACCEPT must be enabled before")
     upload = uploads.expect(size)
     if size >= _ASK_QUOTA_AT:
         account = await session.services.accounts.directory.by_id(session.user.id)
-        if account.storage_used + uploads.expected > account.quota:
+        used = 0 if in_place else account.storage_used
+        if used + uploads.expected > account.quota:
             raise OverQuota()
     return upload
 

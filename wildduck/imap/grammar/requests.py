@@ -15,6 +15,7 @@ from wildduck.imap.grammar import (
     messages,
     naming,
     quota,
+    replace,
     search,
     selection,
     session,
@@ -75,6 +76,9 @@ PARSERS: dict[bytes, Parser] = {
     b"SETQUOTA": quota.parse_set_quota,
     # append.py
     b"APPEND": append.parse_append,
+    # replace.py
+    b"REPLACE": replace.parse_replace,
+    b"UID REPLACE": replace.parse_uid_replace,
     # fetch.py
     b"FETCH": fetch.parse_fetch,
     b"UID FETCH": fetch.parse_uid_fetch,
