@@ -13,6 +13,7 @@ from twisted.trial import unittest
 
 from wildduck import config
 from wildduck.config import load
+from wildduck.config.reading import tomllib
 from wildduck.errors import ConfigurationError
 from wildduck.limits import GIB, MIB
 
@@ -71,7 +72,7 @@ class DefaultsTests(_ConfigTestCase):
         path = os.path.join(_ROOT, "etc", "wildduck.toml")
         self.assertEqual(load(path), load())
         with open(path, "rb") as file:
-            shown = config.tomllib.load(file)
+            shown = tomllib.load(file)
         self.assertEqual(list(shown), list(config.SECTIONS))
         for name, section in config.SECTIONS.items():
             self.assertEqual(list(shown[name]), list(typing.get_type_hints(section)), name)
