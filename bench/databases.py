@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 
 import redis
 
+from test.support.servers import HOST, free_port
 from wildduck.database import bootstrap
 from wildduck.private.binaries import find_mongod, find_redis, launcher
 
-HOST = "127.0.0.1"
 #: mongod's cache: it holds all that a run stores, for this server and for WildDuck.
 CACHE_GB = 1
 _START_SECONDS = 60.0
@@ -102,10 +101,3 @@ class Databases:
             return bool(redis.Redis(HOST, self._redis_port).ping())
         except redis.RedisError:
             return False
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from bench.databases import Databases
-from bench.dovecot import Dovecot
+from test.interop.programs import find
 from test.interop.wildduck_server import VERSION, WildDuck
+from test.support.dovecot import Dovecot
 from test.support.server_process import automatic_ports, environment
 from wildduck import __version__
 from wildduck.private.binaries import launcher
@@ -179,8 +180,13 @@ class DebianDovecot:
     durability = "mail_fsync=always"
 
     def __init__(self, folder: str, databases: Databases) -> None:
-        self._process = Dovecot(os.path.join(folder, "dovecot"), PASSWORD)
-        version = subprocess.run(["dovecot", "--version"], capture_output=True, text=True).stdout
+        program = find("dovecot")
+        for part in ("/usr/lib/dovecot/lmtp", "/usr/lib/dovecot/pop3"):
+            find(part)
+        self._process = Dovecot(
+            os.path.join(folder, "dovecot"), program, PASSWORD, ("imap", "pop3", "lmtp"), sync=True
+        )
+        version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
         self.title = f"Dovecot {version.partition(' ')[0]}, Maildir"
 
     @property

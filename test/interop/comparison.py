@@ -5,13 +5,16 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
-from test.interop import dovecot, structures
+from test.interop import structures
 from test.interop.case import Failed, Setting, Skipped, output_of
 from test.interop.dovecot_differences import ROWS, unexplained
 from test.interop.programs import find
 from test.support.blocking_imap import Imap
 from test.support.corpus import Sample, folder, samples
+from test.support.dovecot import Dovecot
 
+#: Any name signs in with it; the folder goes with the comparison.
+_PASSWORD = "interop"
 _ITEMS = "(RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE)"
 
 
@@ -41,7 +44,7 @@ def _dovecots(corpus: list[Sample]) -> list[dict[str, Any]]:
     # Its UNIX sockets want a short path.
     with (
         tempfile.TemporaryDirectory(prefix="dovecot-") as place,
-        dovecot.Dovecot(place) as peer,
+        Dovecot(place, find("dovecot"), _PASSWORD) as peer,
         peer.client("structures") as client,
     ):
         return answers(client, corpus)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
 
 from wildduck.accounts import Accounts
-from wildduck.api.addresses.answers import Made
-from wildduck.api.frame.answers import UNSET, Answer, Success, UnsetType
+from wildduck.api.frame.answers import UNSET, Answer, Made, Success, UnsetType
 from wildduck.api.frame.application import Application
 from wildduck.api.frame.call import Call
-from wildduck.api.frame.fields import JsonSchema
+from wildduck.api.frame.fields import Choice, IdOr
 from wildduck.api.frame.mail_fields import MailboxPath
 from wildduck.api.frame.route import Route
 from wildduck.api.frame.schema import Boolean, Field, Id, Integer, Schema, bad_input
@@ -27,7 +25,6 @@ from wildduck.mailstore.values import Mailbox
 _TAG = "Mailboxes"
 _MAILBOXES = "/users/<user>/mailboxes"
 _ONE = f"{_MAILBOXES}/<mailbox>"
-_RESOLVE = "resolve"
 
 #: ASCII before digits and letters in the order of the Unicode Collation
 #: Algorithm's root table (CLDR), which clients and WildDuck sort by.
@@ -35,17 +32,6 @@ _PUNCTUATION = {ord(c): chr(n) for n, c in enumerate(" _-,;:!?.'\"()[]{}@*/\\&#%
 
 _RETENTION = Integer(about="Milliseconds that messages are kept; 0: for ever")
 _ENCRYPT = "Messages that come into it must be encrypted"
-
-
-@dataclass(frozen=True, kw_only=True)
-class IdOrResolve(Field):
-    """24 hexadecimal digits (an C{ObjectId}) or the word C{resolve} (C{None})."""
-
-    def parse(self, value: Any) -> ObjectId | None:
-        return None if value == _RESOLVE else Id().parse(value)
-
-    def json_schema(self) -> JsonSchema:
-        return {"anyOf": [Id().json_schema(), {"const": _RESOLVE}]}
 
 
 _LIST = Schema(
@@ -66,7 +52,11 @@ _CREATE = Schema(
 )
 _GET = Schema(
     {
-        "mailbox": IdOrResolve(required=True, about="Id, or 'resolve' for the one that path names"),
+        "mailbox": IdOr(
+            required=True,
+            other=Choice(values=("resolve",)),
+            about="Id, or 'resolve' for the one that path names",
+        ),
         "path": MailboxPath(about="With 'resolve'"),
     }
 )
@@ -194,7 +184,8 @@ class MailboxesApi:
         @raise UserNotFound: no such account.
         @raise MailboxNotFound: it has no such mailbox.
         """
-        id, path = call.values["mailbox"], call.values["path"]
+        path = call.values["path"]
+        id = call.values["mailbox"] if isinstance(call.values["mailbox"], ObjectId) else None
         if id is None and not path:
             text = '"path" is required'
             raise BadInput(text, {"path": text})

@@ -12,7 +12,6 @@ from wildduck.api.addresses.answers import (
     AddressPage,
     Correspondents,
     Data,
-    Made,
     OneAddress,
     RenamedAnswer,
     ShownAddress,
@@ -21,7 +20,7 @@ from wildduck.api.addresses.answers import (
     address_members,
     listed,
 )
-from wildduck.api.frame.answers import UNSET, Success
+from wildduck.api.frame.answers import UNSET, Made, Success
 from wildduck.api.frame.application import Application
 from wildduck.api.frame.call import Call
 from wildduck.api.frame.mail_fields import MailAddress, MetaData, TagQuery, Tags
@@ -147,10 +146,7 @@ class AddressesApi:
             values["address"],
             main=values["main"],
             wildcard=values["allowWildcard"],
-            name=values["name"] or "",
-            tags=values["tags"],
-            meta_data=values["metaData"],
-            internal_data=values["internalData"],
+            **new(call),
         )
         return Made(id=str(added.id))
 
@@ -232,6 +228,11 @@ class AddressesApi:
         values = call.values
         await self._register.change(call.user, values["id"], disabled=values["disabled"], name=values["name"])
         return Success()
+
+
+def new(call: Call) -> dict[str, Any]:
+    """What is kept beside a new address."""
+    return {**kept(call), "name": call.values["name"] or ""}
 
 
 def kept(call: Call) -> dict[str, Any]:

@@ -17,12 +17,6 @@ _Text = str | UnsetType
 _Data = dict[str, Any] | UnsetType
 
 
-class Made(Success, kw_only=True):
-    """@ivar id: of what was made."""
-
-    id: str
-
-
 class ShownAddress(Answer, kw_only=True):
     """
     An address of an account.

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
 
 from wildduck.accounts import Accounts
 from wildduck.accounts.forwarded import MOST_TARGETS, Forwarded
-from wildduck.accounts.stored import object_id
 from wildduck.accounts.targets import Target as StoredTarget
 from wildduck.accounts.usage import counted
 from wildduck.accounts.values import Address
-from wildduck.api.addresses.addresses import KEPT, NAME_LENGTH, TAG, kept
+from wildduck.api.addresses.addresses import KEPT, NAME_LENGTH, TAG, kept, new
 from wildduck.api.addresses.answers import (
     ForwardedAnswer,
     ForwardLimits,
     ForwardsUsed,
-    Made,
     ResolvedAnswer,
     address_members,
     forwarded_members,
 )
-from wildduck.api.frame.answers import Success
+from wildduck.api.frame.answers import Made, Success
 from wildduck.api.frame.application import Application
 from wildduck.api.frame.call import Call
-from wildduck.api.frame.fields import JsonSchema
+from wildduck.api.frame.fields import IdOr
 from wildduck.api.frame.mail_fields import MailAddress, Target
 from wildduck.api.frame.route import Route
 from wildduck.api.frame.schema import Boolean, Date, Field, Id, Integer, ListOf, Object, Schema, String
@@ -78,21 +75,9 @@ _CHANGE = Schema(
 _ADDRESS = Schema({"id": Id(required=True)})
 
 
-@dataclass(frozen=True, kw_only=True)
-class IdOrAddress(Field):
-    """24 hexadecimal digits (an C{ObjectId}) or an e-mail address (text)."""
-
-    def parse(self, value: Any) -> ObjectId | str:
-        text = String(longest=255, trim=True).parse(value)
-        return object_id(text) or MailAddress().parse(text)
-
-    def json_schema(self) -> JsonSchema:
-        return {"anyOf": [Id().json_schema(), MailAddress().json_schema()]}
-
-
 _RESOLVE = Schema(
     {
-        "address": IdOrAddress(required=True),
+        "address": IdOr(required=True, other=MailAddress()),
         "allowWildcard": Boolean(default=False, about="Find wildcard addresses too"),
     }
 )
@@ -129,12 +114,9 @@ class ForwardedApi:
             values["address"],
             _targets(values["targets"] or []),
             wildcard=values["allowWildcard"],
-            name=values["name"] or "",
             forwards=values["forwards"],
             autoreply=_autoreply(values["autoreply"]),
-            tags=values["tags"],
-            meta_data=values["metaData"],
-            internal_data=values["internalData"],
+            **new(call),
         )
         return Made(id=str(added.id))
 

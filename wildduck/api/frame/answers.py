@@ -18,7 +18,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from wildduck import limits
 
-__all__ = ["UNSET", "Answer", "ErrorAnswer", "Success", "UnsetType", "WrongAnswer", "encode", "iso"]
+__all__ = ["UNSET", "Answer", "ErrorAnswer", "Made", "Success", "UnsetType", "WrongAnswer", "encode", "iso"]
 
 
 class Answer(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +29,12 @@ class Success(Answer, kw_only=True):
     """C{success}, with what subclasses add."""
 
     success: bool = True
+
+
+class Made(Success, kw_only=True):
+    """@ivar id: of what was made."""
+
+    id: str
 
 
 class ErrorAnswer(Struct, kw_only=True):

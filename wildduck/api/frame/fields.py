@@ -311,6 +311,25 @@ class Id(Field):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdOr(Field):
+    """
+    24 hexadecimal digits (the value is an C{ObjectId}), or what stands for an id.
+
+    @ivar other: whose value is none.
+    """
+
+    other: Field
+
+    def parse(self, value: Any) -> Any:
+        if isinstance(value, str) and _HEX_ID.match(value.strip()):
+            return ObjectId(value.strip())
+        return self.other.parse(value)
+
+    def json_schema(self) -> JsonSchema:
+        return {"anyOf": [Id().json_schema(), self.other.json_schema()]}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Choice(Field):
     """
     One of a few words.
