@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from wildduck import limits
-from wildduck.accounts import SharedSessions, SignedIn
+from wildduck.accounts import SharedSessions
 from wildduck.api import make_application
 from wildduck.config import Settings
 from wildduck.delivery import Delivery
@@ -62,7 +62,10 @@ class Faces:
 
         self._imap_sessions = SharedSessions(domain.redis, reactor, settings.imap.connections_per_user)
         imap = partial(mailbox_face, ImapFactory, self._imap_sessions)
-        pop3 = partial(mailbox_face, Pop3Factory, SignedIn(settings.pop3.connections_per_user))
+        self._pop3_sessions = SharedSessions(
+            domain.redis, reactor, settings.pop3.connections_per_user, "pop3"
+        )
+        pop3 = partial(mailbox_face, Pop3Factory, self._pop3_sessions)
 
         delivery = Delivery(domain.accounts, domain.store)
         self._mail: dict[str, ConnectionFactory] = {
@@ -115,6 +118,7 @@ class Faces:
             if not success:
                 self._log.warn("cut off at shutdown: {reason}", reason=result)
         await self._imap_sessions.settle()
+        await self._pop3_sessions.settle()
 
 
 def _fired(result: Any) -> Deferred[Any]:

@@ -121,7 +121,7 @@ class DeleteTests(DeletionCase):
 
     async def test_purge(self) -> None:
         """What the task removes: all that is the account's, and nothing else."""
-        names = ("asps", "filters", "autoreplies", "addressregister", "threads", "webhooks")
+        names = ("asps", "mcptokens", "filters", "autoreplies", "addressregister", "threads", "webhooks")
         for name in names:
             self.raw[name].insert_many([{"user": self.user}, {"user": ObjectId()}])
         for user in (self.user, self.user, ObjectId()):

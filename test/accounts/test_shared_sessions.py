@@ -87,6 +87,21 @@ class SharedSessionsTests(TestCase):
         await self.refused(self.two, WILMA)
         await self.enter(self.two)
 
+    async def test_pop3(self) -> None:
+        """POP3 sessions are counted likewise, for themselves, and an account's limit is not for them."""
+        workers = [SharedSessions(self.redis, self.clock, 2, "pop3") for _ in range(2)]
+        await self.enter(self.one, self.two, self.one)
+        await self.enter(*workers, account=WILMA)
+        for worker in workers:
+            await self.refused(worker, WILMA)
+        self.assertEqual(
+            (3, 0, b"2"), (self.counted(), self.counted(WILMA), self.raw.hget("lim:pop3", str(WILMA.id)))
+        )
+        workers[0].leave(WILMA)
+        await workers[0].settle()
+        await self.enter(workers[1], account=WILMA)
+        await self.leave(self.one, self.two, self.one)
+
     async def test_dead_worker(self) -> None:
         """The sessions of a worker that is gone end by themselves, also beside a living WildDuck."""
         self.wildduck_serves("host:123")

@@ -18,9 +18,11 @@ from wildduck import errors
 from wildduck.accounts import Accounts, SignIn, passwords
 from wildduck.accounts.application_passwords import selector
 from wildduck.accounts.aside import Aside
+from wildduck.accounts.breach_checks import PERIOD
 from wildduck.accounts.fields import UserChange
 from wildduck.accounts.notes import Origin
 from wildduck.accounts.policy import FailureCounter
+from wildduck.accounts.pwned import PwnedPasswords
 
 IP = "192.0.2.7"
 
@@ -359,6 +361,60 @@ class NotesTests(SignInCase):
         self.assertEqual("AuthenticationFailed", await self.attempt("secret"))
         self.raw.asps.insert_one({"user": self.fred.id, "scopes": ["*"], "password": stored})
         self.assertEqual("AuthenticationFailed", await self.attempt("a" * 16))
+
+
+class BreachTests(SignInCase):
+    """Master passwords are looked up every two weeks."""
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        self.asked: list[str] = []
+        self.word: bool | None = True
+
+        async def look_up(_service: PwnedPasswords, password: str) -> bool | None:
+            self.asked.append(password)
+            return self.word
+
+        self.patch(PwnedPasswords, "look_up", look_up)
+        self.patch(PwnedPasswords, "asks", True)
+
+    async def pwned(self, password: str = "secret", service: str = "master") -> bool:
+        """Whether a sign-in says so."""
+        sign_in = SignIn("fred.f", password, service, ip=IP)
+        opened = await self.accounts.authenticate(sign_in)
+        await self.accounts.settle()
+        return opened.password_pwned
+
+    def noted(self) -> tuple[Any, Any]:
+        row = self.raw.users.find_one({"_id": self.fred.id})
+        return row.get("lastPwnedCheck"), row.get("passwordPwned")
+
+    async def test_noted(self) -> None:
+        """As WildDuck notes it, and asked again after two weeks only."""
+        self.assertTrue(await self.pwned())
+        last, known = self.noted()
+        self.assertTrue(known)
+        self.word = False
+        self.assertTrue(await self.pwned())
+        self.assertEqual(["secret"], self.asked)
+        self.raw.users.update_one({"_id": self.fred.id}, {"$set": {"lastPwnedCheck": last - PERIOD}})
+        self.assertFalse(await self.pwned())
+        self.assertEqual((["secret"] * 2, False), (self.asked, self.noted()[1]))
+
+    async def test_behind_the_answer(self) -> None:
+        """Over IMAP nobody waits for it, and many sign-ins at once ask once."""
+        first = [Deferred.fromCoroutine(self.pwned(service="imap")) for _ in range(5)]
+        self.assertEqual([(True, False)] * 5, await DeferredList(first))
+        self.assertTrue(self.noted()[1])
+        self.assertTrue(await self.pwned(service="imap"))
+        self.assertEqual(["secret"], self.asked)
+
+    async def test_not_told(self) -> None:
+        """A service that does not answer says nothing, and wrong passwords are not looked up."""
+        self.word = None
+        self.assertEqual("AuthenticationFailed", await self.attempt("wrong", service="master"))
+        self.assertFalse(await self.pwned())
+        self.assertEqual((["secret"], (None, None)), (self.asked, self.noted()))
 
 
 class AsideTests(SynchronousTestCase):

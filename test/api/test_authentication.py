@@ -59,6 +59,12 @@ class AuthenticationTests(ApiCase):
         status, answer = await self.sign_in(token=True, password="new secret", scope="imap")
         self.assertEqual((status, set(answer["details"])), (400, {"scope"}))
 
+    async def test_breached(self) -> None:
+        """What is noted of the password is told."""
+        self.raw.users.update_one({"username": "alice"}, {"$set": {"passwordPwned": True}})
+        status, answer = await self.sign_in()
+        self.assertEqual((status, answer["passwordPwned"]), (200, True))
+
     async def test_own_only(self) -> None:
         """A user's token checks that user's password, and nobody else's is looked at."""
         _, answer = await self.sign_in(token=True)

@@ -30,6 +30,16 @@ def _large(size: int) -> bytes:
 
 
 class Pop3Tests(ServerTestCase):
+    def test_bounded_together(self) -> None:
+        """An account has its sessions on all servers together."""
+        first, second = self.pair("pop3.connections_per_user=1")
+        first.account("alice")
+        client = self._client(first)
+        with self.assertRaisesRegex(poplib.error_proto, "IN-USE"):
+            self._client(second)
+        client.quit()
+        self._client(second)
+
     def _client(self, server: ServerProcess, tls: bool = False) -> poplib.POP3:
         if tls:
             context = ssl._create_unverified_context()

@@ -16,6 +16,7 @@ from wildduck.accounts.addresses import Addresses
 from wildduck.accounts.application_passwords import ApplicationPasswords
 from wildduck.accounts.aside import Aside
 from wildduck.accounts.authlog import AuthLog
+from wildduck.accounts.breach_checks import BreachChecks
 from wildduck.accounts.creation import Creation
 from wildduck.accounts.daily import DailyLimit, DailyMeter
 from wildduck.accounts.deletion import Deleted, Deletion, Recoverable, Restored
@@ -98,8 +99,10 @@ class Accounts:
             databases.users, self.authlog, application_passwords, password_pool, self._aside, clock
         )
         failures = FailureCounter(redis, failures_per_ip)
+        pwned = PwnedPasswords(pwned_passwords_url, clock)
+        breaches = BreachChecks(databases.users, pwned, self._aside, clock)
         self._checker = PasswordChecker(
-            self.directory, application_passwords, failures, sign_in_notes, verifier, clock
+            self.directory, application_passwords, failures, sign_in_notes, verifier, breaches, clock
         )
         self.portal = Portal(AccountRealm(), [self._checker])
         around = Surroundings(
@@ -109,7 +112,7 @@ class Accounts:
             self._notifier,
             password_pool,
             clock,
-            PwnedPasswords(pwned_passwords_url, clock),
+            pwned,
             (email_domain or socket.gethostname()).lower(),
         )
         notes = Notes(self.authlog, around.now)

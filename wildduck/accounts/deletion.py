@@ -36,7 +36,14 @@ from wildduck.errors import (
 )
 
 #: Collections whose rows go with their user, by the handle that holds them.
-_USER_ROWS = (("users", "asps"), ("main", "filters"), ("main", "autoreplies"), ("main", "addressregister"))
+_USER_ROWS = (
+    ("users", "asps"),
+    # Of WildDuck 1.51.
+    ("users", "mcptokens"),
+    ("main", "filters"),
+    ("main", "autoreplies"),
+    ("main", "addressregister"),
+)
 
 _TASK = "user-delete"
 #: Tries to move a document that others change at the same time.

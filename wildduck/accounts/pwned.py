@@ -41,8 +41,12 @@ class PwnedPasswords:
 
     async def knows(self, password: str) -> bool:
         """Whether the password is known from a breach; C{False} where that can't be told in a second."""
+        return await self.look_up(password) is True
+
+    async def look_up(self, password: str) -> bool | None:
+        """As L{knows}; C{None} where it can't be told."""
         if not self._url:
-            return False
+            return None
         # Not for security: it is what the service goes by.
         digest = hashlib.sha1(password.encode("utf-8"), usedforsecurity=False).hexdigest().upper()
         pool = HTTPConnectionPool(self._reactor, persistent=False)
@@ -54,7 +58,7 @@ class PwnedPasswords:
             self._log.warn(
                 "a password could not be looked up among breached ones: {error}", error=type(error).__name__
             )
-            return False
+            return None
         return _count(rows, digest[_PREFIX:]) > 0
 
     async def _range(self, agent: Agent, prefix: str) -> bytes:

@@ -11,6 +11,8 @@ processes starts; the ledgers are then the least that counts.
 What a dead WildDuck has left in the hash is not believed when it would shut
 somebody out: a living one that serves an account says so every half minute in
 C{wd:imap:users:<user>}.
+
+POP3 sessions, which WildDuck does not count, are counted likewise, in C{lim:pop3}.
 """
 
 from __future__ import annotations
@@ -28,9 +30,6 @@ from wildduck.accounts.aside import Aside
 from wildduck.accounts.values import Account
 from wildduck.database import Redis
 from wildduck.errors import DomainError, TooManySessions
-
-_SHARED = "lim:imap"
-_WORKERS = "lim:imap:workers"
 
 #: A worker tells so often that it lives, and is dead after so long a silence.
 BEAT_SECONDS = 30.0
@@ -167,7 +166,7 @@ return 1
 
 class SharedSessions:
     """
-    Counts the IMAP sessions of each account, over all servers.
+    Counts the sessions of each account on one face, over all servers.
 
     While Redis does not answer, each worker goes by its own.
 
@@ -176,8 +175,10 @@ class SharedSessions:
 
     _log = Logger()
 
-    def __init__(self, redis: Redis, clock: IReactorTime, most: int) -> None:
+    def __init__(self, redis: Redis, clock: IReactorTime, most: int, face: str = "imap") -> None:
+        """@param face: C{imap} or C{pop3}, whose sessions WildDuck does not count."""
         self.most = most
+        self._face = face
         self.worker = os.urandom(8).hex()
         self._redis = redis
         #: Of this worker; also those whose command is on its way.
@@ -190,7 +191,7 @@ class SharedSessions:
 
     def allowed(self, account: Account) -> int:
         """Sessions that an account may have."""
-        return account.imap_max_connections or self.most
+        return (account.imap_max_connections if self._face == "imap" else 0) or self.most
 
     async def enter(self, account: Account) -> None:
         """@raise TooManySessions: the account has as many as it may."""
@@ -263,5 +264,6 @@ class SharedSessions:
                 raise
 
     async def _script(self, script: str, *arguments: str | int) -> int:
-        keys = [_SHARED, _WORKERS, f"{_SHARED}:{self.worker}"]
+        shared = f"lim:{self._face}"
+        keys = [shared, f"{shared}:workers", f"{shared}:{self.worker}"]
         return int(await self._redis.script(script, keys, [self.worker, DEAD_SECONDS, *arguments]))

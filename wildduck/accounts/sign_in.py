@@ -31,6 +31,7 @@ from wildduck.accounts.application_passwords import (
     normal,
 )
 from wildduck.accounts.attempts import Attempt, Attempts
+from wildduck.accounts.breach_checks import BreachChecks
 from wildduck.accounts.directory import Directory
 from wildduck.accounts.policy import FailureCounter
 from wildduck.accounts.sign_in_notes import SignInNotes
@@ -51,7 +52,13 @@ from wildduck.interfaces import IMailAccount
 #: force (spec/behaviour.md §6 '2FA').
 _WITHOUT_SECOND_FACTOR = ("imap", "pop3", "smtp")
 
-_MORE_FIELDS = dict.fromkeys(("password", "tempPassword", "require2faEnabled", "requirePasswordChange"), True)
+_MORE_FIELDS = dict.fromkeys(
+    (
+        *("password", "tempPassword", "require2faEnabled", "requirePasswordChange"),
+        *("lastPwnedCheck", "passwordPwned"),
+    ),
+    True,
+)
 
 
 class _Guess:
@@ -107,8 +114,10 @@ class PasswordChecker:
         failures: FailureCounter,
         notes: SignInNotes,
         verifier: Verifier,
+        breaches: BreachChecks,
         clock: IReactorTime,
     ) -> None:
+        self._breaches = breaches
         self._directory = directory
         self._application_passwords = application_passwords
         self._failures = failures
@@ -197,7 +206,10 @@ class PasswordChecker:
         self._notes.succeeded(account, sign_in, "master")
         if passwords.is_outdated(stored):
             self._notes.rehash(account.id, sign_in.password, stored)
-        return _authentication(account, document, "master", sign_in.service)
+        # Who calls the API may tell the user of it.
+        wait = sign_in.service == MASTER
+        pwned = await self._breaches.known(document, sign_in.password, wait=wait)
+        return _authentication(account, document, "master", sign_in.service, pwned)
 
     async def _check(self, key: str, guess: _Guess) -> None:
         """@raise RateLimited: too many failures."""
@@ -301,7 +313,9 @@ def _obstacle(
     return "", None
 
 
-def _authentication(account: Account, document: dict[str, Any], source: Any, service: str) -> Authentication:
+def _authentication(
+    account: Account, document: dict[str, Any], source: Any, service: str, pwned: bool = False
+) -> Authentication:
     temporary = source == "temporary"
     return Authentication(
         account,
@@ -310,6 +324,7 @@ def _authentication(account: Account, document: dict[str, Any], source: Any, ser
         require_2fa=() if temporary else account.second_factors,
         require_2fa_enabled=bool(document.get("require2faEnabled")),
         require_password_change=temporary or bool(document.get("requirePasswordChange")),
+        password_pwned=pwned,
     )
 
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Protocol
 
 from bson import ObjectId
 
 from wildduck.accounts.values import Account
 from wildduck.errors import TooManySessions
+
+
+class SessionCounter(Protocol):
+    """
+    What faces count the sessions of each account by: L{SignedIn}, or over all
+    servers L{wildduck.accounts.SharedSessions}.
+    """
+
+    async def enter(self, account: Account) -> None: ...
+    def leave(self, account: Account) -> None: ...
 
 
 class SignedIn:

@@ -242,6 +242,7 @@ class Authentication:
     @ivar require_2fa_enabled: the account's C{require2faEnabled}.
     @ivar require_password_change: the user is to choose another master password.
     @ivar asp: id of the application password.
+    @ivar password_pwned: the master password is known from a breach.
     """
 
     account: Account
@@ -251,3 +252,4 @@ class Authentication:
     require_2fa_enabled: bool = False
     require_password_change: bool = False
     asp: ObjectId | None = None
+    password_pwned: bool = False

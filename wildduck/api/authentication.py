@@ -76,11 +76,13 @@ class SignedIn(Known, kw_only=True):
 
     @ivar require2faEnabled: the account should have a second factor.
     @ivar requirePasswordChange: the user is to choose another password.
+    @ivar passwordPwned: the password is known from a breach.
     @ivar token: access token of role C{user}, if asked for and allowed.
     """
 
     require2faEnabled: bool
     requirePasswordChange: bool
+    passwordPwned: bool | UnsetType = UNSET
     token: str | UnsetType = UNSET
 
 
@@ -150,6 +152,7 @@ class AuthenticationApi:
             **_known(account, authentication.scope, authentication.require_2fa),
             require2faEnabled=authentication.require_2fa_enabled,
             requirePasswordChange=authentication.require_password_change,
+            passwordPwned=authentication.password_pwned or UNSET,
             token=await self._token(call, authentication),
         )
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from wildduck.accounts import Accounts, SignedIn
+from wildduck.accounts import Accounts, SessionCounter, SignedIn
 from wildduck.config import Settings
 from wildduck.imap.connection import ImapConnection
-from wildduck.imap.session import Services, SessionCounter
+from wildduck.imap.session import Services
 from wildduck.mailstore.store import MailStore
 from wildduck.network.factory import ConnectionFactory
 from wildduck.network.registry import Registry

@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from wildduck.accounts import IMAP_UPLOAD, Account, Accounts, DailyLimit, DailyMeter
+from wildduck.accounts import IMAP_UPLOAD, Account, Accounts, DailyLimit, DailyMeter, SessionCounter
 from wildduck.config import Settings
 from wildduck.imap.capabilities import Circumstances, capabilities
 from wildduck.imap.enabling import enabled
@@ -70,13 +70,6 @@ class Line(Protocol):
     def set_modes(self, modes: Modes) -> None: ...
     def regulate(self, busy: bool) -> None: ...
     def progressed(self) -> None: ...
-
-
-class SessionCounter(Protocol):
-    """Counts the sessions of each account (L{wildduck.imap.factory.ImapFactory})."""
-
-    async def enter(self, account: Account) -> None: ...
-    def leave(self, account: Account) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from wildduck.accounts import Accounts, SignedIn
+from wildduck.accounts import Accounts, SessionCounter, SignedIn
 from wildduck.config import Settings
 from wildduck.mailstore.store import MailStore
 from wildduck.network.factory import ConnectionFactory
@@ -34,7 +34,7 @@ class Pop3Factory(ConnectionFactory):
         *,
         implicit_tls: bool = False,
         registry: Registry | None = None,
-        signed_in: SignedIn | None = None,
+        signed_in: SessionCounter | None = None,
     ) -> None:
         """
         @param tls_options: for STLS or TLS from the first byte; C{None}: neither.

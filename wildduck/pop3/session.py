@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from twisted.internet.error import ConnectionLost
 
-from wildduck.accounts import POP3_DOWNLOAD, Account, Accounts, DailyMeter, SignedIn, SignIn
+from wildduck.accounts import POP3_DOWNLOAD, Account, Accounts, DailyMeter, SessionCounter, SignIn
 from wildduck.config import Settings
 from wildduck.mailstore.store import MailStore
 from wildduck.pop3.maildrop import Maildrop, open_maildrop
@@ -63,7 +63,7 @@ class Services:
     accounts: Accounts
     store: MailStore
     settings: Settings
-    counter: SignedIn
+    counter: SessionCounter
 
 
 class Session:
