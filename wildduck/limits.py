@@ -339,6 +339,9 @@ REMEMBERED_MAILBOXES = 8
 REMEMBERED_ACCOUNTS = 2000
 REMEMBERED_SECONDS = 30.0
 
+#: Mailboxes whose counters are remembered from one message to the next (some 3 KB each).
+EXPECTED_MAILBOXES = 2000
+
 # --- database connections ------------------------------------------------------
 
 #: Connections for writes that wait for the majority and the journal: such a

@@ -29,6 +29,7 @@ from wildduck.database import Line, WriteGroup
 from wildduck.errors import DatabaseFailure, LimitReached, MailboxNotFound, Overloaded, Unavailable
 from wildduck.limits import MAX_UID, MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.backend import Backend
+from wildduck.mailstore.expected import TAKE_ONE
 from wildduck.mailstore.journal import unused_entry
 from wildduck.mailstore.values import MAILBOX_FIELDS, Mailbox, number
 
@@ -99,10 +100,22 @@ async def allocate(
     @raise LimitReached: its UIDs are used up (RFC 3501 §2.3.1.1: 32 bits).
     """
     taken = backend.steady()
+    single = uids == 1 and modseqs == 1
+    expected = backend.expected.take(mailbox) if single else None
+    if expected is not None and expected.uid_next <= MAX_UID:
+        done = await backend.main.update_one("mailboxes", expected.filter(), TAKE_ONE, group=group, line=line)
+        if done.matched:
+            now = expected.after(taken)
+            backend.expected.keep(now)
+            return Allocation(
+                Mailbox.from_document(now.document), expected.uid_next, now.modify_index, 1, taken
+            )
     document = await _advance(backend, mailbox, uids, modseqs, group, line)
     if not (_is_number(document.get("uidNext")) and _is_number(document.get("modifyIndex"))):
         await _mend_counters(backend, mailbox)
         document = await _advance(backend, mailbox, uids, modseqs, group)
+    if single:
+        backend.expected.note(document)
     after = Mailbox.from_document(document)
     if uids and after.uid_next - 1 > MAX_UID:
         raise LimitReached("This mailbox has no more UIDs")

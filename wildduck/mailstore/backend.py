@@ -18,6 +18,7 @@ from wildduck.config import Settings
 from wildduck.database import Database, Databases, GridFS, Locks, Redis, SharedSettings
 from wildduck.events import Notifier
 from wildduck.limits import LATER_WORKS
+from wildduck.mailstore.expected import ExpectedCounters
 from wildduck.threads import BoundedPool
 
 #: GridFS bucket of deduplicated attachments (spec/schema.md §3).
@@ -42,6 +43,7 @@ class Backend:
     mime_pool: BoundedPool
     locks: Locks = field(init=False)
     gridfs: GridFS = field(init=False)
+    expected: ExpectedCounters = field(init=False)
     #: Told how many messages have come into a mailbox, for what can be done later.
     arrived: Callable[[ObjectId, int], None] = field(init=False, default=lambda *_: None)
     _steady: Callable[[], float] = field(init=False)
@@ -52,6 +54,7 @@ class Backend:
 
     def __post_init__(self) -> None:
         self._steady = steady_seconds(self.clock)
+        self.expected = ExpectedCounters(self._steady)
         self.locks = Locks(self.redis)
         self.gridfs = GridFS(self.databases.gridfs, ATTACHMENTS)
 

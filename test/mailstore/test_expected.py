@@ -1,0 +1,88 @@
+"""Numbers that are taken without reading the mailbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from test.mailstore.support import StoreCase, message
+from wildduck.errors import CannotDo, MailboxNotFound
+from wildduck.limits import MODSEQ_HOLE_SECONDS
+from wildduck.mailstore.concurrently import gather
+
+
+class ExpectedTests(StoreCase):
+    """As long as nobody else takes numbers, what the counters are is known."""
+
+    own_clock = True
+
+    async def _start(self) -> None:
+        await super()._start()
+        self.box = await self.inbox()
+        for n in range(2):
+            await self.put(n)
+        self.read: list[str] = []
+        main = self.node.databases.main
+        real = main.find_one_and_update
+
+        def find_one_and_update(collection: str, *arguments: Any, **options: Any) -> Any:
+            self.read.append(collection)
+            return real(collection, *arguments, **options)
+
+        self.patch(main, "find_one_and_update", find_one_and_update)
+
+    async def put(self, n: int) -> tuple[int, int]:
+        appended = await self.add(message(n), mailbox=self.box)
+        return appended.uid, appended.modseq
+
+    def stored(self) -> dict[str, Any]:
+        return dict(self.db.mailboxes.find_one({"_id": self.box.id}))
+
+    async def test_alone(self) -> None:
+        """The third message in a row reads no mailbox, and leaves it as the first ones did."""
+        before = self.stored()
+        self.assertEqual((3, 4), await self.put(3))
+        self.assertNotIn("mailboxes", self.read)
+        after = self.stored()
+        self.assertGreaterEqual(after["native"].pop("time"), before["native"].pop("time"))
+        self.assertEqual({**before["native"], "index": 4, "next": 4}, after.pop("native"))
+        del before["native"]
+        self.assertEqual({**before, "uidNext": 4, "modifyIndex": 4}, after)
+
+    async def test_somebody_else(self) -> None:
+        """After others have taken numbers the mailbox is read until this server is alone again."""
+        for n in range(3):
+            other = await self.new_node()
+            await self.add(message(n), mailbox=self.box, store=other.store)
+            self.assertEqual((4 + 2 * n, 5 + 2 * n), await self.put(n))
+        self.assertEqual(3, self.read.count("mailboxes"))
+        self.db.mailboxes.update_one({"_id": self.box.id}, {"$inc": {"modifyIndex": 1}})
+        self.assertEqual((9, 11), await self.put(9))
+
+    async def test_many_at_once(self) -> None:
+        """Of messages that come at the same time each has numbers of its own."""
+        numbers = await gather(*(self.put(n) for n in range(20)))
+        self.assertEqual([(n, n + 1) for n in range(3, 23)], sorted(numbers))
+
+    async def test_after_a_pause(self) -> None:
+        """The mailbox is read, for the mark of what is settled may be due."""
+        self.clock.advance(MODSEQ_HOLE_SECONDS)
+        await self.put(3)
+        self.assertIn("mailboxes", self.read)
+
+    async def test_what_decides_has_changed(self) -> None:
+        """Encryption, retention and removal by others are seen at once."""
+        boxes = self.db.mailboxes
+        boxes.update_one({"_id": self.box.id}, {"$set": {"retention": 1000}})
+        await self.put(3)
+        self.assertEqual(1000, self.db.messages.find_one({"uid": 3})["retention"])
+        await self.put(4)
+        await self.add(message(5), mailbox=self.box, flags=["new"])
+        await self.store.settle()
+        self.assertEqual(["new"], self.stored()["flags"])
+        boxes.update_one({"_id": self.box.id}, {"$set": {"encryptMessages": True}})
+        await self.fails(CannotDo, self.put(5))
+        boxes.update_one({"_id": self.box.id}, {"$set": {"encryptMessages": False}})
+        for n in range(3):
+            await self.put(n)
+        boxes.delete_one({"_id": self.box.id})
+        await self.fails(MailboxNotFound, self.put(6))
