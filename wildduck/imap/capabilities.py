@@ -69,6 +69,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("SPECIAL-USE", "6154", _after),
     ("CREATE-SPECIAL-USE", "6154 §3", _after),
     ("XLIST", "Gmail's", _after),
+    ("OBJECTID", "8474", _after),
     ("QUOTA", "9208", _after),
     ("QUOTA=RES-STORAGE", "9208 §5.1", _after),
     ("QUOTA=RES-MESSAGE", "9208 §5.2", _after),

@@ -223,17 +223,27 @@ def _is_told(level: _Level, patterns: Patterns, asked: Asked) -> bool:
 
 def _found(level: _Level, asked: Asked) -> Found:
     entry = level.entry
-    attributes = []
+    told: tuple[str, ...] = ()
     if entry is None or not entry.exists:
         # One of the two, for they say the same (RFC 5258 §3).
-        attributes.append("\\NonExistent" if asked.extended else "\\Noselect")
-    attributes.append("\\HasChildren" if level.child else "\\HasNoChildren")
-    if entry is not None:
-        attributes += entry.uses
-        if asked.tell_subscribed and entry.subscribed:
-            attributes.append("\\Subscribed")
+        told = ("\\NonExistent" if asked.extended else "\\Noselect",)
+    told += attributes(entry, children=level.child, tell_subscribed=asked.tell_subscribed)
     mailbox = entry if entry is not None and entry.exists and level.meets else None
-    return Found(level.path, tuple(attributes), asked.recursive and level.met, mailbox)
+    return Found(level.path, told, asked.recursive and level.met, mailbox)
+
+
+def attributes(entry: Entry | None, *, children: bool, tell_subscribed: bool) -> tuple[str, ...]:
+    """
+    What is told of a name, beside whether it is a mailbox.
+
+    @param entry: C{None}: only others under it have it.
+    @param children: mailboxes lie under it.
+    """
+    told = ("\\HasChildren" if children else "\\HasNoChildren",)
+    if entry is None:
+        return told
+    subscribed = ("\\Subscribed",) if tell_subscribed and entry.subscribed else ()
+    return (*told, *entry.uses, *subscribed)
 
 
 def _place(entry: Entry) -> tuple[bool, str]:

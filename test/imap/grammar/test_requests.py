@@ -70,8 +70,8 @@ ACCEPTED: list[tuple[bytes, Command]] = [
     (b"AUTHENTICATE PLAIN =", Authenticate("PLAIN", b"=")),
     (b"AUTHENTICATE PLAIN dGVzdAB0ZXN0AHRlc3Q=", Authenticate("PLAIN", b"dGVzdAB0ZXN0AHRlc3Q=")),
     # mailboxes
-    (b"SELECT inbox", Select("INBOX")),
-    (b'EXAMINE "iNbOx/sub"', Examine("INBOX/sub")),
+    (b"SELECT inbox", Select("inbox")),
+    (b'EXAMINE "iNbOx/sub"', Examine("iNbOx/sub")),
     (b"SELECT inboxes", Select("inboxes")),
     (b"SELECT {5+}\r\nINBOX", Select("INBOX")),
     (b"SELECT ~peter/mail/&U,BTFw-", Select("~peter/mail/台北")),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from wildduck.errors import CannotDo, ProtocolError, UidRequired
 from wildduck.imap.commands import resync
 from wildduck.imap.grammar.mailbox import Close, Unselect
+from wildduck.imap.grammar.mailbox_responses import ListData, mailbox_id_code
+from wildduck.imap.grammar.mailboxes import DELIMITER
 from wildduck.imap.grammar.responses import Condition, ExistsData, RecentData, number_code
 from wildduck.imap.grammar.selection import Examine, QuickResync, Select
+from wildduck.imap.listing import Entry, attributes
 from wildduck.imap.session import Done, Session
 from wildduck.mailstore.recent import Recents
+from wildduck.mailstore.values import Mailbox
 
 
 async def select(session: Session, command: Select) -> Done:
@@ -40,8 +44,15 @@ async def _open(session: Session, command: Select, read_only: bool) -> None:
     if view.mailbox.hidden:
         view.close()
         raise CannotDo("This mailbox can not be selected")
+    try:
+        listed = await _listed(session, view.mailbox, command.mailbox) if session.modes.rev2 else None
+    except BaseException:
+        view.close()
+        raise
     session.select(view, read_only)
     _describe(session)
+    if listed is not None:
+        session.respond(listed)
     if command.resync is None:
         return
     try:
@@ -63,8 +74,19 @@ def _check(session: Session, given: QuickResync) -> None:
         raise UidRequired("Messages have no sequence numbers here")
 
 
+async def _listed(session: Session, mailbox: Mailbox, given: str) -> ListData:
+    """
+    What LIST says of a mailbox that is opened, and how the client has called it if
+    that is not its name (RFC 9051 §6.3.2, §6.3.9.7).
+    """
+    children = await session.store.mailboxes.has_inferiors(session.user.id, mailbox.path)
+    entry = Entry(mailbox.path, mailbox.special_use, mailbox.subscribed)
+    name = given if given.strip(DELIMITER) != mailbox.path else None
+    return ListData(attributes(entry, children=children, tell_subscribed=True), mailbox.path, old_name=name)
+
+
 def _describe(session: Session) -> None:
-    """What is told of every mailbox that is opened (RFC 3501 §6.3.1, RFC 7162 §3.1.2)."""
+    """What is told of every mailbox that is opened (RFC 3501 §6.3.1, RFC 7162 §3.1.2, RFC 8474 §4.2)."""
     view = session.selected
     flags, permanent_flags = session.flag_responses()
     session.respond(flags)
@@ -77,6 +99,7 @@ def _describe(session: Session) -> None:
     validity = view.mailbox.uid_validity
     session.respond(Condition("OK", "UIDs are valid", number_code("UIDVALIDITY", validity)))
     session.respond(Condition("OK", "Predicted next UID", number_code("UIDNEXT", view.uid_next)))
+    session.respond(Condition("OK", "The mailbox's id", mailbox_id_code(str(view.mailbox.id))))
     session.say_highest_modseq()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wildduck.imap.grammar.cursor import MAX_NUMBER64, Cursor
-from wildduck.imap.grammar.mailboxes import compose_mailbox, mailbox
+from wildduck.imap.grammar.mailboxes import compose_mailbox, given_mailbox
 from wildduck.imap.grammar.sequence import SequenceSet, known_set
 from wildduck.imap.grammar.strings import Reading
 from wildduck.imap.grammar.values import Command
@@ -49,6 +49,7 @@ class QuickResync:
 @dataclass(frozen=True, slots=True)
 class Select(Command):
     """
+    @ivar mailbox: decoded, as the client wrote it: INBOX in any case.
     @ivar condstore: MODSEQ shall be told from now on.
     """
 
@@ -72,13 +73,13 @@ class Examine(Select):
 
 def parse_select(cursor: Cursor) -> Reading[Select]:
     cursor.space()
-    name = yield from mailbox(cursor)
+    name = yield from given_mailbox(cursor)
     return Select(name, *_parameters(cursor))
 
 
 def parse_examine(cursor: Cursor) -> Reading[Examine]:
     cursor.space()
-    name = yield from mailbox(cursor)
+    name = yield from given_mailbox(cursor)
     return Examine(name, *_parameters(cursor))
 
 
