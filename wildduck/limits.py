@@ -185,6 +185,13 @@ IMAP_WORKING_SECONDS = 10.0
 IMAP_STILL_HERE_SECONDS = 120.0
 #: Sequence set: ranges in one command.
 IMAP_SET_RANGES = 100_000
+#: Searches that a session has kept up to date (RFC 5267), the messages found by those in
+#: the order of the mailbox (4 bytes each), and by the sorted ones (some 500 bytes each).
+IMAP_CONTEXTS = 10
+IMAP_CONTEXT_MESSAGES = 1_000_000
+IMAP_SORTED_CONTEXT_MESSAGES = 10_000
+#: Tags in one CANCELUPDATE.
+IMAP_CANCELLED_CONTEXTS = 1000
 #: Keys of one SORT, those that come twice included.
 IMAP_SORT_KEYS = 32
 #: Messages that a session keeps as the result of a search (RFC 5182): 2 MB.

@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater
 from wildduck.accounts import IMAP_UPLOAD, Account, Accounts, DailyLimit, DailyMeter, SessionCounter
 from wildduck.config import Settings
 from wildduck.imap.capabilities import Circumstances, capabilities
+from wildduck.imap.contexts import Contexts
 from wildduck.imap.enabling import enabled
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
 from wildduck.imap.grammar.modes import PLAIN, Modes
@@ -109,6 +110,7 @@ class Session:
     @ivar modseqs: what the client makes of the MODSEQs that it was told.
     @ivar held: UIDs of which flags are news that the running command may tell
         itself; what it has not told follows behind its answer.
+    @ivar contexts: searches that are kept up to date, C{None} when there are none.
     @ivar uploads: messages of the APPEND or REPLACE that is coming in, C{None} before the first one.
     @ivar literal_open: a response with a literal was begun, and not all of it sent:
         nothing but its bytes may follow.
@@ -127,6 +129,7 @@ class Session:
         self.tag = b""
         self.modseqs = HighestModseq()
         self.held: set[int] = set()
+        self.contexts: Contexts | None = None
         self.uploads: Uploads | None = None
         self.literal_open = False
         self.progress: tuple[int, int] | None = None
@@ -251,12 +254,19 @@ class Session:
         """
         if self.view is None:
             return False
+        self.drop_contexts()
         view, self.view = self.view, None
         view.close()
         self.held.clear()
         self._told_flags.clear()
         self.state = after(self.state, Move.DESELECT)
         return True
+
+    def drop_contexts(self) -> None:
+        """No search is kept up to date any more."""
+        contexts, self.contexts = self.contexts, None
+        if contexts is not None:
+            contexts.close()
 
     def close(self) -> None:
         """Say no more."""
@@ -363,7 +373,11 @@ class Session:
         if hold_flags:
             self.held.update(change.uid for change in changes if isinstance(change, Flags))
             changes = [change for change in changes if not isinstance(change, Flags)]
+        if self.contexts is not None:
+            self.contexts.tell_expunged(changes)
         await self.report(changes)
+        if self.contexts is not None:
+            await self.contexts.tell_changes()
 
     async def report(self, changes: Sequence[Change]) -> None:
         """

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from wildduck.imap.grammar import search, search_keys as keys, search_returns, sort
 from wildduck.imap.grammar.append import Append, AppendMessage, Options, Text, Url
+from wildduck.imap.grammar.contexts import CancelUpdate
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.cursor import MAX_NUMBER, MAX_NUMBER64
 from wildduck.imap.grammar.fetch import (
@@ -255,6 +256,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     searches,
     sorts,
     threads,
+    st.builds(CancelUpdate, st.lists(tags, min_size=1, max_size=3).map(tuple)),
 )
 requests = st.builds(Request, tags, commands)
 append_requests = st.builds(

@@ -1,4 +1,4 @@
-"""SEARCH and UID SEARCH (RFC 3501 and 9051 §6.4.4, 4731, 5182)."""
+"""SEARCH and UID SEARCH (RFC 3501 and 9051 §6.4.4, 4731, 5182, 5267)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from wildduck.errors import ProtocolError
-from wildduck.imap.commands import search_results
+from wildduck.imap.commands import contexts, search_results
 from wildduck.imap.commands.search_keys import asks_modseq, refuse_sequence_numbers, translated
 from wildduck.imap.grammar.search import Search
 from wildduck.imap.grammar.search_keys import Key
@@ -29,12 +29,15 @@ async def search(session: Session, command: Search) -> Done:
     tag, returns = session.tag, command.returns
     with saves_nothing_if_it_fails(session, returns):
         key = asked(session, command.keys, command.charset)
+        updates = contexts.begin(session, tag, returns)
         found = await session.store.search(session.selected, key, session.breathe)
         with_modseq = asks_modseq(command.keys)
         if returns is None and session.modes.rev2:
             returns = _ALL
         if returns is not None:
             await search_results.answer(session, tag, returns, found, command.by_uid, with_modseq)
+            if updates:
+                contexts.keep(session, tag, command.by_uid, key, found)
         else:
             modseq = max(found.modseqs, default=None) if with_modseq else None
             session.respond(SearchData(found.uids if command.by_uid else found.seqs, modseq))

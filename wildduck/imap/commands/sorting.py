@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wildduck.imap.commands import search_results
+from wildduck.imap.commands import contexts, search_results
 from wildduck.imap.commands.search import asked, saves_nothing_if_it_fails
 from wildduck.imap.commands.search_keys import asks_modseq
 from wildduck.imap.grammar.search_responses import SortData, ThreadData
@@ -21,10 +21,14 @@ async def sort(session: Session, command: Sort) -> Done:
     criteria = [Criterion(key.name.lower(), key.reverse) for key in command.order]
     with saves_nothing_if_it_fails(session, returns):
         key = asked(session, command.keys, command.charset)
-        found = (await session.store.sort(session.selected, key, criteria, session.breathe)).found
+        updates = contexts.begin(session, tag, returns)
+        ordered = await session.store.sort(session.selected, key, criteria, session.breathe)
+        found = ordered.found
         with_modseq = asks_modseq(command.keys)
         if returns is not None:
             await search_results.answer(session, tag, returns, found, command.by_uid, with_modseq)
+            if updates:
+                contexts.keep(session, tag, command.by_uid, key, ordered, criteria)
         else:
             modseq = max(found.modseqs, default=None) if with_modseq else None
             session.respond(SortData(found.uids if command.by_uid else found.seqs, modseq))

@@ -13,6 +13,7 @@ from typing import Any
 
 from wildduck.imap.commands import (
     append,
+    contexts,
     copying,
     fetch,
     idle,
@@ -136,6 +137,7 @@ _ROWS = (
     Row("SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True, names_by_number=True),
     # Its keys may be sequence numbers as well: an EXPUNGE before it would change what they mean.
     Row("UID SEARCH", ONLY_SELECTED, search.search, reads=True, uses_sequence_numbers=True),
+    Row("CANCELUPDATE", ONLY_SELECTED, contexts.cancel_update, reports=True, may_report_expunge=True),
     Row("SORT", ONLY_SELECTED, sorting.sort, reads=True, uses_sequence_numbers=True, names_by_number=True),
     Row("UID SORT", ONLY_SELECTED, sorting.sort, reads=True, uses_sequence_numbers=True),
     Row(

@@ -8,6 +8,7 @@ from typing import Any
 from wildduck.errors import ProtocolError
 from wildduck.imap.grammar import (
     append,
+    contexts,
     copying,
     fetch,
     listing,
@@ -95,6 +96,8 @@ PARSERS: dict[bytes, Parser] = {
     # search.py
     b"SEARCH": search.parse_search,
     b"UID SEARCH": search.parse_uid_search,
+    # contexts.py
+    b"CANCELUPDATE": contexts.parse_cancel_update,
     # sort.py
     b"SORT": sort.parse_sort,
     b"UID SORT": sort.parse_uid_sort,

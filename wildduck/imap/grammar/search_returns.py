@@ -13,7 +13,7 @@ from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.partial import PartialRange, partial_range
 
 #: Options without a value.
-OPTIONS = ("MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT")
+OPTIONS = ("MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT", "UPDATE")
 
 
 @dataclass(frozen=True, slots=True)

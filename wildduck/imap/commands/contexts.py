@@ -1,0 +1,72 @@
+"""Searches that are kept up to date, and CANCELUPDATE (RFC 5267 §4.3)."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from wildduck.errors import ProtocolError
+from wildduck.imap.contexts import Context, Contexts, Results, SortedResults
+from wildduck.imap.grammar.contexts import CancelUpdate
+from wildduck.imap.grammar.responses import Condition
+from wildduck.imap.grammar.search_returns import Returns
+from wildduck.imap.session import Done, Session
+from wildduck.mailstore.search import keys
+from wildduck.mailstore.search.run import Found, Ordered
+from wildduck.mailstore.search.sorting import Criterion
+
+
+def begin(session: Session, tag: bytes, returns: Returns | None) -> bool:
+    """
+    To be called before a search: what happens meanwhile is noted.
+
+    @return: whether it shall be kept up to date.
+    @raise ProtocolError: the tag is that of another one (RFC 5267 §4.3).
+    """
+    if returns is None or "UPDATE" not in returns:
+        return False
+    if session.contexts is None:
+        session.contexts = Contexts(session)
+    elif tag in session.contexts:
+        raise ProtocolError("Tag reuse")
+    return True
+
+
+def keep(
+    session: Session,
+    tag: bytes,
+    by_uid: bool,
+    key: keys.Key,
+    found: Found | Ordered,
+    criteria: Sequence[Criterion] | None = None,
+) -> None:
+    """
+    Keep the results of a search up to date, or say that they are not (RFC 5267 §4.3.1).
+
+    @param criteria: how they are sorted, if they are.
+    """
+    contexts = session.contexts
+    assert contexts is not None, "begun"
+    count = len((found.found if isinstance(found, Ordered) else found).uids)
+    if not contexts.has_room(count, criteria is not None):
+        session.respond(Condition("NO", "Too many contexts", b'NOUPDATE "%b"' % tag))
+        if not contexts:
+            session.drop_contexts()
+        return
+    results: Results | SortedResults
+    if isinstance(found, Ordered):
+        assert criteria is not None
+        results = SortedResults(criteria, found)
+    else:
+        results = Results(array("I", found.uids))
+    contexts.add(Context(tag, by_uid, key, criteria, results))
+
+
+async def cancel_update(session: Session, command: CancelUpdate) -> Done:
+    """A tag that is not known, or not any more, is passed over."""
+    if session.contexts is not None:
+        for tag in command.tags:
+            session.contexts.cancel(tag)
+        if not session.contexts:
+            session.drop_contexts()
+    return Done("CANCELUPDATE completed")
