@@ -450,6 +450,7 @@ class AtOnce:
 
     async def _tell(self, mailbox: Mailbox) -> None:
         unseen = sum(bool(one.document["unseen"]) for one in self._coming)
+        self._backend.arrived(mailbox.id, len(self._coming))
         await self._backend.changed(mailbox.user)
         self._backend.arrived(mailbox.id, len(self._coming))
         await counters.adjust(self._backend.redis, mailbox.id, len(self._coming), unseen)

@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from test.mailstore.search.support import SearchCase
 from test.mailstore.search.test_search import SAMPLES, WORDS, leaf
-from test.mailstore.support import message
+from test.mailstore.support import META, message
 from test.support.corpus import corpus
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.deletion import delete_user_data
@@ -20,7 +20,8 @@ from wildduck.mailstore.search.keys import And, Body, Flag, Key, Not, Or, Text
 from wildduck.mailstore.text_index import asked, building, indexer, segments, sweeping, words
 from wildduck.mailstore.text_index.building import Builder
 from wildduck.mailstore.text_index.segment import Segment, numbers
-from wildduck.mailstore.values import Mailbox
+from wildduck.mailstore.values import Mailbox, NewMessage
+from wildduck.mime.message import scan
 
 DAY = datetime(2024, 2, 28, tzinfo=timezone.utc)
 
@@ -216,7 +217,7 @@ class WritingTests(IndexCase):
     """When segments are written, and by whom."""
 
     async def test_arrivals(self) -> None:
-        """Enough messages that came, were copied or moved are indexed after a while."""
+        """Enough messages that came, also at once, were copied or moved are indexed after a while."""
         self.patch(indexer, "_LOOK", 0.0)
         self.patch(indexer, "TEXT_INDEX_WORTH", 3)
         inbox = await self.inbox()
@@ -234,6 +235,10 @@ class WritingTests(IndexCase):
         await self.store.move(other, [1, 2, 3], more)
         await self._indexed()
         self.assertEqual(len(self.rows(more)), 1)
+        new = [NewMessage(scan(message(n)), (), None, META) for n in range(3)]
+        await self.store.at_once.add(self.account, other, new)
+        await self._indexed()
+        self.assertEqual(len(self.rows(other)), 2)
 
     async def _indexed(self) -> None:
         """Wait until nothing is left to be done."""

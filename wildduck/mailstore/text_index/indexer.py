@@ -154,14 +154,12 @@ class Indexer:
 
     async def _lacking(self, mailbox: ObjectId, thoroughly: bool) -> list[int]:
         """UIDs of messages of which no segment speaks, ascending."""
-        rows = await self._segments.listed(mailbox)
-        columns = [uids for row in rows for name in ("uids", "unread") if (uids := numbers("I", row[name]))]
-        after = 0 if thoroughly else max((uids[-1] for uids in columns), default=0) - _LATE
+        last = (row["last"] for row in await self._segments.listed(mailbox, "last"))
+        after = 0 if thoroughly else max(0, max(last, default=0) - _LATE)
         spoken_of: set[int] = set()
-        for uids in columns:
-            if uids[-1] > after:
-                spoken_of.update(uids)
-                await self._backend.breathe()
+        for row in await self._segments.listed(mailbox, "uids", "unread", after=after):
+            spoken_of.update(numbers("I", row["uids"]), numbers("I", row["unread"]))
+            await self._backend.breathe()
         found: list[int] = []
         batches = self._backend.main.batches(
             "messages",
@@ -251,7 +249,7 @@ class Indexer:
 
         @return: whether there were any.
         """
-        rows = await self._segments.listed(mailbox)
+        rows = await self._segments.listed(mailbox, "messages", "size", "checked")
         chosen = [
             rows[place] for place in building.to_merge([(row["messages"], row["size"]) for row in rows])
         ]

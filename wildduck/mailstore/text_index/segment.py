@@ -3,14 +3,16 @@ A segment: the words of some messages of one mailbox, and where each of them sta
 
 As a document of the collection::
 
-    {_id, mailbox, v, checked, uids, unread, body: {words, starts, postings}, head: {...}}
+    {_id, mailbox, v, checked, uids, unread, body: {words, starts, postings}, head: {...},
+     last, messages, size}
 
 Numbers are little-endian.  C{uids} are of the messages (uint32, ascending), a
 message's place is its place among them; C{unread} are of messages whose words
 are not kept and that are always read.  C{words} has each different word once,
 C{\\n} before and after each; C{starts} (uint32) has a place in C{postings} for
 each word, and the end.  The postings of a word are the places of its messages:
-as uint16 each where that is shorter, else as a bit for each place.
+as uint16 each where that is shorter, else as a bit for each place.  C{last} is the
+highest UID, C{messages} how many the segment speaks of, C{size} the bytes of all.
 """
 
 from __future__ import annotations
@@ -168,6 +170,7 @@ class Segment:
             "unread": raw(self.unread),
             "body": self.body.document(),
             "head": self.head.document(),
+            "last": max((*self.uids[-1:], *self.unread[-1:]), default=0),
             "messages": self.messages,
             "size": self.size,
         }

@@ -69,11 +69,18 @@ class Segments:
             self._log.error("segment {id} can not be read: {kind}", id=row["_id"], kind=type(error).__name__)
             return None
 
-    async def listed(self, mailbox: ObjectId) -> list[dict[str, Any]]:
-        """Of all segments of a mailbox all but the words."""
-        fields = dict.fromkeys(("uids", "unread", "messages", "size", "checked"), True)
-        query = {"mailbox": mailbox, "v": VERSION}
-        batches = self._backend.main.batches(SEGMENTS, query, projection=fields, batch_size=100)
+    async def listed(self, mailbox: ObjectId, *fields: str, after: int | None = None) -> list[dict[str, Any]]:
+        """
+        Some fields of all segments of a mailbox.
+
+        @param after: only of those that speak of a message with a greater UID.
+        """
+        query: dict[str, Any] = {"mailbox": mailbox, "v": VERSION}
+        if after is not None:
+            query["last"] = {"$gt": after}
+        batches = self._backend.main.batches(
+            SEGMENTS, query, projection=dict.fromkeys(fields, True), batch_size=100
+        )
         return [row async for batch in batches for row in batch]
 
     async def read(self, ids: Iterable[ObjectId]) -> list[Segment]:
@@ -121,8 +128,11 @@ class _Kept:
         self.size = 0
 
     def of(self, mailbox: ObjectId, now: float) -> list[Segment]:
-        for old in list(self._mailboxes):
-            self._drop_old(old, now)
+        if mailbox in self._mailboxes:
+            self._drop_old(mailbox, now)
+        # The others' while it lasts: nobody may ever ask for them again.
+        while self._mailboxes and self._drop_old(next(iter(self._mailboxes)), now):
+            pass
         if mailbox not in self._mailboxes:
             return []
         self._mailboxes.move_to_end(mailbox)
@@ -148,12 +158,15 @@ class _Kept:
         of_mailbox[segment.id] = (now, segment)
         self.size += segment.size
 
-    def _drop_old(self, mailbox: ObjectId, now: float) -> None:
+    def _drop_old(self, mailbox: ObjectId, now: float) -> bool:
+        """@return: whether none is left."""
         of_mailbox = self._mailboxes[mailbox]
         for id in [id for id, (since, _) in of_mailbox.items() if now - since > _KEPT]:
             self._drop(mailbox, id)
-        if not of_mailbox:
-            del self._mailboxes[mailbox]
+        if of_mailbox:
+            return False
+        del self._mailboxes[mailbox]
+        return True
 
     def _drop(self, mailbox: ObjectId, id: ObjectId) -> None:
         _, segment = self._mailboxes[mailbox].pop(id)
