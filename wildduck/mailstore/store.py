@@ -302,6 +302,8 @@ class MailStore:
         found = vanished.missing(view.uids[:], ranges, after + 1, view.uid_next)
         while some := list(islice(found, _RANGES)):
             yield some
+            if len(some) < _RANGES:
+                return
             await self._backend.breathe()
 
     async def sort(
