@@ -22,10 +22,16 @@ def qresync(modes: Modes) -> Modes:
     return replace(modes, condstore=True, qresync=True)
 
 
+def uidonly(modes: Modes) -> Modes:
+    """RFC 9586."""
+    return replace(modes, uidonly=True)
+
+
 #: By the extension's name in upper case: the session's modes from then on.
 EXTENSIONS: dict[str, Callable[[Modes], Modes]] = {
     "CONDSTORE": condstore,
     "QRESYNC": qresync,
+    "UIDONLY": uidonly,
 }
 
 

@@ -40,6 +40,9 @@ async def _open(session: Session, command: Select, read_only: bool) -> None:
     if command.condstore or command.resync is not None:
         session.enable("CONDSTORE")
     recents = Recents.SHOWN if read_only else Recents.CLAIMED
+    if session.modes.rev2:
+        # It knows no recent messages (RFC 9051 §2.3.2).
+        recents = Recents.IGNORED
     view = await session.store.open(session.user.id, command.mailbox, recents=recents)
     if view.mailbox.hidden:
         view.close()
@@ -87,12 +90,14 @@ async def _listed(session: Session, mailbox: Mailbox, given: str) -> ListData:
 
 def _describe(session: Session) -> None:
     """What is told of every mailbox that is opened (RFC 3501 §6.3.1, RFC 7162 §3.1.2, RFC 8474 §4.2)."""
-    view = session.selected
+    view, modes = session.selected, session.modes
     flags, permanent_flags = session.flag_responses()
     session.respond(flags)
     session.respond(ExistsData(view.exists))
-    session.respond(RecentData(len(view.recent)))
-    first_unseen = view.first_unseen
+    if not modes.rev2:
+        session.respond(RecentData(len(view.recent)))
+    # RFC 9051 has it no more, and it is a sequence number.
+    first_unseen = 0 if modes.rev2 or modes.uidonly else view.first_unseen
     if first_unseen:
         session.respond(Condition("OK", "First unseen message", number_code("UNSEEN", first_unseen)))
     session.respond(permanent_flags)
