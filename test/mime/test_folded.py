@@ -7,6 +7,7 @@ from unicodedata import normalize
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from wildduck.mime.collation import collated
 from wildduck.mime.folded import Finder, fold
 
 #: Characters that become others together, and plain ones.
@@ -36,6 +37,21 @@ class FoldTests(SynchronousTestCase):
     def test_different(self) -> None:
         for one, other in (("e", "\u00e9"), ("a", "b"), ("a b", "ab")):
             self.assertNotEqual(fold(one), fold(other), one)
+
+    def test_contains(self) -> None:
+        """What i;unicode-casemap finds: at its end a text need not say which accent."""
+        for text, part in (("Gr\u00fc\u00dfe", "gru"), ("\u00dcber", "U"), ("\ud55c", "\ud558")):
+            self.assertIn(fold(part), fold(text))
+        for text, part in (("Gr\u00fcn", "grun"), ("u", "\u00fc")):
+            self.assertNotIn(fold(part), fold(text))
+
+    @settings(deadline=None)
+    @given(texts, texts)
+    def test_as_the_comparator(self, before: str, text: str) -> None:
+        """A part of a text by i;unicode-casemap is one when folded."""
+        whole = before + text
+        if collated(text) in collated(whole):
+            self.assertIn(fold(text), fold(whole))
 
     @settings(deadline=None)
     @given(texts)

@@ -88,6 +88,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("ESORT", "5267 §3.1", _after),
     ("CONTEXT=SEARCH", "5267 §4", _after),
     ("CONTEXT=SORT", "5267 §4", _after),
+    ("I18NLEVEL=1", "5255", _after),
     ("THREAD=ORDEREDSUBJECT", "5256", _after),
     ("THREAD=REFERENCES", "5256", _after),
     ("APPENDLIMIT={append_limit}", "7889", _after),

@@ -3,10 +3,9 @@ Text made comparable, and texts found in one that comes in pieces.
 
 Two texts that people take for the same are the same when folded: case does not
 count (full case folding, so C{ß} is C{ss}), nor does whether an accent is a
-character of its own, nor compatibility forms such as wide letters and ligatures
-(Unicode's NFKC_Casefold, but that nothing is left out).  For ASCII it is
-i;ascii-casemap (RFC 4790 §9.2); beyond it, it finds what i;unicode-casemap
-(RFC 5051) finds, but for an accented letter by the bare one.
+character of its own, nor compatibility forms such as wide letters and ligatures.
+What i;unicode-casemap (RFC 5051, RFC 5255 §4.2) finds is found, an accented letter
+at the end of a text by the bare one too; for ASCII it is i;ascii-casemap (RFC 4790 §9.2).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def fold(text: str) -> str:
     """@return: what compares and contains as C{text} does for people."""
     if text.isascii():
         return text.lower()
-    return normalize("NFKC", normalize("NFKC", text).casefold())
+    return normalize("NFKD", normalize("NFKD", text).casefold())
 
 
 class Finder:
@@ -64,12 +63,6 @@ def _cut(text: str) -> int:
     """The last place where what follows does not change how what is before it folds."""
     end = len(text)
     for place in range(end - 1, max(0, end - _LOOKED_BACK), -1):
-        if text[place].isascii() or _independent(text[place - 1], text[place]):
+        if text[place].isascii() or not combining(normalize("NFKD", text[place])[0]):
             return place
     return end if end >= _LOOKED_BACK else 0
-
-
-def _independent(before: str, after: str) -> bool:
-    if combining(after):
-        return False
-    return normalize("NFKC", before + after) == normalize("NFKC", before) + normalize("NFKC", after)

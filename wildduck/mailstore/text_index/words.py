@@ -23,7 +23,7 @@ from wildduck.threads import BoundedPool
 
 #: Of the way from a message to its words: this code's, and that of what folds.  What was
 #: made by another way is not asked.
-VERSION = f"1 {unicodedata.unidata_version}"
+VERSION = f"2 {unicodedata.unidata_version}"
 
 #: Stands between the words of a segment, and in none of them.
 BETWEEN = b"\n"
