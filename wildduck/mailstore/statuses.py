@@ -216,8 +216,7 @@ class Statuses:
             work.mark = (mark.modseq, mark.uid)
             if work.mark != work.numbers:
                 behind.append((work, mark))
-        for start in range(0, len(behind), _TOGETHER):
-            await self._follow(behind[start : start + _TOGETHER])
+        await self._follow(behind)
 
     async def _follow(self, behind: Sequence[tuple[_Work, LowWater]]) -> None:
         """Read what tells how far the marks may be raised, and keep them raised."""
@@ -230,17 +229,23 @@ class Statuses:
             "created": True,
         }
         # The journal first: what its entries tell of is then in the rows.
-        journal = await self._since("journal", behind, fields)
+        unmarked = [work.id for work, _ in behind if not has_mark(work.document)]
+        journal = await self._since(
+            "journal", [one for one in behind if has_mark(one[0].document)], fields, unmarked
+        )
         for work, mark in behind:
             if not has_mark(work.document):
                 # Else the rows would be all messages, to find what the journal tells.
                 mark.saw((), journal.get(work.id, ()))
         fields = {"_id": False, "mailbox": True, "modseq": True, "uid": True}
-        rows = await self._since("messages", behind, fields)
+        rows = await self._since(
+            "messages", [one for one in behind if (one[1].modseq, one[1].uid) != one[0].numbers], fields
+        )
         raised = []
         for work, mark in behind:
-            seen = [(number(row.get("modseq")), number(row.get("uid"))) for row in rows.get(work.id, ())]
-            mark.saw(seen, journal.get(work.id, ()))
+            if work.id in rows or has_mark(work.document):
+                seen = [(number(row.get("modseq")), number(row.get("uid"))) for row in rows.get(work.id, ())]
+                mark.saw(seen, journal.get(work.id, ()))
             if (mark.modseq, mark.uid) != work.mark:
                 work.mark = (mark.modseq, mark.uid)
                 raised.append(work)
@@ -248,16 +253,25 @@ class Statuses:
             self._backend.background(self._keep(raised))
 
     async def _since(
-        self, collection: str, behind: Sequence[tuple[_Work, LowWater]], fields: Mapping[str, Any]
+        self,
+        collection: str,
+        behind: Sequence[tuple[_Work, LowWater]],
+        fields: Mapping[str, Any],
+        whole: Sequence[ObjectId] = (),
     ) -> dict[ObjectId, list[dict[str, Any]]]:
-        """What has a MODSEQ from the mark on, by mailbox."""
+        """
+        What has a MODSEQ from the mark on, by mailbox.
+
+        @param whole: of these mailboxes all.
+        """
+        filters: list[dict[str, Any]] = [{"mailbox": {"$in": list(whole)}}] if whole else []
         places = [{"mailbox": work.id, "modseq": {"$gte": mark.modseq}} for work, mark in behind]
+        filters += [{"$or": places[start : start + _TOGETHER]} for start in range(0, len(places), _TOGETHER)]
         found: dict[ObjectId, list[dict[str, Any]]] = {}
-        async for batch in self._backend.main.batches(
-            collection, {"$or": places}, projection=fields, slow=False
-        ):
-            for row in batch:
-                found.setdefault(row["mailbox"], []).append(row)
+        for filter in filters:
+            async for batch in self._backend.main.batches(collection, filter, projection=fields, slow=False):
+                for row in batch:
+                    found.setdefault(row["mailbox"], []).append(row)
         return found
 
     async def _keep(self, raised: Sequence[_Work]) -> None:
