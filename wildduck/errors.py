@@ -348,6 +348,13 @@ class NoPermission(DomainError):
     text = "Permission denied"
 
 
+class NotificationOverflow(DomainError):
+    """More would have to be watched for a client than is watched for one (RFC 5465 §5.8)."""
+
+    imap_code = "NOTIFICATIONOVERFLOW"
+    text = "There is too much to be told of"
+
+
 class ReadOnlyMailbox(DomainError):
     """A change was asked for in a mailbox opened by EXAMINE."""
 

@@ -164,6 +164,9 @@ IMAP_SECTION_DEPTH = 100
 IMAP_PATTERN = 1000
 #: Patterns of one LIST (RFC 5258): each is matched against every name.
 IMAP_PATTERNS = 100
+#: Groups of one NOTIFY (RFC 5465), and mailboxes of an account of which changes are told.
+IMAP_NOTIFY_GROUPS = 100
+IMAP_NOTIFY_MAILBOXES = 5000
 #: Malformed commands before BYE, before and after sign-in.
 IMAP_BAD_BEFORE_LOGIN = 3
 IMAP_BAD_COMMANDS = 20

@@ -186,6 +186,8 @@ class MalformedTails(TestCase):
         before = self.content(database)
         for command in self.COMMANDS:
             for tail in self.TAILS:
+                if command.startswith(b"APPEND") and tail == b" {5}":
+                    continue  # RFC 3502: a second message
                 client.send(b"t " + command + tail + b"\r\nz NOOP\r\n")
                 found = await client.until(b"z OK Completed\r\n")
                 self.assertRegex(found, rb"^t BAD [^\r\n]*\r\nz OK Completed\r\n$", (command, tail))

@@ -81,6 +81,10 @@ class ImapConnection(Connection):
         assert self._scheduler is not None
         return await self._scheduler.ask(prompt)
 
+    def announce(self) -> None:
+        assert self._scheduler is not None
+        self._scheduler.announce()
+
     def signed_in(self) -> None:
         """Larger bounds hold, and the time-out of sessions."""
         assert self._reader is not None

@@ -65,6 +65,7 @@ class Scheduler:
         self._stopped = False
         self._draining = False
         self._overdue = False
+        self._news = False
         self._row: Row | None = None
         self._tag: bytes | None = None
         self._quiet_since = 0.0
@@ -123,6 +124,17 @@ class Scheduler:
         answer, self._answer = self._answer, None
         if answer is not None:
             answer.errback(ConnectionLost())
+
+    def announce(self) -> None:
+        """
+        Something may have happened that the client wants to be told of at once
+        (RFC 5465 §3): it is, when the running command has ended.
+        """
+        if self._stopped or self._draining:
+            return
+        self._news = True
+        if not self.busy:
+            self._tell_news()
 
     async def ask(self, prompt: bytes) -> bytes | None:
         """See L{Session.ask}."""
@@ -184,7 +196,33 @@ class Scheduler:
             self._session.bye(_OVERDUE)
         else:
             self._overdue = False
-            self.pump()
+            if self._news:
+                self._tell_news()
+            else:
+                self.pump()
+
+    def _tell_news(self) -> None:
+        self._news = False
+        self._row = self._tag = None
+        self._start(self._announce())
+
+    async def _announce(self) -> None:
+        """Between commands; the next one waits meanwhile, for it may use sequence numbers."""
+        session = self._session
+        try:
+            # A client that does not read is told later, all at once.
+            await session.line.drained()
+            await session.announce(may_expunge=False)
+        except _GONE:
+            return
+        except MailboxNotFound:
+            self._mailbox_deleted()
+        except DomainError as error:
+            self._log.info("changes can not be told: {error}", error=error, session=session.id)
+        except Exception:
+            self._log.failure("NOTIFY can not tell what happened", session=session.id)
+        if session.literal_open:
+            session.line.abort()
 
     def _refused(self, failure: Failure) -> None:
         """A command that was not understood, or whose message was refused."""
@@ -295,10 +333,12 @@ class Scheduler:
         finally:
             if not session.literal_open:
                 await session.tell_held()
+        if row.names and session.watch is not None:
+            await self._own_names(request.command)
         # Rather than to say a lower HIGHESTMODSEQ look whether what is between is known now.
         if session.view is not None and (row.reports or session.owes_highest_modseq):
             try:
-                await session.catch_up(may_expunge=row.may_report_expunge)
+                await session.catch_up(may_expunge=row.may_report_expunge, own=row.expunges)
             except MailboxNotFound:
                 # The command is done, and its client shall know that.
                 return replace(done, then=self._mailbox_deleted)
@@ -322,6 +362,14 @@ class Scheduler:
         if row.writes and session.read_only:
             raise ReadOnlyMailbox()
         return None
+
+    async def _own_names(self, command: Any) -> None:
+        names = [getattr(command, field, None) for field in ("mailbox", "target")]
+        try:
+            assert self._session.watch is not None
+            await self._session.watch.own(name for name in names if name)
+        except DomainError as error:
+            self._log.info("names can not be looked at: {error}", error=error, session=self._session.id)
 
     async def _catch_up(self, *, may_expunge: bool, hold_flags: bool) -> None:
         try:

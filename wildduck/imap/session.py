@@ -20,8 +20,10 @@ from wildduck.config import Settings
 from wildduck.imap.capabilities import Circumstances, capabilities
 from wildduck.imap.contexts import Contexts
 from wildduck.imap.enabling import enabled
+from wildduck.imap.grammar.cursor import MAX_NUMBER
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
 from wildduck.imap.grammar.modes import PLAIN, Modes
+from wildduck.imap.grammar.notify import FLAG_CHANGE
 from wildduck.imap.grammar.responses import (
     Condition,
     FlagsData,
@@ -31,6 +33,7 @@ from wildduck.imap.grammar.responses import (
     permanent_flags_code,
 )
 from wildduck.imap.highest_modseq import HighestModseq
+from wildduck.imap.interests import Interests
 from wildduck.imap.state import Move, State, after
 from wildduck.imap.untagged import responses
 from wildduck.imap.uploads import Uploads
@@ -69,8 +72,20 @@ class Line(Protocol):
     def start_deflate(self) -> None: ...
     def end_deflate(self) -> None: ...
     def set_modes(self, modes: Modes) -> None: ...
+    def announce(self) -> None: ...
     def regulate(self, busy: bool) -> None: ...
     def progressed(self) -> None: ...
+
+
+class Watching(Protocol):
+    """What NOTIFY has asked for (L{wildduck.imap.watching.Watch})."""
+
+    interests: Interests
+
+    async def look(self) -> None: ...
+    async def own(self, paths: Iterable[str]) -> None: ...
+    async def arrived(self, uids: Sequence[int]) -> None: ...
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +126,7 @@ class Session:
     @ivar held: UIDs of which flags are news that the running command may tell
         itself; what it has not told follows behind its answer.
     @ivar contexts: searches that are kept up to date, C{None} when there are none.
+    @ivar watch: what NOTIFY has asked for; C{None} until it is given.
     @ivar uploads: messages of the APPEND or REPLACE that is coming in, C{None} before the first one.
     @ivar literal_open: a response with a literal was begun, and not all of it sent:
         nothing but its bytes may follow.
@@ -130,6 +146,7 @@ class Session:
         self.modseqs = HighestModseq()
         self.held: set[int] = set()
         self.contexts: Contexts | None = None
+        self.watch: Watching | None = None
         self.uploads: Uploads | None = None
         self.literal_open = False
         self.progress: tuple[int, int] | None = None
@@ -220,17 +237,20 @@ class Session:
         self._check_alive()
         self.account = account
         self.state = after(self.state, Move.SIGN_IN)
-        self._unlisten = self.store.listen(account.id, self._news, self._commanded)
+        self._unlisten = self.store.listen(account.id, self.news, self._commanded)
         self.line.signed_in()
 
-    def _news(self) -> None:
+    def news(self) -> None:
+        """Something may have happened that the client is to be told of at once, if it waits for that."""
         if self.on_news is not None:
             self.on_news()
+        elif self.watch is not None:
+            self.line.announce()
 
     def _commanded(self, command: Mapping[str, Any]) -> None:
         """Another part of the cluster ends the account's sessions (spec/schema.md §10 C{wd_events})."""
         if command.get("command") != "LOGOUT":
-            self._news()
+            self.news()
         elif self.literal_open:
             self.line.abort()
         else:
@@ -290,8 +310,15 @@ class Session:
         self.line.set_modes(PLAIN)
         self.line.signed_out()
 
+    def watch_with(self, watch: Watching | None) -> None:
+        """From now on tell what this one has asked for."""
+        before, self.watch = self.watch, watch
+        if before is not None:
+            before.stop()
+
     def _leave(self) -> None:
         self.drop_uploads()
+        self.watch_with(None)
         self.deselect()
         account, self.account = self.account, None
         unlisten, self._unlisten = self._unlisten, None
@@ -360,16 +387,25 @@ class Session:
 
     # --- what happened in the mailbox ------------------------------------------------
 
-    async def catch_up(self, *, may_expunge: bool, hold_flags: bool = False) -> None:
+    async def catch_up(self, *, may_expunge: bool, hold_flags: bool = False, own: bool = False) -> None:
         """
-        Bring the view up to date and tell the client.
+        Bring the view up to date and tell the client, if it wants to be told of
+        the selected mailbox (RFC 5465 §3.1).
 
         @param hold_flags: the command that is about to run may tell flags itself:
             news of them wait in L{held} for L{tell_held}.
+        @param own: the client has changed something itself: it is told anyhow.
         @raise MailboxNotFound: the mailbox is gone.
         @raise twisted.internet.error.ConnectionLost: the client is.
         """
-        changes = await self.selected.refresh(may_expunge=may_expunge)
+        wanted = None if self.watch is None else self.watch.interests.of_selected
+        if wanted is not None and not (wanted or own):
+            return
+        view = self.selected
+        last = view.uids[-1] if view.uids else 0
+        changes = await view.refresh(may_expunge=may_expunge)
+        if wanted is not None and FLAG_CHANGE not in wanted:
+            changes = [change for change in changes if not isinstance(change, Flags)]
         if hold_flags:
             self.held.update(change.uid for change in changes if isinstance(change, Flags))
             changes = [change for change in changes if not isinstance(change, Flags)]
@@ -378,6 +414,24 @@ class Session:
         await self.report(changes)
         if self.contexts is not None:
             await self.contexts.tell_changes()
+        if self.watch is not None:
+            await self.watch.arrived(view.uid_range(last + 1, MAX_NUMBER))
+
+    async def announce(self, *, may_expunge: bool) -> None:
+        """
+        Tell what the client wants to be told between commands, or in IDLE, which
+        tells the same once NOTIFY was given (RFC 5465 §4).
+
+        @param may_expunge: also where the client wants this only with its commands.
+        @raise MailboxNotFound: the mailbox is gone.
+        @raise twisted.internet.error.ConnectionLost: the client is.
+        """
+        watch = self.watch
+        if self.view is not None:
+            at_once = watch is not None and watch.interests.at_once
+            await self.catch_up(may_expunge=may_expunge or at_once)
+        if watch is not None:
+            await watch.look()
 
     async def report(self, changes: Sequence[Change]) -> None:
         """
@@ -393,7 +447,8 @@ class Session:
         for start in range(0, len(changes), _AT_ONCE):
             if start:
                 await self.breathe()
-            told = responses(changes[start : start + _AT_ONCE], self.modes)
+            some = changes[start : start + _AT_ONCE]
+            told = responses(some, self.modes, with_uid=self.watch is not None)
             self.line.send(b"".join(response.compose(self.modes) for response in told))
 
     def _is_told(self, change: Change) -> bool:

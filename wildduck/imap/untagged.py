@@ -19,25 +19,29 @@ from wildduck.imap.grammar.sequence import from_numbers
 from wildduck.mailstore.values import Change, Exists, Expunged, Flags, Recent
 
 
-def responses(changes: Sequence[Change], modes: Modes) -> list[Response]:
-    """In the order of the changes; of what is gone one VANISHED, where it is told so."""
+def responses(changes: Sequence[Change], modes: Modes, *, with_uid: bool = False) -> list[Response]:
+    """
+    In the order of the changes; of what is gone one VANISHED, where it is told so.
+
+    @param with_uid: flags are told with UIDs in any case (RFC 5465 §5.1).
+    """
     found: list[Response] = []
     gone = [change.uid for change in changes if isinstance(change, Expunged)]
     if gone and modes.vanishes:
         found.append(VanishedData(from_numbers(sorted(gone))))
         changes = [change for change in changes if not isinstance(change, Expunged)]
-    found.extend(_response(change, modes) for change in changes)
+    found.extend(_response(change, modes, with_uid) for change in changes)
     return found
 
 
-def _response(change: Change, modes: Modes) -> Response:
+def _response(change: Change, modes: Modes, with_uid: bool) -> Response:
     if isinstance(change, Exists):
         return ExistsData(change.count)
     if isinstance(change, Recent):
         return RecentData(change.count)
     if isinstance(change, Expunged):
         return ExpungeData(change.seq)
-    return flags_data(change, modes)
+    return flags_data(change, modes, with_uid=with_uid)
 
 
 def flags_data(change: Flags, modes: Modes, *, with_uid: bool = False, with_flags: bool = True) -> FetchData:

@@ -327,6 +327,7 @@ class Mailboxes:
         fields.update({name: value for name, value in flags.items() if value is not None})
         if fields:
             await self._set(user, mailbox, fields)
+            self._backend.background(self._backend.changed(user))
 
     async def _set(self, user: ObjectId, mailbox: ObjectId, fields: dict[str, Any]) -> None:
         after = await self._backend.main.find_one_and_update(
@@ -370,6 +371,7 @@ class Mailboxes:
             await subscriptions.drop(self._backend, user, path)
         elif not done.matched:
             await subscriptions.keep(self._backend, user, new_path(path))
+        self._backend.background(self._backend.changed(user))
 
     # --- deleting ----------------------------------------------------------------
 

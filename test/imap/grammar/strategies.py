@@ -27,6 +27,7 @@ from wildduck.imap.grammar.mailbox import Check, Close, Unselect
 from wildduck.imap.grammar.mailboxes import canonical
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import SPECIAL_USES, Create, Delete, Rename, Subscribe, Unsubscribe
+from wildduck.imap.grammar.notify import FILTERS, NAMED, OF_SELECTED, Event, Group, Notify
 from wildduck.imap.grammar.partial import PartialRange
 from wildduck.imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from wildduck.imap.grammar.replace import Replace
@@ -213,6 +214,41 @@ lists = st.builds(
     st.just(True),
 )
 
+message_events = st.builds(
+    lambda fetched, *more: (Event("MessageNew", fetched), Event("MessageExpunge"), *more),
+    st.just(()) | st.lists(items, min_size=1, max_size=3).map(tuple),
+    st.sampled_from([Event("FlagChange"), Event("AnnotationChange")]),
+)
+other_events = st.lists(
+    st.sampled_from(["MailboxName", "SubscriptionChange", "ServerMetadataChange", "X-later"]).map(Event),
+    unique=True,
+    max_size=3,
+).map(tuple)
+notify_groups = st.one_of(
+    st.builds(
+        Group,
+        st.sampled_from(NAMED),
+        st.lists(names, min_size=1, max_size=3, unique=True).map(tuple),
+        other_events,
+    ),
+    st.builds(
+        Group,
+        st.sampled_from([one for one in FILTERS if one not in (*NAMED, *OF_SELECTED)]),
+        st.just(()),
+        other_events,
+    ),
+)
+selected_groups = st.builds(Group, st.sampled_from(OF_SELECTED), st.just(()), st.just(()) | message_events)
+notifies = st.one_of(
+    st.just(Notify()),
+    st.builds(
+        lambda selected, others, status: Notify((*selected, *others), status),
+        st.lists(selected_groups, max_size=1),
+        st.lists(notify_groups, min_size=1, max_size=3),
+        st.booleans(),
+    ),
+)
+
 commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from([Compress(), Unauthenticate()]),
     st.sampled_from([Capability(), Noop(), Logout(), StartTls(), Close(), Unselect(), Check(), Expunge()]),
@@ -257,6 +293,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     sorts,
     threads,
     st.builds(CancelUpdate, st.lists(tags, min_size=1, max_size=3).map(tuple)),
+    notifies,
 )
 requests = st.builds(Request, tags, commands)
 append_requests = st.builds(

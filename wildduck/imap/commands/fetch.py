@@ -94,6 +94,18 @@ async def _chosen(session: Session, command: Fetch) -> Sequence[int]:
     return uids if partial is None else partial.select(uids)
 
 
+async def tell(session: Session, uids: Sequence[int], items: tuple[Item, ...]) -> None:
+    """
+    FETCH responses that no FETCH has asked for (RFC 5465 §5.2).
+
+    @param uids: ascending.
+    """
+    job = _Fetch(session, items)
+    for start in range(0, len(uids), job.round_size):
+        await job.round(uids[start : start + job.round_size])
+    job.flush()
+
+
 def _items(command: Fetch, modes: Modes) -> tuple[Item, ...]:
     """
     What is told of each message.

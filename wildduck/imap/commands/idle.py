@@ -49,12 +49,12 @@ class _News:
 
     async def _tell(self) -> None:
         session = self._session
-        if self._ended or session.view is None:
+        if self._ended:
             return
         try:
             # A client that does not read is told later, all at once.
             await session.line.drained()
-            await session.catch_up(may_expunge=True)
+            await session.announce(may_expunge=True)
             # No tagged response will come for long.
             if session.owes_highest_modseq:
                 session.say_highest_modseq()

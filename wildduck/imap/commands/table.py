@@ -20,6 +20,7 @@ from wildduck.imap.commands import (
     mailboxes,
     messages,
     naming,
+    notify,
     quota,
     replace,
     search,
@@ -55,6 +56,10 @@ class Row:
     @ivar idles: waits for its client (L{Session.ask}) as long as that likes: the
         client is told now and then that we are there.
     @ivar reports: what else happened in the mailbox is told after it.
+    @ivar names: makes, takes away or subscribes names of mailboxes, which are
+        C{mailbox} and C{target} of its value.
+    @ivar expunges: takes messages out of the selected mailbox; its client is told
+        so whatever else it wants to be told (RFC 5465).
     @ivar wrong_state: how it is refused in other states than its own; with NO a
         client sees that its syntax was right (RFC 5530 §3).
     """
@@ -72,6 +77,8 @@ class Row:
     reports: bool = False
     idles: bool = False
     wrong_state: str = "NO"
+    names: bool = False
+    expunges: bool = False
 
 
 _ROWS = (
@@ -81,6 +88,7 @@ _ROWS = (
     Row("LOGOUT", ANY, session.logout),
     Row("ID", ANY, session.identify),
     Row("ENABLE", frozenset((State.AUTHENTICATED,)), session.enable),
+    Row("NOTIFY", SIGNED_IN, notify.notify),
     Row("COMPRESS", SIGNED_IN, session.compress),
     Row("UNAUTHENTICATE", SIGNED_IN, session.unauthenticate, wrong_state="BAD"),
     Row("STARTTLS", NOT_SIGNED_IN, session.start_tls),
@@ -90,15 +98,15 @@ _ROWS = (
     Row("XLIST", SIGNED_IN, mailboxes.xlist, reports=True, may_report_expunge=True),
     Row("LSUB", SIGNED_IN, mailboxes.list_subscribed, reports=True, may_report_expunge=True),
     Row("NAMESPACE", SIGNED_IN, mailboxes.namespace, reports=True, may_report_expunge=True),
-    Row("CREATE", SIGNED_IN, naming.create, reports=True, may_report_expunge=True),
-    Row("DELETE", SIGNED_IN, naming.delete, reports=True, may_report_expunge=True),
-    Row("RENAME", SIGNED_IN, naming.rename, reports=True, may_report_expunge=True),
-    Row("SUBSCRIBE", SIGNED_IN, naming.subscribe, reports=True, may_report_expunge=True),
-    Row("UNSUBSCRIBE", SIGNED_IN, naming.unsubscribe, reports=True, may_report_expunge=True),
     Row("GETQUOTA", SIGNED_IN, quota.get_quota, reports=True, may_report_expunge=True),
     Row("GETQUOTAROOT", SIGNED_IN, quota.get_quota_root, reports=True, may_report_expunge=True),
     Row("SETQUOTA", SIGNED_IN, quota.set_quota, reports=True, may_report_expunge=True),
     Row("STATUS", SIGNED_IN, status.status, reports=True, may_report_expunge=True),
+    Row("CREATE", SIGNED_IN, naming.create, reports=True, may_report_expunge=True, names=True),
+    Row("DELETE", SIGNED_IN, naming.delete, reports=True, may_report_expunge=True, names=True),
+    Row("RENAME", SIGNED_IN, naming.rename, reports=True, may_report_expunge=True, names=True),
+    Row("SUBSCRIBE", SIGNED_IN, naming.subscribe, reports=True, may_report_expunge=True, names=True),
+    Row("UNSUBSCRIBE", SIGNED_IN, naming.unsubscribe, reports=True, may_report_expunge=True, names=True),
     Row("SELECT", SIGNED_IN, selection.select),
     Row("EXAMINE", SIGNED_IN, selection.examine),
     Row("CLOSE", ONLY_SELECTED, selection.close),
@@ -154,9 +162,23 @@ _ROWS = (
         reports=True,
     ),
     Row("UID STORE", ONLY_SELECTED, messages.store, writes=True, reports=True, may_report_expunge=True),
-    Row("EXPUNGE", ONLY_SELECTED, messages.expunge, writes=True, reports=True, may_report_expunge=True),
     Row(
-        "UID EXPUNGE", ONLY_SELECTED, messages.uid_expunge, writes=True, reports=True, may_report_expunge=True
+        "EXPUNGE",
+        ONLY_SELECTED,
+        messages.expunge,
+        writes=True,
+        reports=True,
+        may_report_expunge=True,
+        expunges=True,
+    ),
+    Row(
+        "UID EXPUNGE",
+        ONLY_SELECTED,
+        messages.uid_expunge,
+        writes=True,
+        reports=True,
+        may_report_expunge=True,
+        expunges=True,
     ),
     Row("COPY", ONLY_SELECTED, copying.copy, names_by_number=True, reports=True, may_report_expunge=True),
     Row("UID COPY", ONLY_SELECTED, copying.copy, reports=True, may_report_expunge=True),
@@ -168,8 +190,17 @@ _ROWS = (
         names_by_number=True,
         reports=True,
         may_report_expunge=True,
+        expunges=True,
     ),
-    Row("UID MOVE", ONLY_SELECTED, copying.move, writes=True, reports=True, may_report_expunge=True),
+    Row(
+        "UID MOVE",
+        ONLY_SELECTED,
+        copying.move,
+        writes=True,
+        reports=True,
+        may_report_expunge=True,
+        expunges=True,
+    ),
 )
 
 TABLE = {row.name: row for row in _ROWS}

@@ -217,14 +217,20 @@ def parse_uid_fetch(cursor: Cursor) -> Reading[Fetch]:
     return parse_fetch(cursor, True)
 
 
+def fetch_items(cursor: Cursor) -> Reading[tuple[Item, ...]]:
+    """C{"(" fetch-att *(SP fetch-att) ")"}."""
+    cursor.expect(b"(", "a list of items to fetch")
+    items = [(yield from _item(cursor))]
+    while cursor.take(b" "):
+        items.append((yield from _item(cursor)))
+    cursor.expect(b")", "the end of the list of items")
+    return tuple(items)
+
+
 def _items(cursor: Cursor) -> Reading[tuple[Item, ...]]:
     """A macro, an item or a list of items."""
-    if cursor.take(b"("):
-        items = [(yield from _item(cursor))]
-        while cursor.take(b" "):
-            items.append((yield from _item(cursor)))
-        cursor.expect(b")", "the end of the list of items")
-        return tuple(items)
+    if cursor.looking_at(b"("):
+        return (yield from fetch_items(cursor))
     macro = _macro(cursor)
     return macro if macro is not None else ((yield from _item(cursor)),)
 

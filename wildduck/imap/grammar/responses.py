@@ -205,6 +205,11 @@ def number_code(name: str, number: int) -> bytes:
     return b"%b %d" % (name.encode("ascii"), number)
 
 
+def bad_event_code(names: Iterable[str]) -> bytes:
+    """C{BADEVENT} (RFC 5465 §3.1): the events that can be told."""
+    return b"BADEVENT (" + " ".join(names).encode("ascii") + b")"
+
+
 def in_progress_code(tag: bytes, done: int | None, goal: int | None) -> bytes:
     """C{INPROGRESS} (RFC 9585 §4): of the command with this tag; C{None} is not known."""
     numbers = b" ".join(b"NIL" if number is None else b"%d" % number for number in (done, goal))
