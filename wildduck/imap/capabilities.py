@@ -57,6 +57,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("COMPRESS=DEFLATE", "4978", lambda now: _after(now) and not now.compressed),
     ("UNAUTHENTICATE", "8437", _after),
     ("INPROGRESS", "9585", _after),
+    ("NOTIFY", "5465", _after),
     ("IDLE", "2177", _after),
     ("UNSELECT", "3691", _after),
     ("UIDPLUS", "4315", _after),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
+from bson import ObjectId
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -85,6 +86,7 @@ class Watching(Protocol):
     async def look(self) -> None: ...
     async def own(self, paths: Iterable[str]) -> None: ...
     async def arrived(self, uids: Sequence[int]) -> None: ...
+    def added(self, uids: Iterable[int]) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -416,6 +418,11 @@ class Session:
             await self.contexts.tell_changes()
         if self.watch is not None:
             await self.watch.arrived(view.uid_range(last + 1, MAX_NUMBER))
+
+    def added(self, mailbox: ObjectId, uids: Iterable[int]) -> None:
+        """The running command has added messages to a mailbox, which may be the selected one."""
+        if self.watch is not None and self.view is not None and self.view.mailbox.id == mailbox:
+            self.watch.added(uids)
 
     async def announce(self, *, may_expunge: bool) -> None:
         """

@@ -50,6 +50,8 @@ class Watch:
         #: Mailboxes of which something has changed that can not be seen yet, and
         #: how often it was looked for.
         self._unseen: dict[ObjectId, int] = {}
+        #: What the client has added to the selected mailbox and was not counted yet.
+        self._own: set[int] = set()
         self._looked = 0.0
         self._timer: IDelayedCall | None = None
         self._stopped = False
@@ -108,8 +110,14 @@ class Watch:
     async def arrived(self, uids: Sequence[int]) -> None:
         """Messages are new in the selected mailbox: tell what was asked for (§5.2)."""
         items = self.interests.items
-        if items and uids:
-            await tell(self._session, uids, items)
+        wanted = [uid for uid in uids if uid not in self._own] if items else []
+        self._own.clear()
+        if wanted:
+            await tell(self._session, wanted, items)
+
+    def added(self, uids: Iterable[int]) -> None:
+        """The client has added these to the selected mailbox itself, and need not be told of them."""
+        self._own.update(uids)
 
     # --- looking ------------------------------------------------------------------------
 
