@@ -76,8 +76,9 @@ class FailingHandlers(TestCase):
 
             row = table.TABLE[name]
             replace_handler(self, name, row.handler, message=message)
+            which = b"1 INBOX" if "REPLACE" in name else b"INBOX"
             for mark in (b"{8}\r\n", b"{8+}\r\nx NOOP\r\n\r\n"):
-                client.send(b"t %b INBOX " % name.encode() + mark + b"y NOOP\r\n")
+                client.send(b"t %b %b " % (name.encode(), which) + mark + b"y NOOP\r\n")
                 found = await client.until(b"y OK Completed\r\n")
                 self.assertRegex(found, rb"^t NO \[SERVERBUG\] [^\r\n]*\r\ny OK Completed\r\n$")
                 self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -186,7 +187,7 @@ class MalformedTails(TestCase):
         before = self.content(database)
         for command in self.COMMANDS:
             for tail in self.TAILS:
-                if command.startswith(b"APPEND") and tail == b" {5}":
+                if command.startswith(b"APPEND") and b"{" in tail:
                     continue  # RFC 3502: a second message
                 client.send(b"t " + command + tail + b"\r\nz NOOP\r\n")
                 found = await client.until(b"z OK Completed\r\n")
