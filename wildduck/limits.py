@@ -203,6 +203,8 @@ IMAP_SAVED_MESSAGES = 500_000
 #: each can be a look into the database.
 IMAP_APPEND_MESSAGES = 1000
 IMAP_CATENATE_PIECES = 1000
+#: URLs of one GENURLAUTH or URLFETCH: each is some looks into the database.
+IMAP_URLS = 100
 #: Messages of one APPEND together, unless a single one may be longer: they are stored at once.
 IMAP_APPEND_BYTES = 64 * MIB
 

@@ -28,10 +28,10 @@ class Run(dialogue.Run):
     async def start_server(self, test: TestCase, *sets: str) -> ImapServer:
         return await ImapServer.start(test, *sets)
 
-    async def begin(self, client: MemoryClient, start: str) -> None:
+    async def begin(self, client: MemoryClient, start: str, user: str) -> None:
         if start == "connected":
             return
-        await client.login("fred")
+        await client.login(user)
         session = client.connection._session
         session.modes = self._modes
         session.line.set_modes(self._modes)

@@ -19,9 +19,9 @@ class Run(dialogue.Run):
     async def start_server(self, test: TestCase, *sets: str) -> Pop3Server:
         return await Pop3Server.start(test, *sets)
 
-    async def begin(self, client: Pop3Client, start: str) -> None:
+    async def begin(self, client: Pop3Client, start: str, user: str) -> None:
         if start == "signed in":
-            await client.login("fred")
+            await client.login(user)
 
     async def _given_no_mailbox(self, path: str) -> None:
         blocking_database(self._server.settings).mailboxes.delete_one({"path": path})

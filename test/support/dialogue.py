@@ -98,6 +98,7 @@ class Run:
         self._server: Any
         self._account: Account
         self._clients: dict[str, MemoryClient] = {}
+        self._users: dict[str, str] = {}
         self._bound: dict[str, bytes] = {}
         self._settings: list[str] = []
         self._peer = "127.0.0.1"
@@ -161,6 +162,10 @@ class Run:
     async def _given_no_journal(self) -> None:
         blocking_database(self._server.settings).journal.delete_many({})
 
+    async def _given_client(self, number: str, name: str) -> None:
+        self._users[number] = name
+        await self._server.account(name)
+
     async def _given_start(self, start: str) -> None:
         self._start = start
 
@@ -178,6 +183,7 @@ class Run:
         (r"the account's ([A-Za-z0-9]+) is (.*)", _given_user_field),
         (r"(connected|signed in|\".*\" selected|\".*\" examined)", _given_start),
         (r"a client from far away", _given_peer),
+        (r"client ([2-9]) is ([a-z]+)", _given_client),
         (r"the journal has expired", _given_no_journal),
     )
 
@@ -189,15 +195,20 @@ class Run:
             client = self._server.connect(self._peer)
             assert client is not None
             self._clients[number] = client
-            await self.begin(client, self._start)
+            await self.begin(client, self._start, self._users.get(number, "fred"))
         return client
 
     async def start_server(self, test: TestCase, *sets: str) -> MailServer:
         """The server of the protocol."""
         raise AssertionError
 
-    async def begin(self, client: Any, start: str) -> None:
-        """Do what is done before the dialogue begins: C{start} is C{"connected"}, C{"signed in"}..."""
+    async def begin(self, client: Any, start: str, user: str) -> None:
+        """
+        Do what is done before the dialogue begins.
+
+        @param start: C{"connected"}, C{"signed in"}...
+        @param user: whose client it is.
+        """
         raise AssertionError
 
     # --- steps ----------------------------------------------------------------------

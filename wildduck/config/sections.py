@@ -43,6 +43,10 @@ class ServerSettings(Section, frozen=True, kw_only=True):
     email_domain: str = ""
 
 
+#: C{application} of RFC 5593 §4, in lower case.
+Application = Annotated[str, Meta(pattern=r"\A[a-z0-9]+\Z")]
+
+
 class ImapSettings(Section, frozen=True, kw_only=True):
     """
     C{[imap]}.
@@ -55,6 +59,8 @@ class ImapSettings(Section, frozen=True, kw_only=True):
     @ivar connections_per_user: sessions of one account, on all servers together.
     @ivar upload_per_day: bytes that one account may APPEND in a day; 0: any.
     @ivar download_per_day: bytes of bodies that it may FETCH.
+    @ivar url_applications: by an access identifier of URLs (RFC 4467, RFC 5593), in lower
+        case, the accounts that may read by such URLs.
     """
 
     host: str = "127.0.0.1"
@@ -64,6 +70,7 @@ class ImapSettings(Section, frozen=True, kw_only=True):
     connections_per_user: Annotated[int, Meta(ge=1, le=100_000)] = 15
     upload_per_day: DailyBytes = 10 * GIB
     download_per_day: DailyBytes = 10 * GIB
+    url_applications: dict[Application, tuple[str, ...]] = {}
 
 
 class Pop3Settings(Section, frozen=True, kw_only=True):

@@ -96,6 +96,9 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("MULTIAPPEND", "3502", _after),
     ("CATENATE", "4469", _after),
     ("REPLACE", "8508", _after),
+    ("URLAUTH", "4467", _after),
+    ("URLAUTH=BINARY", "5524", _after),
+    ("URL-PARTIAL", "5550 §5.7.1", _after),
 )
 
 

@@ -33,6 +33,7 @@ from wildduck.imap.grammar.responses import (
     number_code,
     permanent_flags_code,
 )
+from wildduck.imap.grammar.urlauth import URL_MECH
 from wildduck.imap.highest_modseq import HighestModseq
 from wildduck.imap.interests import Interests
 from wildduck.imap.state import Move, State, after
@@ -156,6 +157,7 @@ class Session:
         self.on_news: Callable[[], None] | None = None
         self._unlisten: Callable[[], None] | None = None
         self._told_keywords: tuple[str, ...] = ()
+        self._told_resets = 0
         #: Flags (as a set) and MODSEQ by UID that the running command has told.
         self._told_flags: dict[int, tuple[frozenset[str], int]] = {}
         self._meters: dict[DailyLimit, DailyMeter] = {}
@@ -267,6 +269,7 @@ class Session:
         self.view, self.read_only = view, read_only
         self.modseqs = HighestModseq()
         self._told_keywords = view.keywords
+        self._told_resets = view.key_resets
 
     def deselect(self) -> bool:
         """
@@ -447,6 +450,7 @@ class Session:
         @raise twisted.internet.error.ConnectionLost: the client is gone.
         """
         self.report_keywords()
+        self._report_key()
         changes = [change for change in changes if not self._is_told(change)]
         self._told_flags.clear()
         if self.modes.condstore:
@@ -508,6 +512,13 @@ class Session:
             self._told_keywords = keywords
             for response in self.flag_responses():
                 self.respond(response)
+
+    def _report_key(self) -> None:
+        """Tell that URLs of the mailbox authorize nobody any more (RFC 4467 §7 C{RESETKEY})."""
+        resets = self.selected.key_resets
+        if resets != self._told_resets:
+            self._told_resets = resets
+            self.respond(Condition("OK", "The key of this mailbox was replaced", URL_MECH))
 
     def flag_responses(self) -> list[Response]:
         """C{FLAGS} and C{PERMANENTFLAGS} of the selected mailbox."""

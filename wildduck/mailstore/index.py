@@ -18,6 +18,7 @@ from typing import Any
 
 from wildduck.errors import MailboxNotFound
 from wildduck.limits import BATCH_ROWS
+from wildduck.mailstore.access_keys import resets_of
 from wildduck.mailstore.allocation import raise_mark
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.change_log import Came, Changed, ChangeLog, Event, Went
@@ -82,6 +83,8 @@ class MailboxIndex:
         self._looked: float | None = None
         self._marked = (0, 0)
         self._marked_at = 0.0
+        #: How often the key of its URLs was replaced.
+        self.key_resets = 0
 
     # --- reading it ---------------------------------------------------------------
 
@@ -378,6 +381,7 @@ class MailboxIndex:
     def _settle(self, document: dict[str, Any]) -> None:
         now = self._backend.steady()
         self._looked = now
+        self.key_resets = resets_of(document)
         self.on_look()
         if now - self._marked_at >= MARK_SECONDS:
             native = document.get("native") or {}

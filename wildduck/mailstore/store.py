@@ -26,6 +26,7 @@ from wildduck.events.notifier import CommandListener, Listener
 from wildduck.interfaces import IAccountMail, IMailAccount
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore import clearing, deletion, inbox_move, oldest_shown, prepared, selection, vanished
+from wildduck.mailstore.access_keys import AccessKeys
 from wildduck.mailstore.append import Appender, internal_date as as_internal_date
 from wildduck.mailstore.at_once import AllAtOnce, Means
 from wildduck.mailstore.attachments import Attachments
@@ -87,6 +88,7 @@ class MailStore:
     @ivar statuses: L{Statuses}: what STATUS tells of one mailbox or many.
     @ivar drafting: L{Drafting}: what messages are composed of.
     @ivar quota: L{Quota}: reserve, release, recount.
+    @ivar access_keys: L{AccessKeys}: by which URLs authorize others.
     @ivar at_once: L{AllAtOnce}: add, replace.
     @ivar listing: L{Listing}: pages of a mailbox.
     @ivar reading: L{Reading}: single messages.
@@ -126,6 +128,7 @@ class MailStore:
         self._backend.arrived = self._text_index.note
         self._search = Search(self._backend, self._text_index)
         self._removal = Removal(self._backend, self._attachments, self.quota)
+        self.access_keys = AccessKeys(self._backend)
         self.at_once = AllAtOnce(Means(self._backend, builder, self.quota, self._removal, self.mailboxes))
         self._copier = Copier(self._backend, self._attachments, self.quota, self._removal)
         self._mover = Mover(self._backend)

@@ -97,6 +97,11 @@ class View:
         return tuple(name for name in self.index.flag_table.names if not name.startswith("\\"))
 
     @property
+    def key_resets(self) -> int:
+        """How often the key of the mailbox's URLs was replaced (RFC 4467 §2.2)."""
+        return self.index.key_resets
+
+    @property
     def first_unseen(self) -> int:
         """Sequence number of the first message without C{\\Seen}, 0 when there is none."""
         if not self.index.unseen:

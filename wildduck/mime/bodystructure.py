@@ -159,6 +159,19 @@ def from_tree(
     return encode(_node_of_tree(mime_tree, sent), extended)
 
 
+def of_decoded(tree: dict[str, Any], octets: int, lines: int) -> bytes:
+    """
+    BODYSTRUCTURE of a part without its transfer encoding (RFC 5524 §3.2).
+
+    @param tree: its node of a mimeTree, which has no parts.
+    @param octets: of its decoded body.
+    @param lines: line feeds of that.
+    """
+    top = _node_of_tree(tree, lambda node: None)
+    top.octets, top.line_count, top.encoding = octets, lines, b"BINARY"
+    return encode(top, True)
+
+
 def _node_of_tree(root: dict[str, Any], sent: Callable[[dict[str, Any]], Form | None]) -> Node:
     top = Node()
     stack = [(root, top, False)]

@@ -223,19 +223,24 @@ class Rope:
         return None if node.message is None else _of_message(node.message, what)
 
     def node(self, path: Sequence[int]) -> Node | None:
-        """The part that a path names; a message that is no multipart is its own part 1."""
-        node, fresh = self._root, True
-        for number in path:
-            if not fresh and node.message is not None:
-                node, fresh = node.message, True
-            if node.is_composite:
-                if not 1 <= number <= len(node.children):
-                    return None
-                node = node.children[number - 1]
-            elif number != 1 or not fresh:
+        """See L{find}."""
+        return find(self._root, path)
+
+
+def find(root: Node, path: Sequence[int]) -> Node | None:
+    """The part that a path names; a message that is no multipart is its own part 1."""
+    node, fresh = root, True
+    for number in path:
+        if not fresh and node.message is not None:
+            node, fresh = node.message, True
+        if node.is_composite:
+            if not 1 <= number <= len(node.children):
                 return None
-            fresh = False
-        return node
+            node = node.children[number - 1]
+        elif number != 1 or not fresh:
+            return None
+        fresh = False
+    return node
 
 
 def needs_blob(document: Mapping[str, Any]) -> str | None:

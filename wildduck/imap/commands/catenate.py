@@ -8,6 +8,7 @@ from typing import cast
 
 from wildduck.errors import DomainError, MailboxNotFound, ProtocolError
 from wildduck.imap.commands.referred import Octets, Unresolved, check_fresh, content_of, octets_of
+from wildduck.imap.commands.urlauth import authorized, names_user
 from wildduck.imap.grammar.responses import bad_url_code
 from wildduck.imap.grammar.url import ImapUrl, parse
 from wildduck.imap.session import Session
@@ -67,11 +68,13 @@ async def _content(session: Session, uploads: Uploads, mailbox: Mailbox, url: Im
 
 async def _mailbox(session: Session, raw: bytes, url: ImapUrl) -> Mailbox:
     """
-    The mailbox that a URL names, the session's own.
+    The mailbox that a URL names: the session's own, or what the URL authorizes it to read.
 
     @raise Unresolved: it is another's.
     """
-    if url.server is not None or url.access is not None or url.expire is not None:
+    if url.access is not None or url.expire is not None:
+        return await authorized(session, raw, url)
+    if url.server is not None and not await names_user(session, url.server.user):
         raise Unresolved()
     if url.mailbox is None:
         if session.view is None:

@@ -27,6 +27,7 @@ from wildduck.mime import (
     layout,
     native,
     rebuild,
+    rope,
 )
 from wildduck.mime.narrow import SIZE_FIELDS, root_header
 
@@ -140,6 +141,28 @@ def structure(document: Mapping[str, Any], extended: bool) -> bytes:
         return bodystructure.from_tree({}, extended)
     encoded = _sent_in_base64(document, tree)
     return bodystructure.from_tree(tree, extended, lambda node: encoded.get(id(node)))
+
+
+def part_structure(
+    document: Mapping[str, Any], path: tuple[int, ...], decoded: tuple[int, int] | None
+) -> bytes | None:
+    """
+    BODYSTRUCTURE of one part (RFC 5524 §3.2).
+
+    @param document: with L{ALL_FIELDS}.
+    @param path: part numbers, empty for the message itself.
+    @param decoded: octets and lines of the part without its transfer encoding, where that
+        is to be described.
+    @return: C{None} where there is no such part.
+    """
+    tree = document.get("mimeTree")
+    node = rope.find(rebuild.nodes(tree), path) if isinstance(tree, dict) else None
+    if node is None or not isinstance(tree, dict):
+        return None
+    if decoded is not None:
+        return bodystructure.of_decoded(node.tree, *decoded)
+    encoded = _sent_in_base64(document, tree)
+    return bodystructure.from_tree(node.tree, True, lambda node: encoded.get(id(node)))
 
 
 def _sent_in_base64(document: Mapping[str, Any], tree: dict[str, Any]) -> dict[int, bodystructure.Sent]:

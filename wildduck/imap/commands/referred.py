@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from wildduck.errors import DomainError
 from wildduck.imap.commands.header_fields import select
@@ -12,6 +13,9 @@ from wildduck.imap.grammar.url import ImapUrl
 from wildduck.imap.session import Session
 from wildduck.mailstore.content import CONTENT_FIELDS, Content
 from wildduck.mailstore.values import Mailbox
+
+#: A message document.
+Document: TypeAlias = Mapping[str, Any]
 
 
 class Unresolved(DomainError):
@@ -63,18 +67,26 @@ def check_fresh(mailbox: Mailbox, url: ImapUrl) -> None:
         raise Unresolved()
 
 
-async def content_of(session: Session, mailbox: Mailbox, url: ImapUrl) -> Content:
+async def document_of(session: Session, mailbox: Mailbox, url: ImapUrl) -> Document:
     """
-    The message that a URL names.
+    The message that a URL names, with what its content needs.
 
     @param mailbox: that the URL names.
     @raise Unresolved: there is none of this UID.
-    @raise ContentUnreadable: it is damaged.
     """
     async for batch in session.store.rows(mailbox, [url.uid], CONTENT_FIELDS):
         for document in batch:
-            return await session.store.content(document)
+            return document
     raise Unresolved()
+
+
+async def content_of(session: Session, mailbox: Mailbox, url: ImapUrl) -> Content:
+    """
+    As L{document_of}, its content.
+
+    @raise ContentUnreadable: it is damaged.
+    """
+    return await session.store.content(await document_of(session, mailbox, url))
 
 
 async def octets_of(content: Content, url: ImapUrl) -> Octets:

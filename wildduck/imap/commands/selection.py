@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wildduck.errors import CannotDo, ProtocolError, UidRequired
-from wildduck.imap.commands import resync
+from wildduck.imap.commands import resync, urlauth
 from wildduck.imap.grammar.mailbox import Close, Unselect
 from wildduck.imap.grammar.mailbox_responses import ListData, mailbox_id_code
 from wildduck.imap.grammar.mailboxes import DELIMITER
@@ -106,6 +106,7 @@ def _describe(session: Session) -> None:
     session.respond(Condition("OK", "Predicted next UID", number_code("UIDNEXT", view.uid_next)))
     session.respond(Condition("OK", "The mailbox's id", mailbox_id_code(str(view.mailbox.id))))
     session.say_highest_modseq()
+    session.respond(urlauth.mechanisms())
 
 
 async def close(session: Session, command: Close) -> Done:

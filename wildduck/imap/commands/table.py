@@ -29,6 +29,8 @@ from wildduck.imap.commands import (
     sign_in,
     sorting,
     status,
+    urlauth,
+    urlfetch,
 )
 from wildduck.imap.grammar.append import PieceStart
 from wildduck.imap.session import Done, Session
@@ -113,6 +115,9 @@ _ROWS = (
     Row("UNSELECT", ONLY_SELECTED, selection.unselect),
     Row("CHECK", ONLY_SELECTED, session.noop, reports=True, may_report_expunge=True),
     Row("APPEND", SIGNED_IN, append.append, append.piece, reports=True, may_report_expunge=True),
+    Row("RESETKEY", SIGNED_IN, urlauth.reset_key, reports=True, may_report_expunge=True),
+    Row("GENURLAUTH", SIGNED_IN, urlauth.generate, reports=True, may_report_expunge=True),
+    Row("URLFETCH", SIGNED_IN, urlfetch.fetch, reports=True, may_report_expunge=True),
     Row(
         "REPLACE",
         ONLY_SELECTED,

@@ -24,6 +24,7 @@ from wildduck.imap.grammar import (
     sign_in,
     sort,
     status,
+    urlauth,
 )
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.values import Command
@@ -82,6 +83,10 @@ PARSERS: dict[bytes, Parser] = {
     # replace.py
     b"REPLACE": replace.parse_replace,
     b"UID REPLACE": replace.parse_uid_replace,
+    # urlauth.py
+    b"RESETKEY": urlauth.parse_reset_key,
+    b"GENURLAUTH": urlauth.parse_gen_url_auth,
+    b"URLFETCH": urlauth.parse_url_fetch,
     # fetch.py
     b"FETCH": fetch.parse_fetch,
     b"UID FETCH": fetch.parse_uid_fetch,
