@@ -121,6 +121,9 @@ class WhatIsReadTests(TestCase):
             b"BODY.PEEK[HEADER]",
             b"BODY.PEEK[HEADER.FIELDS (SUBJECT)]",
             b"RFC822.HEADER",
+            b"(EMAILID THREADID SAVEDATE)",
+            b"PREVIEW",
+            b"PREVIEW (LAZY)",
             b"FULL",
         ):
             few = (await self._asked(client, b"FETCH 1:* " + items))[1]
@@ -142,6 +145,64 @@ class WhatIsReadTests(TestCase):
         answer, asked = await self._asked(client, b"FETCH 1 BODY.PEEK[]")
         self.assertGreater(asked[1].length, 3 * len(TEXT))
         self.assertIn(big(), answer)
+
+    async def test_headers_of_a_part(self) -> None:
+        """BODY[n.MIME] loads no body, BODY[n.HEADER] that of no other part, and no chunk."""
+        inner = b"Subject: inner\r\nContent-Type: text/plain\r\n\r\n" + TEXT
+        part = b"Content-Type: message/rfc822\r\nContent-ID: <in>\r\n\r\n" + inner
+        client = await self._server(big().replace(b"--b--", b"--b\r\n" + part + b"\r\n--b--"))
+        for section, expected in (
+            (b"4.MIME", b"Content-Type: application/octet-stream; name=x"),
+            (b"5.MIME", b"Content-ID: <in>"),
+            (b"5.HEADER", b"Subject: inner"),
+            (b"5.HEADER.FIELDS (SUBJECT)", b"{18}\r\nSubject: inner\r\n\r\n"),
+            (b"5.1.MIME", b"Subject: inner"),
+        ):
+            answer, asked = await self._asked(client, b"FETCH 1 BODY.PEEK[" + section + b"]")
+            self.assertIn(expected, answer, section)
+            self.assertEqual([one.about for one in asked], ["mailboxes", "messages"], section)
+            self.assertLess(asked[1].length, 3 * KIB, section)
+        answer, asked = await self._asked(client, b"FETCH 1 BODY.PEEK[5.TEXT]<0.100>")
+        self.assertIn(b"{100}\r\n" + TEXT[:100], answer)
+        self.assertLess(sum(one.length for one in asked if one.about == "messages"), 3 * KIB)
+        self.assertEqual(sum(one.documents for one in asked if one.about == "attachments.chunks"), 1)
+
+    async def test_part_with_parts(self) -> None:
+        """BODY[n] of a multipart loads what is in it, and nothing beside it."""
+        small = b"Content-Type: text/plain\r\n\r\nsmall\r\n"
+        inner = b"--c\r\n" + small + b"--c\r\n" + small + b"--c--\r\n"
+        part = b"Content-Type: multipart/mixed; boundary=c\r\n\r\n" + inner
+        client = await self._server(big().replace(b"--b--", b"--b\r\n" + part + b"\r\n--b--"))
+        answer, asked = await self._asked(client, b"FETCH 1 BODY.PEEK[5]")
+        self.assertIn(b"{%d}\r\n" % len(inner) + inner, answer)
+        self.assertEqual([one.about for one in asked], ["mailboxes", "messages"])
+        self.assertLess(asked[1].length, 3 * KIB)
+
+    async def test_documents_of_wildduck(self) -> None:
+        """Of documents that WildDuck wrote no more is read than of ours."""
+        client = await self._server(big())
+        self.db.messages.update_many({}, {"$unset": {"mimeTree.native": True}})
+        for section, most in ((b"2", len(TEXT)), (b"4.MIME", 0)):
+            _, asked = await self._asked(client, b"FETCH 1 BODY.PEEK[" + section + b"]")
+            self.assertEqual([one.about for one in asked], ["mailboxes", "messages"])
+            self.assertLess(asked[1].length, most + 3 * KIB, section)
+
+    async def test_decoded(self) -> None:
+        """BINARY[n]<a.b> of an attachment loads the chunks of that range alone, BINARY.SIZE none."""
+        client = await self._server(big())
+        chunk = self.db["attachments.files"].find_one()["chunkSize"]
+        for items, chunks in (
+            (b"BINARY.SIZE[4]", 0),
+            (b"BINARY.PEEK[4]<0.1000>", 1),
+            (b"BINARY.PEEK[4]<%d.1000>" % (2 * chunk + 5), 1),
+            (b"BINARY.PEEK[4]<%d.1000>" % (chunk - 5), 2),
+        ):
+            answer, asked = await self._asked(client, b"FETCH 1 " + items)
+            self.assertIn(b"1048576" if not chunks else b"~{1000}\r\n", answer)
+            read = [one for one in asked if one.about == "attachments.chunks"]
+            self.assertEqual(sum(one.documents for one in read), chunks, items)
+            rest = [one for one in asked if one.about != "attachments.chunks"]
+            self.assertLess(sum(one.length for one in rest), 5 * KIB, items)
 
     async def test_range_of_an_attachment(self) -> None:
         """Of a stored attachment BODY[n]<a.b> loads only the chunks in the range, and no other body."""
