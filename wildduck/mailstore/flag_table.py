@@ -113,6 +113,11 @@ class FlagTable:
             self._known[bits] = flags
         return flags + self._spilled[uid] if uid in self._spilled else flags
 
+    def spellings(self, name: str) -> list[str]:
+        """A flag as it is spelled here, the spelling that was learnt first before others; perhaps none."""
+        wanted = name.lower()
+        return [known for known in self.names if known.lower() == wanted]
+
     def bits(self, name: str) -> int:
         """The bits of a flag in all its spellings, for case does not count; nothing is learnt."""
         wanted = name.lower()

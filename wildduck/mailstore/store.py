@@ -341,7 +341,8 @@ class MailStore:
         Change the flags of messages (store.md §3).
 
         Given a view, that view knows the result at once and will not report it
-        as news, except where others have changed the same message.
+        as news, except where others have changed the same message; and keywords
+        are those that the mailbox has, whatever their case.
 
         @param mode: C{"+"}, C{"-"} or C{"="}.
         @param unchanged_since: change only messages with a MODSEQ up to this one.
@@ -351,7 +352,7 @@ class MailStore:
         store = partial(self._flags.store, unchanged_since=unchanged_since, session=_session(session))
         if not isinstance(mailbox, View):
             return await store(mailbox, uids, mode, flags)
-        given = canonical(flags)
+        given = mailbox.spelled(canonical(flags), everyhow=mode == "-")
         with mailbox.knows_own_changes(lambda known: changed_flags(known, mode, given)) as done:
             return await store(mailbox.mailbox, uids, mode, given, done=done)
 

@@ -190,6 +190,18 @@ class View:
             found.extend(uid for uid in changed if _is_in(uids, uid))
         return found
 
+    def spelled(self, flags: Iterable[str], *, everyhow: bool = False) -> tuple[str, ...]:
+        """
+        Flags as this mailbox spells them, for case does not count; new ones as given.
+
+        @param everyhow: in all spellings that there are, for WildDuck's documents have several.
+        """
+        found: dict[str, None] = {}
+        for flag in flags:
+            known = self.index.flag_table.spellings(flag) or [flag]
+            found.update(dict.fromkeys(known if everyhow else known[:1]))
+        return tuple(found)
+
     def deleted(self) -> list[int]:
         """UIDs of the known messages with C{\\Deleted}, ascending."""
         return [uid for uid in self.index.deleted() if self.seq(uid)]
