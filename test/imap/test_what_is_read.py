@@ -107,6 +107,29 @@ class WhatIsReadTests(TestCase):
                 sorted((one.name, one.documents) for one in before),
             )
 
+    async def test_resync(self) -> None:
+        """
+        Who comes back to an open mailbox costs its document and the journal since
+        then, however many messages there are and have changed.
+        """
+        await self._server(*[b"A: b\r\n\r\n"] * 30)
+        client = self.server.connect()
+        await client.login("fred")
+        await client.command(b"ENABLE QRESYNC")
+        await client.command(b"SELECT INBOX")
+        await client.command(b"UID STORE 1:20 +FLAGS (\\Deleted)")
+        await client.command(b"UID EXPUNGE 2,4,6:9")
+        await self._arrive(client)
+        validity = (await self.server.mailbox(self.account, "INBOX")).uid_validity
+        for command in (
+            b"SELECT INBOX (QRESYNC (%d 31))" % validity,
+            b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE 31 VANISHED)",
+        ):
+            answer, asked = await self._asked(client, command)
+            self.assertIn(b"* VANISHED (EARLIER) 2,4,6:9\r\n* 1 FETCH (UID 1 ", answer)
+            self.assertEqual({one.about for one in asked}, {"mailboxes", "journal"}, command)
+            self.assertEqual(sum(one.documents for one in asked if one.about == "journal"), 26, command)
+
     async def test_no_bodies(self) -> None:
         """
         Sizes, dates, envelopes, structures and header fields never load a body,
