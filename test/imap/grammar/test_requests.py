@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, whole
+from wildduck.imap.grammar.contexts import CancelUpdate
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.fetch import MACROS, Attribute, Fetch, Section
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
@@ -16,14 +17,18 @@ from wildduck.imap.grammar.listing import List, Lsub, Namespace, Xlist
 from wildduck.imap.grammar.mailbox import Check, Close, Unselect
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
+from wildduck.imap.grammar.partial import PartialRange
 from wildduck.imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from wildduck.imap.grammar.reader import Failure, Proceed
 from wildduck.imap.grammar.search import Search
 from wildduck.imap.grammar.search_keys import (
+    Age,
     And,
     Day,
     Header,
+    Id as IdKey,
     Keyword,
+    Modseq,
     Not,
     Numbers,
     Or,
@@ -31,10 +36,12 @@ from wildduck.imap.grammar.search_keys import (
     State,
     Text,
 )
+from wildduck.imap.grammar.search_returns import Returns
 from wildduck.imap.grammar.selection import Examine, QuickResync, Select, SequenceMatch
-from wildduck.imap.grammar.sequence import STAR, SequenceSet, from_numbers
+from wildduck.imap.grammar.sequence import SAVED, STAR, SequenceSet, from_numbers
 from wildduck.imap.grammar.session import Capability, Id, Logout, Noop, StartTls
 from wildduck.imap.grammar.sign_in import Authenticate, Login
+from wildduck.imap.grammar.sort import Sort, SortKey, Thread
 from wildduck.imap.grammar.status import Status
 from wildduck.imap.grammar.values import Command, Request
 
@@ -250,6 +257,42 @@ ACCEPTED: list[tuple[bytes, Command]] = [
         Search((Or((State("SEEN"), State("OLD"), Numbers(ONE), State("NEW"))),)),
     ),
     (b"SEARCH OR NOT OR SEEN OLD 1", Search((Or((Not(Or((State("SEEN"), State("OLD")))), Numbers(ONE))),))),
+    (b"SEARCH $ UID $", Search((Numbers(SAVED), Numbers(SAVED, True)))),
+    (b"SEARCH older 5 YOUNGER 4294967295", Search((Age("OLDER", 5), Age("YOUNGER", 4294967295)))),
+    (b"SEARCH emailid M6d99 THREADID T_-", Search((IdKey("EMAILID", "M6d99"), IdKey("THREADID", "T_-")))),
+    (b"SEARCH MODSEQ 0", Search((Modseq(0),))),
+    (
+        b'SEARCH modseq "/Flags/\\\\draft" ALL 620162338',
+        Search((Modseq(620162338, (b"/Flags/\\draft", "all")),)),
+    ),
+    (b"SEARCH RETURN () ALL", Search((State("ALL"),), returns=Returns())),
+    (
+        b"uid search return (save min Count MIN) charset utf-8 all",
+        Search((State("ALL"),), b"utf-8", Returns(("SAVE", "MIN", "COUNT")), True),
+    ),
+    (
+        b"SEARCH RETURN (PARTIAL -1:-30 UPDATE) ALL",
+        Search((State("ALL"),), returns=Returns(("UPDATE",), PartialRange(1, 30, True))),
+    ),
+    (b'CANCELUPDATE "B01" "x"', CancelUpdate((b"B01", b"x"))),
+    (
+        b"SORT (SUBJECT REVERSE DATE) UTF-8 ALL",
+        Sort((SortKey("SUBJECT"), SortKey("DATE", True)), b"UTF-8", (State("ALL"),)),
+    ),
+    (
+        b'uid sort return (context) (displayto) "us-ascii" 1 2',
+        Sort(
+            (SortKey("DISPLAYTO"),),
+            b"us-ascii",
+            (Numbers(ONE), Numbers(SequenceSet(((2, 2),)))),
+            Returns(("CONTEXT",)),
+            True,
+        ),
+    ),
+    (
+        b"UID THREAD references {5+}\r\nUTF-8 ALL",
+        Thread("REFERENCES", b"UTF-8", (State("ALL"),), by_uid=True),
+    ),
     (b"SEARCH " + b"OR SEEN " * 400 + b"OLD", Search((Or((State("SEEN"),) * 400 + (State("OLD"),)),))),
 ]
 
@@ -310,6 +353,22 @@ REFUSED: list[tuple[bytes, str]] = [
     (b"SEARCH SINCE 1-Xxx-1994", "no such date"),
     (b'SEARCH SINCE "1-Feb-1994', "broken date"),
     (b"SEARCH SINCE 1-Feb-94", "broken date"),
+    (b"SEARCH OLDER 0", "a number of seconds can not be zero"),
+    (b"SEARCH EMAILID " + b"a" * 256, "expected an object id"),
+    (b"SEARCH MODSEQ /flags/a all 1", "expected a MODSEQ"),
+    (b'SEARCH MODSEQ "/annotation/a" all 1', "expected the name of a metadata item"),
+    (b'SEARCH MODSEQ "/flags/a" 1', "unknown type of a metadata item"),
+    (b"SEARCH RETURN", "unknown search key"),
+    (b"SEARCH RETURN (MIN)", "missing argument"),
+    (b"SEARCH RETURN (FOO) ALL", "unknown return option"),
+    (b"SEARCH RETURN ((MIN)) ALL", "expected a return option"),
+    (b"SEARCH RETURN (ALL PARTIAL 1:2) ALL", "ALL and PARTIAL together"),
+    (b"SORT (DATE) UTF-8", "missing argument"),
+    (b"SORT (" + b"DATE " * 32 + b"DATE) UTF-8 ALL", "too many sort keys"),
+    (b"SORT (DATE", "expected the end of the list"),
+    (b"CANCELUPDATE", "missing argument"),
+    (b"CANCELUPDATE a", "expected a tag in quotes"),
+    (b"CANCELUPDATE" + b' "a"' * 1001, "too many tags"),
     (b"SEARCH UID", "missing argument"),
     (b"SEARCH UID ALL", "expected a sequence set"),
     (b"SEARCH 0", "out of bounds"),

@@ -12,7 +12,7 @@ from wildduck.mailstore.search.ordering import ordered
 from wildduck.mailstore.search.reading import Reading
 from wildduck.mime import narrow, native
 
-_BATCH = 2000
+_BATCH = 400
 #: More rows are sorted in a thread.
 _FEW = 2000
 

@@ -13,7 +13,7 @@ from wildduck.mailstore.search.references import by_references
 from wildduck.mailstore.search.trees import Message, Tree, by_subject
 from wildduck.mime.message_ids import first_message_id, message_ids
 
-_BATCH = 1000
+_BATCH = 300
 #: More messages are put together in a thread.
 _FEW = 1000
 #: Longer Message-IDs are kept as hashes.
