@@ -8,7 +8,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from test.imap.server import ImapServer, MemoryClient
-from wildduck.errors import ProtocolError
+from wildduck import limits
+from wildduck.errors import ProtocolError, Unavailable
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.modes import PLAIN
 from wildduck.imap.grammar.requests import parser_for
@@ -77,3 +78,40 @@ class ModeTests(TestCase):
         self.assertIn(b"* SEARCH 2 3\r\n", await client.command(b"UID SEARCH $"))
         for command in (b"SEARCH ALL", b"SORT (DATE) UTF-8 ALL", b"THREAD REFERENCES UTF-8 ALL"):
             self.assertIn(b"t BAD [UIDREQUIRED] ", await client.command(command))
+
+    async def test_not_saved(self) -> None:
+        """A result that is too long to be kept is not, and leaves nothing (RFC 5182 §2.5)."""
+        client = await self.client()
+        self.patch(limits, "IMAP_SAVED_MESSAGES", 2)
+        await client.command(b"SEARCH RETURN (SAVE) 1:2")
+        answer = await client.command(b"SEARCH RETURN (SAVE COUNT) ALL")
+        self.assertTrue(answer.startswith(b"t NO [NOTSAVED] "), answer)
+        self.assertIn(b"* SEARCH\r\n", await client.command(b"SEARCH $"))
+
+    async def test_no_update(self) -> None:
+        """Of sorted results that are kept up to date less are held than of others (RFC 5267 §4.3.1)."""
+        client = await self.client()
+        self.patch(limits, "IMAP_SORTED_CONTEXT_MESSAGES", 4)
+        sort = b"SORT RETURN (UPDATE COUNT) (SUBJECT) UTF-8 ALL"
+        self.assertNotIn(b"NOUPDATE", await client.command(sort))
+        answer = await client.command(sort.replace(b"ALL", b"1:2"), b"u")
+        self.assertIn(b'* ESEARCH (TAG "u") COUNT 2\r\n* NO [NOUPDATE "u"] ', answer)
+        answer = await client.command(b"SEARCH RETURN (UPDATE COUNT) ALL", b"u")
+        self.assertNotIn(b"NOUPDATE", answer)
+
+    async def test_look_that_fails(self) -> None:
+        """What could not be looked at is told with the next change."""
+        client = await self.client()
+        await client.command(b"SEARCH RETURN (UPDATE) FLAGGED", b"u")
+        session = client.connection._session
+        store, search = session.store, session.store.search
+
+        async def fails(*arguments: Any) -> Any:
+            raise Unavailable()
+
+        self.patch(store, "search", fails)
+        answer = await client.command(b"STORE 2 +FLAGS.SILENT (\\Flagged)")
+        self.assertTrue(answer.startswith(b"t OK"), answer)
+        self.patch(store, "search", search)
+        answer = await client.command(b"STORE 3 +FLAGS.SILENT (\\Flagged)")
+        self.assertIn(b'* ESEARCH (TAG "u") ADDTO (0 2:3)\r\n', answer)
