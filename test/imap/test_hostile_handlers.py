@@ -153,6 +153,7 @@ class MalformedTails(TestCase):
         b"UID MOVE 1 Drafts",
         b"CREATE x",
         b"CREATE {1+}\r\nx",
+        b"CREATE x (USE (\\Archive))",
         b"DELETE box",
         b"RENAME box x",
         b"RENAME {3+}\r\nbox {1+}\r\nx",

@@ -38,13 +38,20 @@ from wildduck.imap.grammar.utf7 import decode
 _TOKEN = re.compile(
     rb'[ ()]|"(?:[^"\\\r\n\x00\x80-\xff]|\\["\\])*"|~?\{[0-9]+\}\r\n|[^ ()"{\x00-\x1f\x7f-\xff]+'
 )
+#: RFC 6855 §3, RFC 9051 §9 QUOTED-CHAR; what stands in quotes is checked when it is decoded.
+_UNICODE_TOKEN = re.compile(
+    rb'[ ()]|"(?:[^"\\\r\n\x00]|\\["\\])*"|~?\{[0-9]+\}\r\n|[^ ()"{\x00-\x1f\x7f-\xff]+'
+)
 _CONDITION = re.compile(rb"([^ ]+) (OK|NO|BAD|BYE|PREAUTH) (?:\[([^\]\r\n]+)\] )?([\x20-\x7e]+)\r\n")
 _NUMBERED = re.compile(rb"\* ([0-9]+) (EXISTS|RECENT|EXPUNGE)\r\n")
 _FETCH = re.compile(rb"\* ([1-9][0-9]*) FETCH \(")
 
 
-def read(data: bytes) -> Any:
-    """@raise ValueError: this is no single response."""
+def read(data: bytes, *, unicode: bool = False) -> Any:
+    """
+    @param unicode: the session's names are UTF-8, which quoted strings may hold.
+    @raise ValueError: this is no single response.
+    """
     if data.startswith(b"+ "):
         return Continuation(_line(data[2:]))
     condition = _CONDITION.fullmatch(data)
@@ -58,7 +65,7 @@ def read(data: bytes) -> Any:
     fetch = _FETCH.match(data)
     if fetch is not None:
         return FetchData(int(fetch.group(1)), _fetch_items(data[fetch.end() :]))
-    return _other(data)
+    return _other(data, unicode)
 
 
 def split(data: bytes) -> list[bytes]:
@@ -81,8 +88,8 @@ def _line(data: bytes) -> str:
     return data[:-2].decode()
 
 
-def _other(data: bytes) -> Any:
-    words = _Words(data)
+def _other(data: bytes, unicode: bool) -> Any:
+    words = _Words(data, unicode)
     words.expect(b"*", b" ")
     kind = words.next()
     if kind == b"CAPABILITY":
@@ -99,7 +106,7 @@ def _other(data: bytes) -> Any:
     if kind in (b"LIST", b"LSUB", b"XLIST"):
         attributes = tuple(word.decode() for word in words.list())
         words.expect(b" ", b'"/"', b" ")
-        name = decode(words.string())
+        name = words.name()
         if kind == b"LIST":
             return ListData(attributes, name, *_extended(words))
         return (XlistData if kind == b"XLIST" else LsubData)(attributes, name)
@@ -107,7 +114,7 @@ def _other(data: bytes) -> Any:
         words.expect(b"(", b"(", b'""', b" ", b'"/"', b")", b")", b" ", b"NIL", b" ", b"NIL")
         return NamespaceData()
     if kind == b"STATUS":
-        name = decode(words.string())
+        name = words.name()
         words.expect(b" ")
         return StatusData(name, _status_items(words))
     if kind == b"QUOTA":
@@ -117,7 +124,7 @@ def _other(data: bytes) -> Any:
         triples = zip(items[::3], items[1::3], items[2::3], strict=True)
         return QuotaData(root, tuple((name.decode(), int(used), int(most)) for name, used, most in triples))
     if kind == b"QUOTAROOT":
-        name = decode(words.string())
+        name = words.name()
         roots = []
         while words.left:
             words.expect(b" ")
@@ -206,7 +213,7 @@ def _extended(words: _Words) -> tuple[tuple[str, ...], str | None]:
             child_info = tuple(word.decode().strip('"') for word in words.list())
         elif tag == b"OLDNAME":
             words.expect(b"(")
-            old_name = decode(words.string())
+            old_name = words.name()
             words.expect(b")")
         else:
             raise ValueError(tag)
@@ -299,11 +306,12 @@ def _after(data: bytes, token: re.Match[bytes]) -> int:
 class _Words:
     """Tokens of a response, one after the other; the last must be followed by CRLF."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, unicode: bool) -> None:
         self._words: list[bytes] = []
+        self._unicode = unicode
         position = 0
         while data[position:] != b"\r\n":
-            token = _TOKEN.match(data, position)
+            token = (_UNICODE_TOKEN if unicode else _TOKEN).match(data, position)
             if token is None:
                 raise ValueError(data[position:])
             end = _after(data, token)
@@ -339,6 +347,10 @@ class _Words:
             self.next()
             return None
         return self.string()
+
+    def name(self) -> str:
+        """A mailbox name."""
+        return self.string().decode("utf-8") if self._unicode else decode(self.string())
 
     def string(self) -> bytes:
         word = self.next()

@@ -197,13 +197,8 @@ trees: st.SearchStrategy[Any] = st.recursive(
     max_leaves=6,
 )
 split_trees = st.tuples(st.none(), st.lists(trees, min_size=2, max_size=3))
-responses: st.SearchStrategy[Any] = st.one_of(
-    st.builds(
-        Condition, st.sampled_from(["OK", "NO", "BAD", "BYE"]), line_texts, codes, st.none() | strategies.tags
-    ),
-    st.builds(Continuation, st.text(st.characters(min_codepoint=32, max_codepoint=126))),
-    st.builds(CapabilityData, st.lists(st.text("ABC=+", min_size=1), min_size=1).map(tuple)),
-    st.builds(FlagsData, strategies.flags),
+#: Responses with mailbox names.
+of_names: st.SearchStrategy[Any] = st.one_of(
     st.builds(
         ListData,
         st.lists(st.sampled_from(["\\Sent", "\\Noselect"])).map(tuple),
@@ -222,8 +217,17 @@ responses: st.SearchStrategy[Any] = st.one_of(
             | st.tuples(st.just("MAILBOXID"), st.text("F0123456789_-", min_size=1))
         ).map(tuple),
     ),
+    st.builds(QuotaRootData, names, st.lists(line_texts, max_size=3).map(tuple)),
+)
+responses: st.SearchStrategy[Any] = st.one_of(
+    st.builds(
+        Condition, st.sampled_from(["OK", "NO", "BAD", "BYE"]), line_texts, codes, st.none() | strategies.tags
+    ),
+    st.builds(Continuation, st.text(st.characters(min_codepoint=32, max_codepoint=126))),
+    st.builds(CapabilityData, st.lists(st.text("ABC=+", min_size=1), min_size=1).map(tuple)),
+    st.builds(FlagsData, strategies.flags),
+    of_names,
     st.builds(QuotaData, names, st.lists(st.tuples(st.just("STORAGE"), numbers, numbers)).map(tuple)),
-    st.builds(QuotaRootData, names, st.lists(names, max_size=3).map(tuple)),
     st.builds(ExistsData, numbers),
     st.builds(RecentData, numbers),
     st.sampled_from([SearchData, SortData]).flatmap(
@@ -282,3 +286,9 @@ class ResponseTests(SynchronousTestCase):
     def test_round_trip(self, response: Any) -> None:
         """A client reads the value that was composed."""
         self.assertEqual(read(response.compose()), response)
+
+    @settings(deadline=None, max_examples=300)
+    @given(of_names, st.sampled_from([Modes(utf8=True), Modes(rev2=True)]))
+    def test_round_trip_in_utf8(self, response: Any, modes: Modes) -> None:
+        """So does one that has enabled UTF-8 names."""
+        self.assertEqual(read(response.compose(modes), unicode=True), response)
