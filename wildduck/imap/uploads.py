@@ -30,6 +30,7 @@ class Upload:
         self.options = options
         self.expected = 0
         self._intake = Intake(settings.spool, settings.limits.max_message_size, spool=spool)
+        self._message: Message | None = None
         self._failure: Exception | None = None
 
     def write(self, data: bytes) -> None:
@@ -40,18 +41,33 @@ class Upload:
                 self._failure = error
                 self._intake.abort()
 
+    def complete(self) -> None:
+        """No more bytes come: let the spool know what it has to hold."""
+        if self._failure is None and self._message is None:
+            try:
+                self._message = self._intake.finish()
+            except Exception as error:
+                self._failure = error
+
     def finish(self) -> Message:
         """
         The whole message, to be closed by the caller.
 
         @raise Unavailable: it could not be kept.
         """
+        self.complete()
         if self._failure is not None:
             raise self._failure
-        return self._intake.finish()
+        message, self._message = self._message, None
+        assert message is not None, "taken already"
+        return message
 
     def abort(self) -> None:
+        """Drop what nobody has taken."""
         self._intake.abort()
+        message, self._message = self._message, None
+        if message is not None:
+            message.close()
 
 
 class Uploads:
@@ -79,7 +95,9 @@ class Uploads:
         return sum(upload.expected for upload in self.messages)
 
     def begin(self, options: Options) -> None:
-        """Another message comes."""
+        """Another message comes; those before it share what may be held in memory."""
+        if self.messages:
+            self.messages[-1].complete()
         self.messages.append(Upload(self._settings, options, self._spool))
 
     def expect(self, size: int) -> Upload:

@@ -33,6 +33,8 @@ from wildduck.imap.grammar.responses import (
 )
 from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData, ThreadData
 from wildduck.imap.grammar.sequence import SequenceSet
+from wildduck.imap.grammar.strings import compose_nstring
+from wildduck.imap.grammar.urlauth import GenUrlAuthData, UrlFetchData
 from wildduck.imap.grammar.utf7 import decode
 
 _TOKEN = re.compile(
@@ -132,7 +134,31 @@ def _other(data: bytes, unicode: bool) -> Any:
         return QuotaRootData(name, tuple(roots))
     if kind == b"ID":
         return IdData(_id(words))
+    if kind == b"GENURLAUTH":
+        urls = [words.string()]
+        while words.left:
+            words.expect(b" ")
+            urls.append(words.string())
+        return GenUrlAuthData(tuple(urls))
+    if kind == b"URLFETCH":
+        return _url_fetch(words)
     raise ValueError(data)
+
+
+def _url_fetch(words: _Words) -> UrlFetchData:
+    url = words.string()
+    values = []
+    while words.left:
+        words.expect(b" ")
+        name = b""
+        if words.peek() == b"(":
+            words.expect(b"(")
+            name = words.next()
+            words.expect(b" ")
+        values.append((name, compose_nstring(words.nstring())))
+        if name:
+            words.expect(b")")
+    return UrlFetchData(url, tuple(values))
 
 
 _FOUND = re.compile(rb"\* (SEARCH|SORT)((?: [1-9][0-9]*)*)(?: \(MODSEQ ([0-9]+)\))?\r\n")

@@ -47,6 +47,7 @@ from wildduck.imap.grammar.sign_in import Authenticate, Login
 from wildduck.imap.grammar.status import STATUS_ITEMS, Status
 from wildduck.imap.grammar.strings import LiteralStart
 from wildduck.imap.grammar.url import Access, ImapUrl, Server
+from wildduck.imap.grammar.urlauth import BINARY, BODY, STRUCTURE, Wanted
 from wildduck.imap.grammar.values import Command, Request
 
 #: No NUL, which no ordinary literal holds, and no lone surrogate, which is no UTF-8.
@@ -248,6 +249,13 @@ notifies = st.one_of(
         st.booleans(),
     ),
 )
+
+#: In upper case, as they are read.
+mechanisms = st.sampled_from(["INTERNAL", "X-SAMPLE.1"])
+url_parameters = st.sampled_from(
+    [(), (BODY,), (BINARY,), (STRUCTURE,), (STRUCTURE, BODY), (BINARY, STRUCTURE)]
+)
+urls_wanted = st.builds(Wanted, strings, url_parameters)
 
 commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from([Compress(), Unauthenticate()]),

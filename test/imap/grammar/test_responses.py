@@ -46,6 +46,7 @@ from wildduck.imap.grammar.responses import (
 from wildduck.imap.grammar.search_responses import EsearchData, SearchData, SortData, ThreadData
 from wildduck.imap.grammar.sequence import from_numbers
 from wildduck.imap.grammar.strings import compose_nstring
+from wildduck.imap.grammar.urlauth import GenUrlAuthData, UrlFetchData
 
 COMPOSED: list[tuple[Any, bytes]] = [
     (Condition("OK", "done", tag=b"A1"), b"A1 OK done\r\n"),
@@ -144,6 +145,12 @@ COMPOSED: list[tuple[Any, bytes]] = [
     (QuotaRootData("INBOX", ("",)), b'* QUOTAROOT INBOX ""\r\n'),
     (QuotaRootData("comp.mail.mime", ()), b"* QUOTAROOT comp.mail.mime\r\n"),
     (Condition("OK", "x", mailbox_id_code("F1"), b"a"), b"a OK [MAILBOXID (F1)] x\r\n"),
+    (GenUrlAuthData((b"imap://a@b/c/;UID=1", b"x")), b'* GENURLAUTH "imap://a@b/c/;UID=1" x\r\n'),
+    (UrlFetchData(b"x;y"), b'* URLFETCH "x;y" NIL\r\n'),
+    (
+        UrlFetchData(b"x", ((b"BODY", b'"q"'), (b"BINARY", b"~{2}\r\n\x00\x01"))),
+        b'* URLFETCH x (BODY "q") (BINARY ~{2}\r\n\x00\x01)\r\n',
+    ),
     (ExistsData(23), b"* 23 EXISTS\r\n"),
     (RecentData(0), b"* 0 RECENT\r\n"),
     (ExpungeData(44), b"* 44 EXPUNGE\r\n"),
@@ -240,6 +247,17 @@ responses: st.SearchStrategy[Any] = st.one_of(
     st.builds(ExpungeData, numbers),
     st.builds(VanishedData, strategies.known_sets, st.booleans()),
     st.builds(IdData, st.none() | strategies.id_fields),
+    st.builds(GenUrlAuthData, st.lists(st.binary(max_size=20), min_size=1, max_size=3).map(tuple)),
+    st.builds(
+        UrlFetchData,
+        st.binary(max_size=20),
+        st.lists(
+            st.tuples(st.sampled_from([b"BODY", b"BINARY"]), st.binary(max_size=20).map(compose_nstring)),
+            min_size=1,
+            max_size=2,
+        ).map(tuple)
+        | st.tuples(st.tuples(st.just(b""), st.binary(max_size=20).map(compose_nstring))),
+    ),
     st.builds(
         FetchData,
         st.integers(1, 2**32),
