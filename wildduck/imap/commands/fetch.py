@@ -171,7 +171,8 @@ class _Fetch:
         self._fields = _fields(self._wanted)
         #: Composed flags, for few combinations are many messages'.
         self._flags: dict[tuple[str, ...], bytes] = {}
-        self._since = session.services.clock.seconds()
+        self._clock = session.services.clock
+        self._since = self._clock.seconds()
         self._gathered: list[bytes] = []
         self._gathered_size = 0
         self._sent = 0
@@ -326,9 +327,16 @@ class _Fetch:
         values: list[tuple[bytes, Value]] = []
         held = 0
         for item in self._wanted:
-            value = self._known(uid, item.name) if item.from_view else await source.value(item)
-            if value is None:
-                return None
+            value: Value | None
+            if item.from_view:
+                value = self._known(uid, item.name)
+            else:
+                # Most of many messages' values need no waiting.
+                value = source.at_hand(item)
+                if value is None:
+                    value = await source.value(item)
+                    if value is None:
+                        return None
             if isinstance(value, bytes):
                 held += len(value)
             else:
@@ -339,7 +347,8 @@ class _Fetch:
                     return None
                 await self._send(uid, values, False)
                 values, held = [], 0
-            await self._give_way()
+            if self._clock.seconds() - self._since >= _AT_A_STRETCH:
+                await self._give_way()
         return values
 
     def _news(self, uid: int, left_out: bool) -> list[tuple[bytes, Value]]:
@@ -362,11 +371,9 @@ class _Fetch:
         return {"uid": uid, "mailbox": str(self._view.mailbox.id), "session": self._session.id}
 
     async def _give_way(self) -> None:
-        """Let other connections have their turn when this one has worked for a while."""
-        clock = self._session.services.clock
-        if clock.seconds() - self._since >= _AT_A_STRETCH:
-            await self._session.breathe()
-            self._since = clock.seconds()
+        """Let other connections have their turn."""
+        await self._session.breathe()
+        self._since = self._clock.seconds()
 
     def _known(self, uid: int, name: str) -> bytes:
         """The value of what the view knows."""

@@ -173,9 +173,15 @@ class Source:
         self._exact: Content | None = None
         self._headers: dict[tuple[int, int] | None, bytes | None] = {}
 
+    def at_hand(self, item: Wanted) -> bytes | None:
+        """The value of an item that needs no content, if what was read of the document tells it."""
+        if item.section is not None or item.binary is not None:
+            return None
+        return _VALUES[item.name][1](self.document)
+
     async def value(self, item: Wanted) -> Value | None:
         """
-        The value of an item that is not the view's.
+        The value of an item that is not the view's, nor L{at_hand}.
 
         @return: C{None} when the document must be read again with more fields;
             never if it is whole.
@@ -185,14 +191,11 @@ class Source:
         """
         if item.binary is not None:
             return await self._binary(item.binary, item.part)
+        if item.section is None:
+            return await self._from_whole(item.name) if self.whole else None
         if item.part is not None and not self.whole:
             return await self._part(*item.part, item.section)
-        if item.section is not None:
-            return await self._section(item.section, item.of_root_header)
-        found = _VALUES[item.name][1](self.document)
-        if found is None and self.whole:
-            return await self._from_whole(item.name)
-        return found
+        return await self._section(item.section, item.of_root_header)
 
     async def content(self) -> Content:
         if self._content is None:
@@ -211,9 +214,9 @@ class Source:
         header = await content.read(*(place or (0, 0)))
         return await self._store.compute(lambda _: documents.envelope_of_header(header), self.document)
 
-    async def _part(self, piece: Piece, path: tuple[int, ...], section: Section | None) -> Value | None:
+    async def _part(self, piece: Piece, path: tuple[int, ...], section: Section) -> Value | None:
         alone = parts.alone(self.document, piece, path)
-        if alone is None or section is None:
+        if alone is None:
             return None
         content = await self._store.content(alone.document)
         place = alone.place(content.rope)
