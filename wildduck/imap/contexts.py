@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from wildduck import limits
 from wildduck.errors import DomainError
 from wildduck.imap.grammar.search_responses import EsearchData
 from wildduck.imap.grammar.sequence import from_numbers
-from wildduck.mailstore.change_log import Went
+from wildduck.mailstore.change_log import Came, Went
 from wildduck.mailstore.search import keys
 from wildduck.mailstore.search.decide import leaves
 from wildduck.mailstore.search.run import Found, Ordered
@@ -127,6 +127,7 @@ class Context:
     @ivar key: what a message must match.
     @ivar criteria: how the results are sorted; C{None} as the mailbox is.
     @ivar results: as the client has them.
+    @ivar tell: sends what was asked for of new messages (RFC 5465 §7), given their UIDs.
     """
 
     tag: bytes
@@ -134,6 +135,7 @@ class Context:
     key: keys.Key
     criteria: Sequence[Criterion] | None
     results: Results | SortedResults
+    tell: Callable[[Sequence[int]], Awaitable[None]] | None = None
 
     @property
     def moves(self) -> bool:
@@ -154,6 +156,8 @@ class Contexts:
         self._contexts: dict[bytes, Context] = {}
         #: UIDs that have changed and were not looked at.
         self._changed: set[int] = set()
+        #: Of these, messages that are new.
+        self._new: set[int] = set()
         #: So much has happened that all messages must be.
         self._lost = False
 
@@ -217,6 +221,7 @@ class Contexts:
         self._lost = False
         # The others are not known to the client yet.
         self._changed.difference_update(known)
+        self._new.intersection_update(self._changed)
 
     def _note(self) -> None:
         """See what has happened."""
@@ -225,6 +230,7 @@ class Contexts:
             self._lost = True
             there = view.index.uids
             self._changed = set(there[bisect_left(there, view.uids[-1] + 1 if view.uids else 0) :])
+            self._new = set(self._changed)
             return
         for event in events:
             if isinstance(event, Went) and not view.seq(event.uid):
@@ -232,6 +238,8 @@ class Contexts:
                 self._changed.discard(event.uid)
             else:
                 self._changed.add(event.uid)
+                if isinstance(event, Came):
+                    self._new.add(event.uid)
 
     async def _look(self, context: Context, changed: Sequence[int] | None) -> None:
         """@param changed: UIDs of the only messages that may be others now; C{None} for all."""
@@ -247,6 +255,8 @@ class Contexts:
         gone = [uid for uid in asked if uid in results and uid not in there]
         came = [uid for uid in found.uids if uid not in results]
         ordered = await self._ordered(context, came)
+        if context.tell is not None and not self._new.isdisjoint(came):
+            await context.tell([uid for uid in came if uid in self._new])
         removed = results.remove(gone)
         self._respond(context, removed, results.add(ordered), {})
 

@@ -168,9 +168,12 @@ search_keys: st.SearchStrategy[keys.Key] = st.recursive(
     max_leaves=6,
 )
 returns = st.builds(
-    search_returns.Returns,
+    lambda options, partial, fetched: search_returns.Returns(
+        options, partial, fetched if "UPDATE" in options else ()
+    ),
     st.lists(st.sampled_from(search_returns.OPTIONS), unique=True).map(tuple),
     st.none() | partial_ranges,
+    st.just(()) | st.lists(items, min_size=1, max_size=2).map(tuple),
 ).filter(lambda given: given.partial is None or "ALL" not in given)
 searches = st.builds(
     search.Search,

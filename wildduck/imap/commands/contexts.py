@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from functools import partial
 
 from wildduck.errors import ProtocolError
+from wildduck.imap.commands import fetch
 from wildduck.imap.contexts import Context, Contexts, Results, SortedResults
 from wildduck.imap.grammar.contexts import CancelUpdate
+from wildduck.imap.grammar.fetch import Item
 from wildduck.imap.grammar.responses import Condition
 from wildduck.imap.grammar.search_returns import Returns
 from wildduck.imap.session import Done, Session
@@ -39,11 +42,13 @@ def keep(
     key: keys.Key,
     found: Found | Ordered,
     criteria: Sequence[Criterion] | None = None,
+    items: tuple[Item, ...] = (),
 ) -> None:
     """
     Keep the results of a search up to date, or say that they are not (RFC 5267 §4.3.1).
 
     @param criteria: how they are sorted, if they are.
+    @param items: to be fetched of new messages that match (RFC 5465 §7).
     """
     contexts = session.contexts
     assert contexts is not None, "begun"
@@ -59,7 +64,8 @@ def keep(
         results = SortedResults(criteria, found)
     else:
         results = Results(array("I", found.uids))
-    contexts.add(Context(tag, by_uid, key, criteria, results))
+    tell = partial(fetch.tell, session, items=items) if items else None
+    contexts.add(Context(tag, by_uid, key, criteria, results, tell))
 
 
 async def cancel_update(session: Session, command: CancelUpdate) -> Done:

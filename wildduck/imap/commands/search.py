@@ -37,7 +37,7 @@ async def search(session: Session, command: Search) -> Done:
         if returns is not None:
             await search_results.answer(session, tag, returns, found, command.by_uid, with_modseq)
             if updates:
-                contexts.keep(session, tag, command.by_uid, key, found)
+                contexts.keep(session, tag, command.by_uid, key, found, items=returns.items)
         else:
             modseq = max(found.modseqs, default=None) if with_modseq else None
             session.respond(SearchData(found.uids if command.by_uid else found.seqs, modseq))

@@ -28,7 +28,7 @@ async def sort(session: Session, command: Sort) -> Done:
         if returns is not None:
             await search_results.answer(session, tag, returns, found, command.by_uid, with_modseq)
             if updates:
-                contexts.keep(session, tag, command.by_uid, key, ordered, criteria)
+                contexts.keep(session, tag, command.by_uid, key, ordered, criteria, returns.items)
         else:
             modseq = max(found.modseqs, default=None) if with_modseq else None
             session.respond(SortData(found.uids if command.by_uid else found.seqs, modseq))

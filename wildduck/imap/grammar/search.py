@@ -40,7 +40,7 @@ class Search(Command):
 def parse_search(cursor: Cursor, by_uid: bool = False) -> Reading[Search]:
     """C{"SEARCH" [search-return-opts] [SP "CHARSET" SP charset] 1*(SP search-key)}."""
     cursor.space()
-    options = returns(cursor)
+    options = yield from returns(cursor)
     charset = None
     if cursor.rest[:8].upper() == b"CHARSET ":
         if cursor.modes.utf8:

@@ -2,7 +2,7 @@
 What a search shall return: C{RETURN (...)} of SEARCH and SORT.
 
 RFC 4466 §2.6.1, 4731 §3.1, 5182 (C{SAVE}), 5267 §4 (C{CONTEXT}, C{UPDATE},
-C{PARTIAL}), 9394 (C{PARTIAL} from the end).
+C{PARTIAL}), 9394 (C{PARTIAL} from the end), 5465 §7 (what C{UPDATE} shall fetch).
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wildduck.imap.grammar.cursor import Cursor
+from wildduck.imap.grammar.fetch import Item, fetch_items
 from wildduck.imap.grammar.partial import PartialRange, partial_range
+from wildduck.imap.grammar.strings import Reading
 
 #: Options without a value.
 OPTIONS = ("MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT", "UPDATE")
@@ -21,10 +23,12 @@ class Returns:
     """
     @ivar options: of L{OPTIONS}, each once, in the order given; may be empty.
     @ivar partial: which results to tell, if given.
+    @ivar items: what to fetch of new messages that match; only with C{UPDATE}.
     """
 
     options: tuple[str, ...] = ()
     partial: PartialRange | None = None
+    items: tuple[Item, ...] = ()
 
     def __contains__(self, option: str) -> bool:
         return option in self.options
@@ -41,12 +45,15 @@ class Returns:
 
     def compose(self) -> bytes:
         options = [name.encode("ascii") for name in self.options]
+        if self.items:
+            fetched = b" (" + b" ".join(item.compose() for item in self.items) + b")"
+            options = [name + fetched if name == b"UPDATE" else name for name in options]
         if self.partial is not None:
             options.append(b"PARTIAL " + self.partial.compose())
         return b"RETURN (" + b" ".join(options) + b")"
 
 
-def returns(cursor: Cursor) -> Returns | None:
+def returns(cursor: Cursor) -> Reading[Returns | None]:
     """
     C{search-return-opts} with the SP behind it; the cursor is behind the SP before it.
 
@@ -58,6 +65,7 @@ def returns(cursor: Cursor) -> Returns | None:
     cursor.expect(b"(", "a list of return options")
     options: dict[str, None] = {}
     partial = None
+    items: tuple[Item, ...] = ()
     while not cursor.take(b")"):
         if options or partial is not None:
             cursor.space()
@@ -69,9 +77,12 @@ def returns(cursor: Cursor) -> Returns | None:
             partial = partial_range(cursor)
         elif name in OPTIONS:
             options[name] = None
+            if name == "UPDATE" and cursor.take(b" ("):
+                cursor.position -= 1
+                items = yield from fetch_items(cursor)
         else:
             raise cursor.error("unknown return option")
     if partial is not None and "ALL" in options:
         raise cursor.error("ALL and PARTIAL together")
     cursor.space()
-    return Returns(tuple(options), partial)
+    return Returns(tuple(options), partial, items)

@@ -86,7 +86,7 @@ class Thread(Command):
 def parse_sort(cursor: Cursor, by_uid: bool = False) -> Reading[Sort]:
     """C{["UID" SP] "SORT" [search-return-opts] SP sort-criteria SP search-criteria}."""
     cursor.space()
-    options = returns(cursor)
+    options = yield from returns(cursor)
     order = _order(cursor)
     charset, keys = yield from _criteria(cursor)
     return Sort(order, charset, keys, options, by_uid)
