@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from test.support.mail_server import PASSWORD, MailServer
@@ -17,10 +18,14 @@ class MemoryClient(AnyClient):
     async def command(self, text: bytes, tag: bytes = b"t") -> bytes:
         """Everything that answers a command, its tagged response included."""
         self.send(tag + b" " + text + b"\r\n")
-        lines = [await self.line()]
-        while not lines[-1].startswith(tag + b" "):
-            lines.append(await self.line())
-        return b"\r\n".join(lines) + b"\r\n"
+        # Not line by line: an answer may have megabytes, and each line would copy the rest.
+        tagged = re.compile(rb"(?:\A|\r\n)" + re.escape(tag) + rb" [^\r\n]*\r\n")
+        start = 0
+        while (match := tagged.search(self.data, start)) is None:
+            start = max(0, self.data.rfind(b"\r\n", start))
+            await self._more()
+        found, self.data = self.data[: match.end()], self.data[match.end() :]
+        return found
 
     async def login(self, name: str) -> None:
         """Sign in, the greeting included."""
