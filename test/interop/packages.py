@@ -8,8 +8,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from test.interop.programs import Missing
 from test.support.server_process import ROOT
+
+
+class Missing(Exception):
+    """A program or library that this machine lacks; the text says why it could not be had."""
 
 
 def _checkout() -> str:
@@ -22,7 +25,8 @@ def _checkout() -> str:
     return main if marked else ROOT
 
 
-_FOLDER = os.path.join(_checkout(), ".interop")
+#: Where everything is put.
+FOLDER = os.path.join(_checkout(), ".interop")
 _INSTALL_SECONDS = 600
 _NPM_OPTIONS = ("--no-audit", "--no-fund", "--ignore-scripts")
 
@@ -36,7 +40,7 @@ def npm(package: str, version: str) -> tuple[str, str]:
     node, npm_program = shutil.which("node"), shutil.which("npm")
     if not node or not npm_program:
         raise Missing(f"{package}: neither node nor npm is installed from here, and they are not on PATH")
-    folder = os.path.join(_FOLDER, "npm")
+    folder = os.path.join(FOLDER, "npm")
     if not os.path.isdir(os.path.join(folder, "node_modules", package)):
         os.makedirs(folder, exist_ok=True)
         _install([npm_program, "install", "--prefix", folder, *_NPM_OPTIONS, f"{package}@{version}"], package)
@@ -51,7 +55,7 @@ def npm_together(name: str, packages: dict[str, str]) -> str:
     @param packages: package to version; another version that lies there is replaced.
     @raise Missing: they can't be had.
     """
-    folder = os.path.join(_FOLDER, name)
+    folder = os.path.join(FOLDER, name)
     wanted = [f"{package}@{version}" for package, version in packages.items()]
     mark = os.path.join(folder, "installed")
     if _read(mark) != " ".join(wanted):
@@ -72,7 +76,7 @@ def pypi(package: str, version: str) -> str:
 
     @raise Missing: it can't be had.
     """
-    folder = os.path.join(_FOLDER, "pypi")
+    folder = os.path.join(FOLDER, "pypi")
     if not os.path.isdir(os.path.join(folder, package.lower())):
         options = ["--quiet", "--disable-pip-version-check", "--target", folder]
         _install([sys.executable, "-m", "pip", "install", *options, f"{package}=={version}"], package)
@@ -86,7 +90,7 @@ def virtual_environment(package: str, version: str) -> str:
 
     @raise Missing: it can't be had.
     """
-    folder = os.path.join(_FOLDER, f"{package}-{version}")
+    folder = os.path.join(FOLDER, f"{package}-{version}")
     program = os.path.join(folder, "bin", package)
     if not os.path.exists(program):
         _install([sys.executable, "-m", "venv", folder], package)
