@@ -1,10 +1,9 @@
 """
 C{python -m test.interop [--list] [CASE…]}: other people's programs against the server.
 
-It installs what it lacks (Debian packages when root, npm and PyPI packages into
-C{.interop/}), starts a server with private databases in a temporary folder, and says
-of each case whether it holds, fails or is skipped, and why.  Exit status 1: something failed,
-or the server's log shows an error.
+It fetches what it lacks (Debian, npm and PyPI packages, all of them into C{.interop/}), starts a
+server with private databases in a temporary folder, and says of each case whether it holds, fails or is
+skipped, and why.  Exit status 1: something failed, or the server's log shows an error.
 
 A new case is a function in the module of its kind of client, and a row of L{CASES}; it gets a
 L{Setting}, by which it has accounts, folders to use as C{HOME}, and ports to connect to.  Those of
@@ -31,6 +30,7 @@ from test.interop import (
     libraries,
     mirrors,
     python,
+    resync,
     screen,
     sorting,
     workers,
@@ -59,6 +59,7 @@ CASES = (
     Case("curl", clients.curl_account),
     Case("imaplib", clients.imaplib_reads),
     Case("imaplib-works", python.imaplib_works),
+    Case("imaplib-resyncs", resync.imaplib_resyncs),
     Case("openssl", clients.openssl_implicit),
     Case("openssl-starttls", clients.openssl_starttls),
     Case("imapclient", libraries.imapclient),
@@ -86,6 +87,9 @@ CASES = (
     Case("imapflow-works", workers.imapflow),
     Case("imapflow-tls", workers.imapflow_tls),
     Case("imapclient-works", workers.imapclient),
+    Case("imapclient-condstore", resync.imapclient_condstore),
+    Case("imapclient-qresync", resync.imapclient_qresync),
+    Case("imapflow-qresync", resync.imapflow),
     Case("imapclient-tls", workers.imapclient_tls),
     Case("dovecot", comparison.dovecot_structures),
     Case("wildduck-api", api_comparison.same_answers),
@@ -157,7 +161,7 @@ def _run(case: Case, setting: Setting) -> bool:
     except Exception as error:
         traceback.print_exc()
         said, word, good = f"{type(error).__name__}: {error}", "FAILED", False
-    print(f"{case.name:18} {word:8} {time.monotonic() - began:5.1f} s  {said}", flush=True)
+    print(f"{case.name:20} {word:8} {time.monotonic() - began:5.1f} s  {said}", flush=True)
     return good
 
 

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from test.interop.compression import in_clear
+
 _READ = 1 << 16
 _CONNECT_SECONDS = 10.0
 
@@ -18,15 +20,19 @@ class Conversation:
     One connection.
 
     @ivar listener: name of the server's listener: C{"imap"} or C{"pop3"}.
-    @ivar pieces: what was said in order of time, each with whether the server said it.
+    @ivar pieces: what was said in order of time, as it was sent, each with whether the server said it.
     """
 
     listener: str
     pieces: list[tuple[bool, bytes]] = field(default_factory=list)
 
     def said(self, by_server: bool) -> bytes:
-        """Everything that one side has said."""
-        return b"".join(data for server, data in list(self.pieces) if server == by_server)
+        """Everything that one side has said, in clear also after COMPRESS."""
+        pieces = list(self.pieces)
+        client, server = (b"".join(data for side, data in pieces if side == who) for who in (False, True))
+        if self.listener == "imap":
+            client, server = in_clear(client, server)
+        return server if by_server else client
 
 
 Cut = Callable[[Conversation], bool]

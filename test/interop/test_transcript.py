@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import zlib
 
 from twisted.trial import unittest
 
@@ -42,6 +43,32 @@ class RefusalsTests(unittest.SynchronousTestCase):
         """What follows is not IMAP any more."""
         talk = _talk("imap", b"* OK hi\r\n", b"a STARTTLS\r\n", b"a OK go\r\n\x16\x03\r\nb BAD \r\n")
         self.assertEqual(transcript.refusals(talk), [])
+
+    def test_imap_in_clear_after_compress(self) -> None:
+        """What follows the OK of COMPRESS is looked at as it was before it was compressed."""
+        ends = [zlib.compressobj(wbits=-zlib.MAX_WBITS) for _ in range(2)]
+
+        def deflated(end: int, data: bytes) -> bytes:
+            return ends[end].compress(data) + ends[end].flush(zlib.Z_SYNC_FLUSH)
+
+        talk = _talk(
+            "imap",
+            b"* OK hi\r\n",
+            b"a COMPRESS DEFLATE\r\n",
+            b"a OK go\r\n" + deflated(0, b"* OK news\r\n"),
+            deflated(1, b"b NOOP\r\n"),
+            deflated(0, b"b OK\r\n"),
+            deflated(1, b"c XYZZY\r\n"),
+            deflated(0, b"c BAD what\r\n"),
+        )
+        self.assertEqual(talk.said(False), b"a COMPRESS DEFLATE\r\nb NOOP\r\nc XYZZY\r\n")
+        self.assertEqual(talk.said(True), b"* OK hi\r\na OK go\r\n* OK news\r\nb OK\r\nc BAD what\r\n")
+        self.assertEqual(transcript.refusals(talk), [Refusal(b"c XYZZY", b"c BAD what")])
+
+    def test_imap_without_compression(self) -> None:
+        """A COMPRESS that was refused changes nothing."""
+        talk = _talk("imap", b"* OK hi\r\n", b"a COMPRESS DEFLATE\r\n", b"a NO\r\n", b"b X\r\n", b"b BAD\r\n")
+        self.assertEqual(transcript.refusals(talk), [Refusal(b"b X", b"b BAD")])
 
     def test_pop3_names_the_request(self) -> None:
         """By its order, past the lines of other answers."""

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from test.interop import supply
@@ -92,7 +92,7 @@ def _work(
         head = f"From: {sender}\r\nSubject: {subject}\r\nDate: Mon, 2 Nov 2026 10:00:00 +0200\r\n"
         supply.deliver(setting, address, [f"{head}\r\n{text}\r\n".encode()])
     arguments = [*command, str(setting.ports[listener]), user, PASSWORD, certificate]
-    seen = _steps(setting, user, arguments)
+    seen = steps(setting, user, arguments, lambda step: _happen(setting, user, step))
     for step, wanted in _SEEN.items():
         expect(seen.get(step) == wanted, f"{step}: {seen.get(step)}, not {wanted}")
     boxes = seen["mailboxes"]
@@ -104,10 +104,13 @@ def _work(
     return seen
 
 
-def _steps(setting: Setting, user: str, command: Sequence[str]) -> dict[str, Any]:
+def steps(
+    setting: Setting, user: str, command: Sequence[str], happen: Callable[[str], object]
+) -> dict[str, Any]:
     """
-    What a script prints, by step; what it waits for in IDLE happens when it says so.
+    What a script prints, by step; its errors, which are its log, are judged.
 
+    @param happen: called with the name of each step, for what the script then waits for.
     @raise Failed: it fails, or does not end in time.
     """
     home = setting.place(user)
@@ -132,7 +135,7 @@ def _steps(setting: Setting, user: str, command: Sequence[str]) -> dict[str, Any
         for line in process.stdout:
             step = json.loads(line)
             seen[step["step"]] = step["seen"]
-            _happen(setting, user, step["step"])
+            happen(step["step"])
         status = process.wait()
     finally:
         watchdog.cancel()
