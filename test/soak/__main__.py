@@ -5,9 +5,9 @@ C{messages}: 1,000 generated messages, about 3 GB, there and back.  C{memory}:
 the server's resident set while large messages go in and out.  C{latency}: how
 soon changes are told to waiting sessions, here and in a second server.
 C{sessions}: random interleavings of several sessions on one mailbox.
-C{writers}: what sessions of two servers are told of slow writers.  Each runs on
-a server with private databases in a temporary folder.  Exit status 1: something
-did not hold.
+C{writers}: what sessions of two servers are told of slow writers.  C{bytes}:
+random and mutated bytes in IMAP sessions.  Each runs on a server with private
+databases in a temporary folder.  Exit status 1: something did not hold.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from test.soak import latency, memory, messages, sessions, writers
+from test.soak import hostile, latency, memory, messages, sessions, writers
 from test.support.server_process import ServerProcess, automatic_ports
 
 
@@ -27,13 +27,17 @@ def main() -> int:
     """@return: exit status."""
     parser = argparse.ArgumentParser(prog="python -m test.soak")
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help="messages, memory, latency, sessions, writers; default: all"
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help="messages, memory, latency, sessions, writers, bytes; default: all",
     )
     parser.add_argument("--count", type=int, default=1000, help="messages (default: 1000)")
     parser.add_argument("--seconds", type=float, default=0, help="stop sending messages after; 0: never")
-    parser.add_argument("--seed", type=int, default=1, help="of the first message or round of sessions")
+    parser.add_argument("--seed", type=int, default=1, help="of the first message, round or session")
     parser.add_argument("--reads", type=int, default=memory.READS, help="50 MB messages read by memory")
     parser.add_argument("--minutes", type=float, default=10, help="of sessions (default: 10)")
+    parser.add_argument("--bytes", type=int, default=10_000_000, help="random ones (default: 10000000)")
     parser.add_argument("--shrink", action="store_true", help="look for the shortest way sessions fail")
     options = parser.parse_args()
     parts: dict[str, Callable[[ServerProcess], bool]] = {
@@ -41,6 +45,7 @@ def main() -> int:
         "memory": lambda server: memory.run(server, options.reads),
         "latency": latency.run,
         "writers": writers.run,
+        "bytes": lambda server: hostile.run(server, options.bytes, options.seed),
         "sessions": lambda server: sessions.run(server, options.minutes, options.seed, options.shrink),
     }
     unknown = [name for name in options.parts if name not in parts]

@@ -23,6 +23,7 @@ from wildduck.imap.grammar.responses import (
     CapabilityData,
     Condition,
     Continuation,
+    EnabledData,
     ExistsData,
     ExpungeData,
     FetchData,
@@ -96,6 +97,8 @@ def _other(data: bytes, unicode: bool) -> Any:
     kind = words.next()
     if kind == b"CAPABILITY":
         return CapabilityData(tuple(_line(data).split(" ")[2:]))
+    if kind == b"ENABLED":
+        return EnabledData(tuple(_line(data).split(" ")[2:]))
     if kind in (b"SEARCH", b"SORT", b"ESEARCH"):
         return _search(data)
     if kind == b"VANISHED":

@@ -38,6 +38,7 @@ from wildduck.imap.grammar.session import (
     Compress,
     Enable,
     Id,
+    Idle,
     Logout,
     Noop,
     StartTls,
@@ -47,7 +48,7 @@ from wildduck.imap.grammar.sign_in import Authenticate, Login
 from wildduck.imap.grammar.status import STATUS_ITEMS, Status
 from wildduck.imap.grammar.strings import LiteralStart
 from wildduck.imap.grammar.url import Access, ImapUrl, Server
-from wildduck.imap.grammar.urlauth import BINARY, BODY, STRUCTURE, Wanted
+from wildduck.imap.grammar.urlauth import BINARY, BODY, STRUCTURE, GenUrlAuth, ResetKey, UrlFetch, Wanted
 from wildduck.imap.grammar.values import Command, Request
 
 #: No NUL, which no ordinary literal holds, and no lone surrogate, which is no UTF-8.
@@ -260,8 +261,9 @@ url_parameters = st.sampled_from(
 )
 urls_wanted = st.builds(Wanted, strings, url_parameters)
 
-commands: st.SearchStrategy[Command] = st.one_of(
-    st.sampled_from([Compress(), Unauthenticate()]),
+#: One for each command or some that are alike.
+COMMANDS: list[st.SearchStrategy[Command]] = [
+    st.sampled_from([Compress(), Unauthenticate(), Idle()]),
     st.sampled_from([Capability(), Noop(), Logout(), StartTls(), Close(), Unselect(), Check(), Expunge()]),
     st.builds(Id, st.none() | id_fields),
     st.builds(
@@ -305,7 +307,12 @@ commands: st.SearchStrategy[Command] = st.one_of(
     threads,
     st.builds(CancelUpdate, st.lists(tags, min_size=1, max_size=3).map(tuple)),
     notifies,
-)
+    st.builds(ResetKey, st.none()),
+    st.builds(ResetKey, names, st.lists(mechanisms, max_size=2).map(tuple)),
+    st.builds(GenUrlAuth, st.lists(st.tuples(strings, mechanisms), min_size=1, max_size=3).map(tuple)),
+    st.builds(UrlFetch, st.lists(urls_wanted, min_size=1, max_size=3).map(tuple)),
+]
+commands = st.one_of(COMMANDS)
 requests = st.builds(Request, tags, commands)
 append_requests = st.builds(
     Request,
@@ -317,6 +324,8 @@ replace_requests = st.builds(
     tags,
     st.builds(Replace, st.just(STAR) | st.integers(1, MAX_NUMBER), names, append_messages, st.booleans()),
 )
+#: Of every command that there is.
+any_requests = requests | append_requests | replace_requests
 
 #: Lower case, as a URL's are read.
 applications = st.text("abcxyz019", min_size=1, max_size=8)

@@ -13,7 +13,7 @@ from wildduck.imap.grammar.values import Request
 #: No command goes on like this, whatever it is.
 TAILS = st.sampled_from([b" (", b" )", b"\x00", b"\r", b' "', b" {1", b" {1+}", b"\t", b"  "])
 #: Commands without arguments and with them, and those with a message.
-ANY = strategies.requests | strategies.append_requests | strategies.replace_requests
+ANY = strategies.any_requests
 
 
 def message(request: Request) -> bytes:
