@@ -18,7 +18,7 @@ from wildduck.imap.grammar.reader import BEFORE_LOGIN, SIGNED_IN, Failure
 from wildduck.imap.grammar.requests import PARSERS
 from wildduck.imap.grammar.values import Command, Request
 
-_SOME = settings(deadline=None, max_examples=100, derandomize=True, database=None, phases=[Phase.generate])
+_SOME = settings(deadline=None, max_examples=30, derandomize=True, database=None, phases=[Phase.generate])
 
 
 def modules() -> list[Any]:
