@@ -156,8 +156,10 @@ class Contexts:
         self._contexts: dict[bytes, Context] = {}
         #: UIDs that have changed and were not looked at.
         self._changed: set[int] = set()
-        #: Of these, messages that are new.
+        #: Of these, messages that are new and were not added by the client.
         self._new: set[int] = set()
+        #: Messages that it has added and that were not noted yet.
+        self._own: set[int] = set()
         #: So much has happened that all messages must be.
         self._lost = False
 
@@ -186,6 +188,10 @@ class Contexts:
     def cancel(self, tag: bytes) -> None:
         """Tell nothing more of a context, if there is one."""
         self._contexts.pop(tag, None)
+
+    def added(self, uids: Iterable[int]) -> None:
+        """The client has added these itself: no items are fetched of them (RFC 5465 §5.2)."""
+        self._own.update(uids)
 
     def close(self) -> None:
         self._contexts.clear()
@@ -230,7 +236,8 @@ class Contexts:
             self._lost = True
             there = view.index.uids
             self._changed = set(there[bisect_left(there, view.uids[-1] + 1 if view.uids else 0) :])
-            self._new = set(self._changed)
+            self._new = self._changed - self._own
+            self._own.clear()
             return
         for event in events:
             if isinstance(event, Went) and not view.seq(event.uid):
@@ -239,7 +246,9 @@ class Contexts:
             else:
                 self._changed.add(event.uid)
                 if isinstance(event, Came):
-                    self._new.add(event.uid)
+                    if event.uid not in self._own:
+                        self._new.add(event.uid)
+                    self._own.discard(event.uid)
 
     async def _look(self, context: Context, changed: Sequence[int] | None) -> None:
         """@param changed: UIDs of the only messages that may be others now; C{None} for all."""

@@ -424,8 +424,12 @@ class Session:
 
     def added(self, mailbox: ObjectId, uids: Iterable[int]) -> None:
         """The running command has added messages to a mailbox, which may be the selected one."""
-        if self.watch is not None and self.view is not None and self.view.mailbox.id == mailbox:
+        if self.view is None or self.view.mailbox.id != mailbox:
+            return
+        if self.watch is not None:
             self.watch.added(uids)
+        if self.contexts is not None:
+            self.contexts.added(uids)
 
     async def announce(self, *, may_expunge: bool) -> None:
         """

@@ -77,8 +77,9 @@ def returns(cursor: Cursor) -> Reading[Returns | None]:
             partial = partial_range(cursor)
         elif name in OPTIONS:
             options[name] = None
-            if name == "UPDATE" and cursor.take(b" ("):
-                cursor.position -= 1
+            # RFC 5465 has no space there in its syntax, and one in its example.
+            if name == "UPDATE" and (cursor.looking_at(b"(") or cursor.looking_at(b" (")):
+                cursor.take(b" ")
                 items = yield from fetch_items(cursor)
         else:
             raise cursor.error("unknown return option")
