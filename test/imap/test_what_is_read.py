@@ -175,6 +175,7 @@ class WhatIsReadTests(TestCase):
         part = b"Content-Type: message/rfc822\r\nContent-ID: <in>\r\n\r\n" + inner
         client = await self._server(big().replace(b"--b--", b"--b\r\n" + part + b"\r\n--b--"))
         for section, expected in (
+            (b"2.MIME", b"Content-Type: text/plain\r\n\r\n)"),
             (b"4.MIME", b"Content-Type: application/octet-stream; name=x"),
             (b"5.MIME", b"Content-ID: <in>"),
             (b"5.HEADER", b"Subject: inner"),

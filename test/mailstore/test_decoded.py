@@ -118,9 +118,10 @@ class DecodedTests(StoreCase):
     async def test_encoding_of_a_shared_body(self) -> None:
         """A body that another message has in base64 is not decoded where it is said to be text."""
         body = lines(_BINARY)
-        await self._decoded(b"base64", body)
-        decoded = await self._decoded(b"7bit", body)
+        kept = await self._decoded(b"base64", body)
+        decoded = Decoded(kept._content, kept._start, kept._end, "7bit")
         self.assertEqual(len(body), await decoded.length())
+        self.assertEqual(body[100:200], (await decoded.measure(100, 100)).data)
 
     async def test_unknown(self) -> None:
         """What nobody can undo is refused."""

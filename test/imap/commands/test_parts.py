@@ -60,7 +60,8 @@ class PartTests(StoreCase):
         """Read alone a section is as in the whole message, also of WildDuck's documents."""
         given = [sample.raw for sample in samples()[::12]]
         given += [generated(seed, 2000) for seed in range(20)]
-        for raw in [multipart(_TEXT, _EXACT, _TEXT), _EXACT, *_NESTED, *ODD, *given]:
+        header = multipart(_TEXT, _INNER + b"Subject: only a header\r\n", _TEXT)
+        for raw in [multipart(_TEXT, _EXACT, _TEXT), _EXACT, header, *_NESTED, *ODD, *given]:
             if raw:
                 await self.add(raw)
         alone = dict.fromkeys(_WHAT, 0)

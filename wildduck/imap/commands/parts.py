@@ -45,7 +45,7 @@ _KEYS = {
     Piece.BODY: ("attachmentId", "boundary", "body", "childNodes", "size"),
     Piece.DATA: ("attachmentId", "boundary", "body", "header", "size"),
     Piece.MIME: ("boundary", "header", "size"),
-    Piece.HEADER: ("size",),
+    Piece.HEADER: (),
     Piece.TEXT: ("attachmentId", "body", "size"),
 }
 
@@ -64,7 +64,6 @@ class Alone:
     _path: tuple[int, ...] = (1,)
     _what: str = ""
     _skipped: int = 0
-    _most: int | None = None
 
     def place(self, rope: Rope) -> tuple[int, int]:
         """
@@ -72,8 +71,7 @@ class Alone:
         @return: start and end of the section.
         """
         start, end = rope.section(self._path, self._what) or (0, 0)
-        start = min(end, start + self._skipped)
-        return start, end if self._most is None else min(end, start + self._most)
+        return min(end, start + self._skipped), end
 
 
 def fields(piece: Piece, path: tuple[int, ...]) -> tuple[str, ...]:
@@ -192,10 +190,8 @@ def _lines(part: dict[str, Any]) -> _Found | None:
 
 def _header(part: dict[str, Any]) -> _Found | None:
     found = _lines(part)
-    if found is None or not part.get("isMessage") or not isinstance(part.get("size"), int):
-        return None
-    # It may be all of the message, without an empty line.
-    return (*found, 0, part["size"])
+    # A message that is nothing but its header is not given back by its tree alone.
+    return found if part.get("isMessage") else None
 
 
 def _text(part: dict[str, Any]) -> _Found | None:
