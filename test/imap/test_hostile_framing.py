@@ -314,7 +314,7 @@ class StartTlsTests(TestCase):
             transport.write(b"BOX\r\nd CAPABILITY\r\n")
             found = await client.until_has(b"d OK")
             self.assertRegex(found, rb"^(BOX|\*) BAD ")
-            self.assertIn(b"* CAPABILITY IMAP4rev1 LITERAL- ID AUTH=PLAIN SASL-IR\r\n", found)
+            self.assertIn(b"* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL- ID AUTH=PLAIN SASL-IR\r\n", found)
 
     async def test_clear_text_later(self) -> None:
         """Commands in the clear in the segment after STARTTLS, before the handshake, end the connection."""

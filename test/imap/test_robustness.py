@@ -530,7 +530,8 @@ class SocketTests(TestCase):
         transport.write(b"d CAPABILITY\r\ne " + LOGIN + b"\r\n")
         found = await client.until_has(b"e OK")
         self.assertTrue(
-            found.startswith(b"* CAPABILITY IMAP4rev1 LITERAL- ID AUTH=PLAIN SASL-IR\r\nd OK"), found
+            found.startswith(b"* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL- ID AUTH=PLAIN SASL-IR\r\nd OK"),
+            found,
         )
 
     async def test_implicit_tls(self) -> None:
@@ -538,5 +539,5 @@ class SocketTests(TestCase):
         client = await connect(self, await self._port(implicit_tls=True), tls=True)
         found = await client.until_has(b"\r\n")
         self.assertTrue(
-            found.startswith(b"* OK [CAPABILITY IMAP4rev1 LITERAL- ID AUTH=PLAIN SASL-IR]"), found
+            found.startswith(b"* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL- ID AUTH=PLAIN SASL-IR]"), found
         )

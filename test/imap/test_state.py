@@ -41,18 +41,19 @@ class CapabilityTests(SynchronousTestCase):
     def test_before_sign_in(self) -> None:
         """A secure connection can sign in, another must use STARTTLS first."""
         self.assertEqual(
-            self.listed(State.NOT_AUTHENTICATED), ("IMAP4rev1", "LITERAL-", "ID", "AUTH=PLAIN", "SASL-IR")
+            self.listed(State.NOT_AUTHENTICATED),
+            ("IMAP4rev1", "IMAP4rev2", "LITERAL-", "ID", "AUTH=PLAIN", "SASL-IR"),
         )
         self.assertEqual(
             self.listed(State.NOT_AUTHENTICATED, secure=False, can_start_tls=True),
-            ("IMAP4rev1", "LITERAL-", "ID", "STARTTLS", "LOGINDISABLED"),
+            ("IMAP4rev1", "IMAP4rev2", "LITERAL-", "ID", "STARTTLS", "LOGINDISABLED"),
         )
 
     def test_after_sign_in(self) -> None:
         """What serves to sign in is no longer listed."""
         for state in (State.AUTHENTICATED, State.SELECTED):
             listed = self.listed(state, can_start_tls=True)
-            self.assertEqual(listed[:3], ("IMAP4rev1", "LITERAL+", "ID"))
+            self.assertEqual(listed[:4], ("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID"))
             self.assertIn("APPENDLIMIT=1000", listed)
             self.assertFalse({"STARTTLS", "SASL-IR", "AUTH=PLAIN", "LITERAL-"}.intersection(listed))
 

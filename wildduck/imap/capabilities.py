@@ -44,6 +44,7 @@ def _always(now: Circumstances) -> bool:
 #: (how it is listed, its RFC, where it works), in the order of the list.
 _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("IMAP4rev1", "3501", _always),
+    ("IMAP4rev2", "9051", _always),
     # One of the two, for both together are forbidden (RFC 7888 §5): before
     # sign-in a command's literals have 4 KiB.
     ("LITERAL-", "7888", _before),
@@ -65,6 +66,7 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("CONDSTORE", "7162 §3.1", _after),
     ("QRESYNC", "7162 §3.2", _after),
     ("UIDONLY", "9586", _after),
+    ("UTF8=ACCEPT", "6855", _after),
     ("NAMESPACE", "2342", _after),
     ("CHILDREN", "3348", _after),
     ("LIST-EXTENDED", "5258", _after),

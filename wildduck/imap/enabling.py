@@ -27,12 +27,36 @@ def uidonly(modes: Modes) -> Modes:
     return replace(modes, uidonly=True)
 
 
+def rev2(modes: Modes) -> Modes:
+    """RFC 9051 Appendix A."""
+    return replace(modes, rev2=True)
+
+
+def utf8(modes: Modes) -> Modes:
+    """RFC 6855 §3."""
+    return replace(modes, utf8=True)
+
+
 #: By the extension's name in upper case: the session's modes from then on.
 EXTENSIONS: dict[str, Callable[[Modes], Modes]] = {
     "CONDSTORE": condstore,
+    "IMAP4REV2": rev2,
     "QRESYNC": qresync,
     "UIDONLY": uidonly,
+    "UTF8=ACCEPT": utf8,
 }
+
+#: How a name is written where that is not in upper case.
+_WRITTEN = {"IMAP4REV2": "IMAP4rev2"}
+
+
+def written(extension: str) -> str:
+    """
+    As CAPABILITY lists it, for ENABLED.
+
+    @param extension: a key of L{EXTENSIONS}.
+    """
+    return _WRITTEN.get(extension, extension)
 
 
 def enabled(modes: Modes, extension: str) -> Modes:

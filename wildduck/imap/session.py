@@ -463,7 +463,7 @@ class Session:
             if start:
                 await self.breathe()
             some = changes[start : start + _AT_ONCE]
-            told = responses(some, self.modes, with_uid=self.watch is not None)
+            told = responses(some, self.modes, with_uid=self.watch is not None or self.modes.rev2)
             self.line.send(b"".join(response.compose(self.modes) for response in told))
 
     def _is_told(self, change: Change) -> bool:

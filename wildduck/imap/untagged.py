@@ -23,7 +23,7 @@ def responses(changes: Sequence[Change], modes: Modes, *, with_uid: bool = False
     """
     In the order of the changes; of what is gone one VANISHED, where it is told so.
 
-    @param with_uid: flags are told with UIDs in any case (RFC 5465 §5.1).
+    @param with_uid: flags are told with UIDs in any case (RFC 5465 §5.1, RFC 9051 §7.5.2).
     """
     found: list[Response] = []
     gone = [change.uid for change in changes if isinstance(change, Expunged)]

@@ -59,7 +59,7 @@ class AppendTests(SynchronousTestCase):
         found = self.both(b"a APPEND {5+}\r\ninbox {0}\r\n\r\n")
         piece = Text(LiteralStart(0))
         self.assertEqual(
-            found, [wanted("INBOX", piece), b"", Request(b"a", Append("INBOX", (AppendMessage((piece,)),)))]
+            found, [wanted("inbox", piece), b"", Request(b"a", Append("inbox", (AppendMessage((piece,)),)))]
         )
 
     def test_several(self) -> None:

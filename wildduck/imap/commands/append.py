@@ -11,7 +11,10 @@ from wildduck import limits
 from wildduck.accounts import IMAP_UPLOAD
 from wildduck.errors import CannotDo, MailboxNotFound, OverQuota
 from wildduck.imap.commands import catenate
+from wildduck.imap.commands.selection import listed
 from wildduck.imap.grammar.append import Append, Options, PieceStart, Text, Url
+from wildduck.imap.grammar.mailbox_responses import ListData
+from wildduck.imap.grammar.mailboxes import DELIMITER
 from wildduck.imap.grammar.responses import append_uid_code
 from wildduck.imap.session import Done, Session
 from wildduck.imap.uploads import Upload, Uploads
@@ -95,16 +98,26 @@ def _check_date(now: datetime, options: Options) -> None:
 
 
 async def append(session: Session, command: Append) -> Done:
-    """RFC 3501 §6.3.11, RFC 3502, RFC 4315 §3."""
+    """RFC 3501 §6.3.11, RFC 3502, RFC 4315 §3; of another spelling of the name RFC 9051 §6.3.12."""
     with session.take_uploads() as uploads, finished(session, uploads) as messages:
+        spelled = await _spelled(session, uploads.mailbox, command.mailbox)
         try:
             appended = await _store(session, uploads.mailbox, messages)
         except MailboxNotFound as error:
             raise TryCreate(str(error)) from None
     session.meter(IMAP_UPLOAD).add(sum(one.length for one in appended))
     session.added(appended[0].mailbox_id, [one.uid for one in appended])
+    if spelled is not None:
+        session.respond(spelled)
     code = append_uid_code(appended[0].uid_validity, [one.uid for one in appended])
     return Done("APPEND completed", code)
+
+
+async def _spelled(session: Session, mailbox: Mailbox, given: str) -> ListData | None:
+    """What a client of IMAP4rev2 is told of a mailbox that is spelled otherwise than it has written."""
+    if not session.modes.rev2 or given.strip(DELIMITER) == mailbox.path:
+        return None
+    return await listed(session, mailbox, given)
 
 
 async def _store(session: Session, mailbox: Mailbox, messages: list[NewMessage]) -> list[Appended]:

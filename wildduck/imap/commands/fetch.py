@@ -361,7 +361,7 @@ class _Fetch:
         if self._modes.condstore:
             self._session.modseqs.told(self._view.modseq(uid))
             names += ["MODSEQ"] if self._modes.uidonly else ["UID", "MODSEQ"]
-        elif left_out and "UID" in self._names:
+        elif left_out and ("UID" in self._names or self._modes.rev2):
             names.append("UID")
         unasked = (name for name in names if left_out or name not in self._names)
         return [(name.encode("ascii"), self._known(uid, name)) for name in unasked]

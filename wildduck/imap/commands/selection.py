@@ -48,14 +48,14 @@ async def _open(session: Session, command: Select, read_only: bool) -> None:
         view.close()
         raise CannotDo("This mailbox can not be selected")
     try:
-        listed = await _listed(session, view.mailbox, command.mailbox) if session.modes.rev2 else None
+        told = await listed(session, view.mailbox, command.mailbox) if session.modes.rev2 else None
     except BaseException:
         view.close()
         raise
     session.select(view, read_only)
     _describe(session)
-    if listed is not None:
-        session.respond(listed)
+    if told is not None:
+        session.respond(told)
     if command.resync is None:
         return
     try:
@@ -77,10 +77,10 @@ def _check(session: Session, given: QuickResync) -> None:
         raise UidRequired("Messages have no sequence numbers here")
 
 
-async def _listed(session: Session, mailbox: Mailbox, given: str) -> ListData:
+async def listed(session: Session, mailbox: Mailbox, given: str) -> ListData:
     """
-    What LIST says of a mailbox that is opened, and how the client has called it if
-    that is not its name (RFC 9051 §6.3.2, §6.3.9.7).
+    What LIST says of a mailbox that is opened or appended to, and how the client
+    has called it if that is not its name (RFC 9051 §6.3.2, §6.3.12, §6.3.9.7).
     """
     children = await session.store.mailboxes.has_inferiors(session.user.id, mailbox.path)
     entry = Entry(mailbox.path, mailbox.special_use, mailbox.subscribed)

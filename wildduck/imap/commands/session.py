@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 import wildduck
-from wildduck.imap.enabling import EXTENSIONS
+from wildduck.imap.enabling import EXTENSIONS, written
 from wildduck.imap.grammar.responses import CapabilityData, Condition, EnabledData, IdData
 from wildduck.imap.grammar.session import (
     Capability,
@@ -33,7 +33,7 @@ async def capability(session: Session, command: Capability) -> Done:
 async def enable(session: Session, command: Enable) -> Done:
     """RFC 5161 §3.1: what is not known, or enabled already, is left out of the answer."""
     known = [name for name in command.extensions if name in EXTENSIONS]
-    session.respond(EnabledData(tuple(name for name in known if session.enable(name))))
+    session.respond(EnabledData(tuple(written(name) for name in known if session.enable(name))))
     return Done("ENABLE completed")
 
 

@@ -17,7 +17,7 @@ from wildduck import limits
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.dates import compose_date_time, date_time
 from wildduck.imap.grammar.flags import compose_flags, flag_list
-from wildduck.imap.grammar.mailboxes import compose_mailbox, mailbox
+from wildduck.imap.grammar.mailboxes import compose_mailbox, given_mailbox
 from wildduck.imap.grammar.strings import LiteralStart, astring, compose_astring, literal_start
 from wildduck.imap.grammar.values import Command
 
@@ -102,6 +102,7 @@ def _compose_data(piece: Piece) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Append(Command):
     """
+    @ivar mailbox: decoded, as the client wrote it: INBOX in any case.
     @ivar messages: in the order sent; their octets went to the sinks that the
         session gave for them.
     """
@@ -141,7 +142,7 @@ Appending: TypeAlias = Generator["LiteralStart | PieceStart", bytes, "AppendMess
 def parse_append(cursor: Cursor) -> Generator[LiteralStart | PieceStart, bytes, Append]:
     """C{append} = "APPEND" SP mailbox 1*append-message."""
     cursor.space()
-    name = yield from mailbox(cursor)
+    name = yield from given_mailbox(cursor)
     begun = Append(name, ())
     messages: list[AppendMessage] = []
     while not messages or not cursor.at_end:

@@ -36,6 +36,14 @@ MAX_NUMBER64 = 2**63 - 1
 _MAX_DIGITS = 20
 
 
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class Cursor:
     """
     @ivar line: the line without its CRLF.
@@ -115,11 +123,18 @@ class Cursor:
         return match.group().upper()
 
     def quoted(self) -> bytes:
-        """A quoted string without its quotes; the cursor looks at its first one."""
+        """
+        A quoted string without its quotes; the cursor looks at its first one.
+
+        What is beyond US-ASCII in it is UTF-8 where that was agreed on (RFC 6855 §3,
+        9051 §4.3); elsewhere the command knows what it may be, if anything.
+        """
         match = self.match(QUOTED)
         if match is None:
             raise self.error("broken quoted string")
         content = match.group(1)
+        if self.modes.unicode_names and not _is_utf8(content):
+            raise self.error("a quoted string is not UTF-8")
         return _ESCAPED.sub(rb"\1", content) if b"\\" in content else content
 
     def number(self, what: str = "a number", most: int = MAX_NUMBER) -> int:
@@ -132,8 +147,8 @@ class Cursor:
             raise self.error(f"{what} is too big")
         return value
 
-    def nz_number(self, what: str = "a number") -> int:
-        value = self.number(what)
+    def nz_number(self, what: str = "a number", most: int = MAX_NUMBER) -> int:
+        value = self.number(what, most)
         if value == 0:
             raise self.error(f"{what} can not be zero")
         return value

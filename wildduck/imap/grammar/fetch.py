@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from wildduck import limits
 from wildduck.errors import ProtocolError
-from wildduck.imap.grammar.cursor import Cursor
+from wildduck.imap.grammar.cursor import MAX_NUMBER, MAX_NUMBER64, Cursor
 from wildduck.imap.grammar.fetch_modifiers import NO_MODIFIERS, Modifiers, fetch_modifiers
 from wildduck.imap.grammar.sequence import SequenceSet, sequence_set
 from wildduck.imap.grammar.strings import Reading, astring, compose_astring
@@ -343,11 +343,12 @@ def _field(cursor: Cursor) -> Reading[bytes]:
 
 
 def _partial(cursor: Cursor) -> tuple[int, int] | None:
-    """C{"<" number "." nz-number ">"}."""
+    """C{"<" number "." nz-number ">"}, of 63 bits in IMAP4rev2 (RFC 9051 §9)."""
     if not cursor.take(b"<"):
         return None
-    first = cursor.number("the first octet")
+    largest = MAX_NUMBER64 if cursor.modes.rev2 else MAX_NUMBER
+    first = cursor.number("the first octet", largest)
     cursor.expect(b".", "a dot")
-    most = cursor.nz_number("the number of octets")
+    most = cursor.nz_number("the number of octets", largest)
     cursor.expect(b">", "the end of the partial")
     return first, most

@@ -40,6 +40,8 @@ STATES = (
     "UNFLAGGED",
     "UNSEEN",
 )
+#: Of these, what IMAP4rev2 has no more (RFC 9051 Appendix E, 12).
+_RECENT = ("NEW", "OLD", "RECENT")
 #: Keys with a flag, with a string, with a date, with a number of octets.
 KEYWORDS = ("KEYWORD", "UNKEYWORD")
 TEXTS = ("BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO")
@@ -296,7 +298,7 @@ class _Keys:
             cursor.space()
             self._begin(name, 1 if name == "NOT" else 2)
             return None
-        if name in STATES:
+        if name in STATES and not (cursor.modes.rev2 and name in _RECENT):
             return State(name)
         reader = _READERS.get(name)
         if reader is None:
