@@ -96,14 +96,24 @@ async def _chosen(session: Session, command: Fetch) -> Sequence[int]:
 
 async def tell(session: Session, uids: Sequence[int], items: tuple[Item, ...]) -> None:
     """
-    FETCH responses that no FETCH has asked for (RFC 5465 §5.2).
+    FETCH responses that no FETCH has asked for (RFC 5465 §5.2, §7).
 
     @param uids: ascending.
     """
-    job = _Fetch(session, items)
+    job = _Fetch(session, _unasked(items, session.modes))
     for start in range(0, len(uids), job.round_size):
         await job.round(uids[start : start + job.round_size])
     job.flush()
+
+
+def _unasked(items: tuple[Item, ...], modes: Modes) -> tuple[Item, ...]:
+    """With what such responses must have: MODSEQ, and the UID as with flags (RFC 7162 §3.1)."""
+    items = _distinct(items)
+    if modes.condstore and _UID not in items and not modes.uidonly:
+        items = (_UID, *items)
+    if modes.condstore and _MODSEQ not in items:
+        items = (*items, _MODSEQ)
+    return items
 
 
 def _items(command: Fetch, modes: Modes) -> tuple[Item, ...]:
