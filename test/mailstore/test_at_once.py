@@ -10,6 +10,7 @@ from test.mailstore.faults import Killer
 from test.mailstore.support import META, StoreCase, message, with_attachment
 from test.mailstore.test_attachments import encoded
 from wildduck import limits
+from wildduck.database import WriteGroup
 from wildduck.database.transaction import Transaction
 from wildduck.errors import (
     CannotDo,
@@ -22,7 +23,8 @@ from wildduck.errors import (
     Unavailable,
 )
 from wildduck.limits import KIB
-from wildduck.mailstore import at_once
+from wildduck.mailstore import at_once, replaced
+from wildduck.mailstore.allocation import allocate_in_time
 from wildduck.mailstore.store import MailStore
 from wildduck.mailstore.values import Appended, Mailbox, NewMessage
 from wildduck.mime.message import scan
@@ -359,6 +361,54 @@ class ReplaceTests(AtOnceCase):
         self.assertEqual(sum(result is MessageNotFound for result in results), 1)
         self.assertEqual(len(self.uids()), 1)
         await self.is_clean()
+
+    async def another_is_faster(self, size: int) -> None:
+        """Replace a draft that somebody who does not ask for the lock removes at the last moment."""
+        first = await self.add(with_attachment(1, encoded(300 * KIB)), flags=["\\Draft"])
+        # The other message with the same attachment.
+        await self.add(with_attachment(1, encoded(300 * KIB)), flags=["\\Draft"])
+        inbox = await self.inbox()
+
+        async def late(*arguments: Any, **options: Any) -> Any:
+            rows = list(self.db.messages.find({"_id": first.message_id}))
+            await self.store._removal.remove(inbox, rows, None, archive=False)
+            return await allocate_in_time(*arguments, **options)
+
+        self.patch(replaced, "allocate_in_time", late)
+        await self.instead(1, message(2, b"x" * size), None, "\\Draft")
+        await self.store.settle()
+        self.assertEqual(self.uids(), [2, 3])
+
+    async def test_another_is_faster(self) -> None:
+        """What the old message held is given back once, be the new one smaller or larger."""
+        await self.another_is_faster(10)
+        await self.is_clean()
+
+    async def test_another_is_faster_larger(self) -> None:
+        await self.another_is_faster(600 * KIB)
+        await self.is_clean()
+
+    async def test_another_is_faster_and_answer_lost(self) -> None:
+        """Nor is it given back twice where the primary changed on the way."""
+        moved = iter([False] + [True] * 100)
+        intact = WriteGroup.intact
+
+        def once(group: WriteGroup) -> bool:
+            # Asked only after the transaction.
+            return next(moved) if self.committed else intact.fget(group)  # type: ignore[attr-defined]
+
+        self.committed = False
+        commit = Transaction.commit
+
+        async def committed(transaction: Transaction) -> Any:
+            counts = await commit(transaction)
+            self.committed = True
+            return counts
+
+        self.patch(Transaction, "commit", committed)
+        self.patch(WriteGroup, "intact", property(once))
+        await self.another_is_faster(10)
+        self.assertEqual([1], [row["metadata"]["c"] for row in self.attachment_rows()])
 
     async def test_target_gone(self) -> None:
         """Where the target is gone the old message stays."""

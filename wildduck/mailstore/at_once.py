@@ -199,12 +199,18 @@ class AtOnce:
             if group.intact:
                 await self._give_back()
             raise
-        if self._more < 0:
-            await self._means.quota.release(self._mailbox.user, -self._more)
-        if self._replaced is not None:
-            await self._replaced.give_back()
+        await self._settle()
         self._backend.background(self._tell(mailbox))
         return [self._appended(mailbox, one) for one in self._coming]
+
+    async def _settle(self) -> None:
+        """Give back what is free now that all is there."""
+        user, more = self._mailbox.user, self._more
+        if self._replaced is not None and not await self._replaced.give_back():
+            # So the new one needs storage of its own, beside what was reserved.
+            await self._means.quota.take(user, self._replaced.size + min(0, more))
+        elif more < 0:
+            await self._means.quota.release(user, -more)
 
     def _appended(self, mailbox: Mailbox, one: Coming) -> Appended:
         return Appended(

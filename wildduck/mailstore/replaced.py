@@ -48,7 +48,8 @@ class Replaced:
         self._mailbox = mailbox
         self._row = row
         self._archived = False
-        self._gone = False
+        #: Whether it was us who removed it; C{None}: the answer was lost.
+        self._gone: bool | None = False
 
     @classmethod
     async def find(
@@ -70,6 +71,7 @@ class Replaced:
         @raise Unavailable: it may have gone.
         """
         allocation = None
+        self._gone = False
         try:
             await self._archive()
             allocation = await allocate_in_time(self._backend, self._mailbox, group=group)
@@ -77,16 +79,22 @@ class Replaced:
             entry = expunge_entry(self._row, allocation.modseq, session, self._backend.now())
             transaction.insert("journal", [entry])
             await self._lock.keep()
+            self._gone = None
             counts = await transaction.commit()
         except REFUSED:
             await self._spare(allocation)
             raise
         # The delete stands before the entry, which is the last.
-        self._gone = counts is None or counts[-2] == 1
+        self._gone = None if counts is None else counts[-2] == 1
 
     def has_gone(self) -> None:
-        """It is known to have gone, though whoever did it got no answer."""
-        self._gone = True
+        """
+        The transaction is known to have been carried out.
+
+        Where its answer was lost it is taken for us who removed it: we have the lock.
+        """
+        if self._gone is None:
+            self._gone = True
 
     async def go(self, session: str | None) -> None:
         """
@@ -115,18 +123,20 @@ class Replaced:
             # Readers see a hole, and look for what has gone when they pass it.
             self._log.warn("a message that was replaced has no journal entry")
 
-    async def give_back(self) -> None:
+    async def give_back(self) -> bool:
         """
         It has gone: what it held is free, but for its storage, which its successor has.
 
-        Where another one was faster, that one has given all of it back.
+        @return: C{False}: another one was faster, and has given all of it back, its storage too.
         """
-        if self._gone:
+        ours = self._gone is not False
+        if ours:
             if not self._archived:
                 await self._removal.release_attachments([self._row])
         else:
             self._log.warn("a message that was to be replaced had gone")
         self._backend.background(self._removal.tell(self._mailbox, [self._row]))
+        return ours
 
     def _filter(self) -> dict[str, Any]:
         return {"mailbox": self._mailbox.id, "uid": self._row["uid"], "_id": self._row["_id"]}
@@ -141,3 +151,4 @@ class Replaced:
             await give_up(self._backend, allocation)
         if self._archived:
             await self._backend.main.delete_many("archived", {"_id": {"$in": [self._row["_id"]]}})
+            self._archived = False
