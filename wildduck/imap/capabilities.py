@@ -103,6 +103,9 @@ _TABLE: tuple[tuple[str, str, _Condition], ...] = (
     ("URL-PARTIAL", "5550 §5.7.1", _after),
 )
 
+#: How each is listed, and its RFC.
+CAPABILITIES = tuple((name, rfc) for name, rfc, _ in _TABLE)
+
 
 def capabilities(now: Circumstances) -> tuple[str, ...]:
     return tuple(
