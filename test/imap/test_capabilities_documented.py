@@ -12,7 +12,7 @@ from wildduck.imap.capabilities import CAPABILITIES
 
 _DOCUMENT = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "imap.rst")
 _ROW = re.compile(r"^   \* - (\S+)\n     - (.+)\n     -(?: .*)?\n     - (.+)\n     -", re.MULTILINE)
-_MODULE = re.compile(r"``(test\.imap\.[\w.]+)``")
+_MODULE = re.compile(r"``(test\.[\w.]+)``")
 
 
 def documented() -> dict[str, tuple[str, list[str]]]:
