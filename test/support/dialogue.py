@@ -159,6 +159,11 @@ class Run:
         parsed: Any = values.get(value, int(value) if value.isdigit() else [value])
         blocking_database(self._server.settings).users.update_one({}, {"$set": {field: parsed}})
 
+    async def _given_address(self, address: str, password: str) -> None:
+        accounts = self._server.domain.accounts
+        await accounts.add_address(self._account, address)
+        await accounts.set_password(self._account, password)
+
     async def _given_no_journal(self) -> None:
         blocking_database(self._server.settings).journal.delete_many({})
 
@@ -181,6 +186,7 @@ class Run:
         ),
         (r"message \((.*)\) in \"(.*?)\"(?: with (.*?))?(?: of ([0-9].*))?", _given_header),
         (r"the account's ([A-Za-z0-9]+) is (.*)", _given_user_field),
+        (r"fred has the address (\S+) and the password \"(.*)\"", _given_address),
         (r"(connected|signed in|\".*\" selected|\".*\" examined)", _given_start),
         (r"a client from far away", _given_peer),
         (r"client ([2-9]) is ([a-z]+)", _given_client),
