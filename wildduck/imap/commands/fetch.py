@@ -107,9 +107,9 @@ async def tell(session: Session, uids: Sequence[int], items: tuple[Item, ...]) -
 
 
 def _unasked(items: tuple[Item, ...], modes: Modes) -> tuple[Item, ...]:
-    """With what such responses must have: MODSEQ, and the UID as with flags (RFC 7162 §3.1)."""
+    """With what such responses must have: MODSEQ, and the UID as with flags (RFC 7162 §3.1, 9051 §7.5.2)."""
     items = _distinct(items)
-    if modes.condstore and _UID not in items and not modes.uidonly:
+    if (modes.condstore or modes.rev2) and _UID not in items and not modes.uidonly:
         items = (_UID, *items)
     if modes.condstore and _MODSEQ not in items:
         items = (*items, _MODSEQ)
