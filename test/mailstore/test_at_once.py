@@ -234,6 +234,25 @@ class DisturbedTests(AtOnceCase):
         self.assertEqual(self.uids(), [1, 2])
         await self.is_clean()
 
+    async def test_numbers_were_taken_back_by_a_failover(self) -> None:
+        """No other message gets their UIDs, also when they have been expunged."""
+        before = self.db.mailboxes.find_one({"path": "INBOX"})
+        commit = Transaction.commit
+
+        async def elected(transaction: Transaction) -> Any:
+            await commit(transaction)
+            self.patch(Transaction, "commit", commit)
+            self.db.mailboxes.replace_one({"_id": before["_id"]}, before)
+            raise Unavailable()
+
+        self.patch(Transaction, "commit", elected)
+        added = await self.all_of(message(1), message(2), flags=("\\Deleted",))
+        self.assertEqual([one.uid for one in added], [1, 2])
+        await self.store.expunge(await self.inbox())
+        later = await self.add(message(3))
+        self.assertEqual(later.uid, 3)
+        self.assertGreater(later.modseq, added[1].modseq)
+
     async def test_not_done(self) -> None:
         """What was not done is done again."""
         self.disturb(Unavailable(), done=False)

@@ -193,6 +193,21 @@ class AddTests(DisturbedCase):
         self.assertEqual(2, appended.uid)
         self.assertEqual([2], [row["uid"] for row in self.db.messages.find()])
 
+    async def test_numbers_were_taken_back_by_a_failover(self) -> None:
+        """
+        The message is there for good, but the new primary has not heard of its numbers.
+
+        No other message gets its UID, also when it has been expunged.
+        """
+        before = self.db.mailboxes.find_one({"path": "INBOX"})
+        self.election(lambda: self.db.mailboxes.replace_one({"_id": before["_id"]}, before))
+        appended = await self.add(message(1), flags=["\\Deleted"])
+        self.assertEqual(appended.uid, 1)
+        await self.store.expunge(await self.inbox())
+        later = await self.add(message(2))
+        self.assertEqual(later.uid, 2)
+        self.assertGreater(later.modseq, appended.modseq)
+
     async def test_numbers_held_too_long(self) -> None:
         """Numbers held for half of H are thrown away, and new ones are taken (store.md §2)."""
 

@@ -196,6 +196,24 @@ async def allocate_in_time(
         await give_up(backend, allocation)
 
 
+async def stay_taken(
+    backend: Backend, mailbox: ObjectId, uid: int, modseq: int, group: WriteGroup | None = None
+) -> None:
+    """
+    Raise the counters beyond numbers that a message has for good; repeatable.
+
+    A failover may have taken back the increment that gave them.  When the message
+    is gone one day, another one would get them again.
+
+    @param uid: the highest of them.
+    @param modseq: likewise.
+    """
+    least = {"uidNext": uid + 1, "native.next": uid + 1, "modifyIndex": modseq, "native.index": modseq}
+    await backend.main.update_one(
+        "mailboxes", {"_id": mailbox}, {"$max": least}, group=group, idempotent=True
+    )
+
+
 async def give_up(backend: Backend, allocation: Allocation, used: Container[int] = ()) -> None:
     """
     Tell readers that these numbers will never be used, so that none waits for them.

@@ -26,7 +26,7 @@ from wildduck.errors import (
     Unavailable,
 )
 from wildduck.mailstore import counters, documents, encryption
-from wildduck.mailstore.allocation import Allocation, allocate, give_up
+from wildduck.mailstore.allocation import Allocation, allocate, give_up, stay_taken
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.building import Builder
 from wildduck.mailstore.concurrently import gather, spawn
@@ -316,8 +316,12 @@ class Appender:
         """
         for _ in range(TRIES):
             group = await self._undisturbed(adding, group)
-            entry = exists_entry(adding.document, adding.session, self._backend.now())
+            document = adding.document
+            entry = exists_entry(document, adding.session, self._backend.now())
             try:
+                await stay_taken(
+                    self._backend, document["mailbox"], document["uid"], document["modseq"], group
+                )
                 await self._backend.main.insert_one("journal", entry, durable=True, group=group)
             except Exception as error:
                 raise Unknown() from error

@@ -25,7 +25,7 @@ from wildduck.errors import CannotDo, DuplicateKey, LimitReached, MailboxNotFoun
 from wildduck.interfaces import IMailAccount
 from wildduck.limits import APPEND_DOCUMENTS_BYTES
 from wildduck.mailstore import counters, documents, encryption
-from wildduck.mailstore.allocation import Allocation, allocate, give_up
+from wildduck.mailstore.allocation import Allocation, allocate, give_up, stay_taken
 from wildduck.mailstore.append import TRIES, Outcome, Unknown, internal_date
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.building import Builder
@@ -424,7 +424,9 @@ class AtOnce:
         """
         for _ in range(TRIES):
             group = await self._undisturbed(group)
+            last = self._coming[-1].document
             try:
+                await stay_taken(self._backend, last["mailbox"], last["uid"], last["modseq"], group)
                 await self._backend.main.insert_many("journal", self._entries(), durable=True, group=group)
             except Exception as error:
                 raise Unknown() from error
