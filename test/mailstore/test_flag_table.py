@@ -6,7 +6,7 @@ from hypothesis import given, strategies
 from twisted.trial import unittest
 
 from wildduck.limits import MAILBOX_FLAGS
-from wildduck.mailstore.flag_table import SYSTEM_FLAGS, FlagTable, canonical, keywords
+from wildduck.mailstore.flag_table import SYSTEM_FLAGS, FlagTable, canonical, in_one_spelling, keywords
 
 #: More than there are bits, and more than are remembered.
 NAMES = [f"k{n}" for n in range(MAILBOX_FLAGS + 20)]
@@ -22,6 +22,10 @@ class CanonicalTests(unittest.SynchronousTestCase):
     def test_recent_is_never_stored(self) -> None:
         """\\Recent belongs to a session (RFC 3501 §2.3.2)."""
         self.assertEqual(("$Label1",), canonical(["\\Recent", "$Label1"]))
+
+    def test_one_spelling(self) -> None:
+        """A keyword in another case is the same one (RFC 3501 §9)."""
+        self.assertEqual(("a", "\\Seen", "B"), in_one_spelling(["a", "A", "\\Seen", "B", "b"]))
 
     def test_keywords(self) -> None:
         """Keywords are what does not begin with a backslash."""

@@ -30,7 +30,7 @@ from wildduck.mailstore.append import TRIES, Outcome, Unknown, internal_date
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.building import Builder
 from wildduck.mailstore.expunge import locked
-from wildduck.mailstore.flag_table import canonical, keywords
+from wildduck.mailstore.flag_table import canonical, in_one_spelling, keywords
 from wildduck.mailstore.journal import exists_entry
 from wildduck.mailstore.keywords import check_count, check_keywords, remember_keywords
 from wildduck.mailstore.mailboxes import Mailboxes
@@ -142,7 +142,8 @@ class AllAtOnce:
     async def _coming(self, new: NewMessage) -> Coming:
         backend = self._means.backend
         date = internal_date(new.internal_date, backend)
-        origin = documents.Origin(canonical(new.flags), date, new.meta)
+        flags = in_one_spelling(canonical(new.flags))
+        origin = documents.Origin(flags, date, new.meta)
         return Coming(await prepare(backend, new.message), origin)
 
 

@@ -32,6 +32,14 @@ def canonical(flags: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(flag for flag in spelled if flag.lower() != "\\recent"))
 
 
+def in_one_spelling(flags: Iterable[str]) -> tuple[str, ...]:
+    """Flags of one message, none twice, for case does not count: the spelling that is given first stays."""
+    spellings: dict[str, str] = {}
+    for flag in flags:
+        spellings.setdefault(flag.lower(), flag)
+    return tuple(spellings.values())
+
+
 def texts(flags: object) -> tuple[str, ...]:
     """What can be flags of a stored value, for other programs write to the database too."""
     listed = flags if isinstance(flags, (list, tuple)) else ()

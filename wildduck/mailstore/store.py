@@ -40,7 +40,7 @@ from wildduck.mailstore.copying import Copier
 from wildduck.mailstore.documents import Origin
 from wildduck.mailstore.drafting import Drafting
 from wildduck.mailstore.expunge import expunge
-from wildduck.mailstore.flag_table import DELETED, canonical
+from wildduck.mailstore.flag_table import DELETED, canonical, in_one_spelling
 from wildduck.mailstore.flags import FlagStore, changed_flags
 from wildduck.mailstore.listing import Listing
 from wildduck.mailstore.mailboxes import Mailboxes
@@ -191,7 +191,7 @@ class MailStore:
         if prepared is None or prepared.message is not message:
             prepared = await self.prepare(message)
         date = as_internal_date(internal_date, self._backend)
-        origin = Origin(canonical(flags), date, meta, extra or {}, follows)
+        origin = Origin(in_one_spelling(canonical(flags)), date, meta, extra or {}, follows)
         try:
             return await self._appender.add(mailbox, prepared, origin, _session(session))
         except MailboxNotFound:

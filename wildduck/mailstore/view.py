@@ -18,6 +18,7 @@ from itertools import compress
 from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore.change_log import Came, Event, Went
 from wildduck.mailstore.columns import cut
+from wildduck.mailstore.flag_table import in_one_spelling
 from wildduck.mailstore.index import MailboxIndex
 from wildduck.mailstore.recent import Recents
 from wildduck.mailstore.values import Change, Exists, Expunged, Flags, FlagsByUid, Mailbox, Recent
@@ -196,11 +197,10 @@ class View:
 
         @param everyhow: in all spellings that there are, for WildDuck's documents have several.
         """
-        found: dict[str, None] = {}
-        for flag in flags:
-            known = self.index.flag_table.spellings(flag) or [flag]
-            found.update(dict.fromkeys(known if everyhow else known[:1]))
-        return tuple(found)
+        known = [self.index.flag_table.spellings(flag) or [flag] for flag in flags]
+        if everyhow:
+            return tuple(dict.fromkeys(spelling for all_known in known for spelling in all_known))
+        return in_one_spelling(all_known[0] for all_known in known)
 
     def deleted(self) -> list[int]:
         """UIDs of the known messages with C{\\Deleted}, ascending."""
