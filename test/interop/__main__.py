@@ -32,6 +32,7 @@ from test.interop import (
     python,
     resync,
     screen,
+    screen_resyncs,
     sorting,
     workers,
 )
@@ -67,11 +68,15 @@ CASES = (
     Case("mbsync", mirrors.mbsync),
     Case("mbsync-tls", mirrors.mbsync_tls),
     Case("offlineimap", mirrors.offlineimap),
+    Case("offlineimap-compressed", mirrors.offlineimap_compressed),
     Case("neomutt", screen.neomutt),
     Case("neomutt-tls", screen.neomutt_tls),
+    Case("neomutt-condstore", screen_resyncs.condstore),
+    Case("neomutt-qresync", screen_resyncs.qresync),
     Case("curl-imap", curl.imap),
     Case("curl-imaps", curl.imaps),
     Case("imapfilter", sorting.imapfilter),
+    Case("imapfilter-idles", sorting.imapfilter_idles),
     Case("imapfilter-starttls", sorting.imapfilter_starttls),
     Case("imapfilter-tls", sorting.imapfilter_tls),
     Case("curl-pop3", curl.pop3),
@@ -161,7 +166,7 @@ def _run(case: Case, setting: Setting) -> bool:
     except Exception as error:
         traceback.print_exc()
         said, word, good = f"{type(error).__name__}: {error}", "FAILED", False
-    print(f"{case.name:20} {word:8} {time.monotonic() - began:5.1f} s  {said}", flush=True)
+    print(f"{case.name:22} {word:8} {time.monotonic() - began:5.1f} s  {said}", flush=True)
     return good
 
 

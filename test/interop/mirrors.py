@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from test.interop import maildir, supply
+from test.interop import maildir, others, supply
 from test.interop.case import Setting, expect, output_of, private_file
 from test.interop.programs import find
 from test.interop.recorder import Conversation
@@ -62,11 +62,12 @@ type = IMAP
 # It checks a certificate for names only.
 remotehost = localhost
 remoteport = {port}
-remoteuser = offlineimap
+remoteuser = {user}
 remotepass = {password}
 {tls}
 auth_mechanisms = {mechanism}
 maxconnections = 2
+usecompression = {compressed}
 """
 
 #: Commands that change something or fetch a message.
@@ -93,9 +94,10 @@ def mbsync(setting: Setting) -> str:
     _change_remotely(setting, address)
     _sync(home)
     count = compare(setting, "mbsync", folder)
-    expect(count == _COUNT - 40 + 30, f"{count} messages after deletions and additions on both sides")
+    expect(count == _COUNT - 40 - 4 + 30, f"{count} messages after deletions and additions on both sides")
     _nothing_moves(setting, home)
-    return f"{_COUNT} messages mirrored, changed on both sides and mirrored again"
+    others.asked(setting.recorder.seen(), "COMPRESS DEFLATE", "UID STORE")
+    return f"{_COUNT} messages mirrored, changed on both sides and mirrored again, compressed"
 
 
 def mbsync_tls(setting: Setting) -> str:
@@ -117,8 +119,19 @@ def mbsync_tls(setting: Setting) -> str:
 
 def offlineimap(setting: Setting) -> str:
     """offlineimap mirrors all mailboxes over two connections, in both directions, then by TLS."""
-    home = setting.place("offlineimap")
-    address = setting.account("offlineimap")
+    return _offlineimap(setting, "offlineimap", "no")
+
+
+def offlineimap_compressed(setting: Setting) -> str:
+    """The same, compressed."""
+    said = _offlineimap(setting, "offlineimap-compressed", "yes")
+    others.asked(setting.recorder.seen(), "COMPRESS DEFLATE", "UID STORE")
+    return f"compressed: {said}"
+
+
+def _offlineimap(setting: Setting, user: str, compressed: str) -> str:
+    home = setting.place(user)
+    address = setting.account(user)
     supply.deliver(setting, address, supply.messages(60))
     plain = "ssl = no\nstarttls = no"
     secure = f"ssl = yes\nsslcacertfile = {setting.certificate()}"
@@ -126,7 +139,13 @@ def offlineimap(setting: Setting) -> str:
 
     def sync(tls: str = plain, listener: str = "imap", mechanism: str = "PLAIN") -> None:
         text = _OFFLINEIMAPRC.format(
-            home=home, port=setting.ports[listener], password=PASSWORD, tls=tls, mechanism=mechanism
+            home=home,
+            user=user,
+            port=setting.ports[listener],
+            password=PASSWORD,
+            tls=tls,
+            mechanism=mechanism,
+            compressed=compressed,
         )
         rc = private_file(home, "offlineimaprc", text)
         setting.judge_log(
@@ -134,27 +153,32 @@ def offlineimap(setting: Setting) -> str:
         )
 
     sync()
-    expect(compare(setting, "offlineimap", folder) == 60, "not all messages were copied")
+    expect(compare(setting, user, folder) == 60, "not all messages were copied")
     local = {message.number: message for message in maildir.read(folder)}
     for count in range(10):
         maildir.set_letters(local[b"0-%d" % count], "FS")
         os.unlink(local[b"0-%d" % (count + 10)].path)
     maildir.add(folder, supply.messages(5, 1))
-    with setting.server.imap("offlineimap") as client:
+    with setting.server.imap(user) as client:
         client.select()
         client.command("STORE 31:35 +FLAGS (\\Answered)")
         client.command("STORE 41:45 +FLAGS.SILENT (\\Deleted)")
         client.command("EXPUNGE")
+        client.command("MOVE 31:32 Drafts")
+        client.select("Drafts")
+        client.command("MOVE 1 INBOX")
     supply.deliver(setting, address, supply.messages(5, 2))
     sync(mechanism="LOGIN")
-    expect(compare(setting, "offlineimap", folder) == 55, "additions and deletions were not copied")
+    expect(compare(setting, user, folder) == 54, "additions and deletions were not copied")
+    drafts = os.path.join(home, "mail", "Drafts")
+    expect(compare(setting, user, drafts, "Drafts") == 1, "what was moved was not copied")
     before = len(setting.recorder.seen())
     sync()
     moved = transfers(setting.recorder.seen()[before:])
     expect(not moved, f"a sync without changes sent {moved}")
     supply.deliver(setting, address, supply.messages(5, 3))
     sync(secure, "imap_tls")
-    expect(compare(setting, "offlineimap", folder) == 60, "not all messages were copied in TLS")
+    expect(compare(setting, user, folder) == 59, "not all messages were copied in TLS")
     return "mirrored in both directions, with and without TLS; folders " + ", ".join(
         sorted(os.listdir(os.path.join(home, "mail")))
     )
@@ -235,7 +259,7 @@ def _change_locally(folder: str) -> None:
 
 
 def _change_remotely(setting: Setting, address: str) -> None:
-    """Flags on 60 other messages, 20 gone, 15 new."""
+    """Flags on 60 other messages, 20 gone, 5 moved out and one of them back, 15 new."""
     uids = {maildir.number(message.source): message.uid for message in supply.mailbox(setting, "mbsync")}
     with setting.server.imap("mbsync") as client:
         client.select()
@@ -245,4 +269,8 @@ def _change_remotely(setting: Setting, address: str) -> None:
         gone = ",".join(str(uids[b"0-%d" % number]) for number in range(400, 420))
         client.command(f"UID STORE {gone} +FLAGS.SILENT (\\Deleted)")
         client.command("EXPUNGE")
+        moved = ",".join(str(uids[b"0-%d" % number]) for number in range(420, 425))
+        client.command(f"UID MOVE {moved} Trash")
+        client.select("Trash")
+        client.command("MOVE * INBOX")
     supply.deliver(setting, address, supply.messages(15, 2))

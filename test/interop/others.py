@@ -59,7 +59,8 @@ def change(setting: Setting, user: str, turn: int) -> Changes:
         client.select()
         client.command(f"UID STORE {_set(uids[1::3][:4])} +FLAGS (\\Flagged Work)")
         client.command(f"UID STORE {_set(uids[0::3][:4])} -FLAGS.SILENT (\\Seen)")
-        client.command(f"UID STORE {uids[-2]} FLAGS (\\Answered)")
+        # For neomutt what is answered has been seen.
+        client.command(f"UID STORE {uids[-2]} FLAGS (\\Seen \\Answered)")
         client.command(f"UID MOVE {_set(uids[2:11:3])} Trash")
         client.command(f"UID STORE {_set(uids[-5:-2])} +FLAGS.SILENT (\\Deleted)")
         client.command("EXPUNGE")

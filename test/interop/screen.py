@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from test.interop import supply
 from test.interop.case import Failed, Setting, environment, expect, private_file
@@ -17,7 +17,7 @@ _SECONDS = 30.0
 _POLL_SECONDS = 0.05
 
 _NEOMUTTRC = """
-set folder = "{scheme}://neomutt@127.0.0.1:{port}/"
+set folder = "{scheme}://{user}@127.0.0.1:{port}/"
 set spoolfile = "+INBOX"
 set imap_pass = "{password}"
 set ssl_force_tls = {force}
@@ -39,6 +39,7 @@ set timeout = 1
 set mail_check = 3600
 set imap_keepalive = 3600
 set status_format = "-- %f: %m messages, %n new, %d deleted, %F flagged"
+{more}
 """
 
 
@@ -61,20 +62,25 @@ class Terminal:
     def screen(self) -> str:
         return self._tmux("capture-pane", "-p")
 
-    def wait_for(self, *texts: str) -> str:
+    def wait_for(self, *texts: str) -> None:
         """
-        The screen, as soon as it shows all of this.
+        Return when the screen shows all of this.
+
+        @raise Failed: it does not in time.
+        """
+        self.wait_until(lambda shown: all(text in shown for text in texts), str(texts))
+
+    def wait_until(self, shows: Callable[[str], bool], what: str) -> None:
+        """
+        Return when the screen shows what is wanted.
 
         @raise Failed: it does not in time.
         """
         deadline = time.monotonic() + _SECONDS
-        shown = ""
-        while time.monotonic() < deadline:
-            shown = self.screen()
-            if all(text in shown for text in texts):
-                return shown
+        while not shows(shown := self.screen()):
+            if time.monotonic() > deadline:
+                raise Failed(f"the screen does not show {what}:\n{shown}")
             time.sleep(_POLL_SECONDS)
-        raise Failed(f"the screen does not show {texts}:\n{shown}")
 
     def wait_for_end(self) -> None:
         """
@@ -111,16 +117,24 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def _neomutt(setting: Setting, home: str, tls: bool) -> Iterator[Terminal]:
-    """neomutt on the account's INBOX; its log is judged in the end."""
+def opened(
+    setting: Setting, home: str, *, tls: bool, idle: bool, user: str = "neomutt", more: str = ""
+) -> Iterator[Terminal]:
+    """
+    neomutt on the account's INBOX; its log is judged in the end.
+
+    @param more: lines of its configuration.
+    """
     text = _NEOMUTTRC.format(
         scheme="imaps" if tls else "imap",
+        user=user,
         port=setting.ports["imap_tls" if tls else "imap"],
         password=PASSWORD,
         force="yes" if tls else "no",
-        idle="yes" if tls else "no",
+        idle="yes" if idle else "no",
         certificate=setting.certificate(),
         home=home,
+        more=more,
     )
     rc = private_file(home, "neomuttrc", text)
     terminal = Terminal(home, f"{find('neomutt')} -n -F {rc} -d 2 -l {home}/log")
@@ -143,7 +157,7 @@ def neomutt(setting: Setting) -> str:
     address = setting.account("neomutt")
     for number in range(6):
         supply.deliver(setting, address, [_message(number)])
-    with _neomutt(setting, home, tls=False) as terminal:
+    with opened(setting, home, tls=False, idle=False) as terminal:
         terminal.wait_for("6 messages, 6 new", *(f"Subject {number}" for number in range(6)))
         terminal.type("1", "Enter", "Enter")
         terminal.wait_for("Text of message 0.")
@@ -175,9 +189,9 @@ def neomutt_tls(setting: Setting) -> str:
     """neomutt in TLS sees by IDLE what comes while it is open."""
     home = setting.place("neomutt-tls")
     address = setting.account("neomutt")
-    with _neomutt(setting, home, tls=True) as terminal:
+    with opened(setting, home, tls=True, idle=True) as terminal:
         terminal.wait_for("messages", "new")
-        _wait_for_idle(home)
+        wait_for_idle(home)
         supply.deliver(setting, address, [_message(77)])
         terminal.wait_for("Subject 77")
         terminal.type("q")
@@ -185,7 +199,7 @@ def neomutt_tls(setting: Setting) -> str:
     return "a message that came showed itself"
 
 
-def _wait_for_idle(home: str) -> None:
+def wait_for_idle(home: str) -> None:
     """
     Return when neomutt has sent IDLE.
 

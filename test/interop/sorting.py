@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from test.interop import supply
-from test.interop.case import Setting, expect, output_of
+from test.interop import others, supply, workers
+from test.interop.case import Setting, expect, output_of, private_file
 from test.interop.programs import find
 from test.support.server_process import PASSWORD
 
@@ -57,6 +57,39 @@ def imapfilter_starttls(setting: Setting) -> str:
 def imapfilter_tls(setting: Setting) -> str:
     """The same in TLS from the first byte."""
     return _sort(setting, "imapfilter-tls", "imap_tls", TLS="auto")
+
+
+def imapfilter_idles(setting: Setting) -> str:
+    """Show all messages, and again when IDLE has told of a change and all changes are done."""
+    user = "imapfilter-idles"
+    home = setting.place(user)
+    others.prepare(setting, user, 12)
+    script = os.path.join(os.path.dirname(_SCRIPT), "imapfilter_idles.lua")
+    given = {"PORT": str(setting.ports["imap"]), "NAME": user, "PASSWORD": PASSWORD}
+
+    def happen(step: str) -> None:
+        if step == "shown":
+            others.compare(setting, user, _shown(home))
+        elif step == "idling":
+            others.change(setting, user, 1)
+            private_file(home, "changed", "")
+
+    command = [find("imapfilter"), "-c", script]
+    workers.steps(setting, user, command, happen, given)
+    others.compare(setting, user, _shown(home))
+    others.asked(setting.recorder.seen(), "IDLE")
+    return "saw in IDLE that something had changed, and what by looking"
+
+
+def _shown(home: str) -> others.State:
+    """What the script has written, one file for each message: a line of flags, and its source."""
+    state: others.State = {}
+    folder = os.path.join(home, "shown")
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as file:
+            flags = set(file.readline().decode().split()) - {"\\Recent"}
+            state[int(name)] = (sorted(flags), others.digest(file.read()))
+    return state
 
 
 def _sort(setting: Setting, user: str, listener: str, **variables: str) -> str:

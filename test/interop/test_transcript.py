@@ -27,6 +27,11 @@ class RefusalsTests(unittest.SynchronousTestCase):
         )
         self.assertEqual(transcript.refusals(talk), [Refusal(b"b XYZZY", b"b BAD what")])
 
+    def test_imap_no(self) -> None:
+        """A NO is one, too."""
+        talk = _talk("imap", b"* OK hi\r\n", b"a SELECT x\r\n", b"a NO [NONEXISTENT] none\r\n")
+        self.assertEqual(transcript.refusals(talk), [Refusal(b"a SELECT x", b"a NO [NONEXISTENT] none")])
+
     def test_imap_untagged(self) -> None:
         """An untagged BAD is one."""
         talk = _talk("imap", b"* OK hi\r\n", b"\x00\r\n", b"* BAD line\r\n")
@@ -68,7 +73,8 @@ class RefusalsTests(unittest.SynchronousTestCase):
     def test_imap_without_compression(self) -> None:
         """A COMPRESS that was refused changes nothing."""
         talk = _talk("imap", b"* OK hi\r\n", b"a COMPRESS DEFLATE\r\n", b"a NO\r\n", b"b X\r\n", b"b BAD\r\n")
-        self.assertEqual(transcript.refusals(talk), [Refusal(b"b X", b"b BAD")])
+        refused = [Refusal(b"a COMPRESS DEFLATE", b"a NO"), Refusal(b"b X", b"b BAD")]
+        self.assertEqual(transcript.refusals(talk), refused)
 
     def test_pop3_names_the_request(self) -> None:
         """By its order, past the lines of other answers."""
@@ -92,6 +98,7 @@ class RefusalsTests(unittest.SynchronousTestCase):
             "<-- -ERR what",
             "  58:12.09 < b'ABCD1 BAD what'",
             "S: 12 BAD what",
+            "S: 12 NO [CANNOT] what",
             "-ERR what",
             "[2026-11-25 21:50:36]<M> imap_cmd_step() IMAP command failed: a0007 BAD what",
         )

@@ -1,5 +1,5 @@
 """
-What a server says when a client errs, found in conversations: C{BAD} and C{-ERR}.
+What a server says when a client errs, found in conversations: C{BAD}, C{NO} and C{-ERR}.
 
 A conversation in TLS is opaque to the relay after STARTTLS or STLS; of those the client's own
 log is judged (L{judge_log}).
@@ -17,7 +17,7 @@ from test.interop.recorder import Conversation
 @dataclass(frozen=True)
 class Refusal:
     """
-    A BAD or -ERR.
+    A BAD, NO or -ERR.
 
     @ivar request: the client's line, empty where it can't be told.
     @ivar response: the server's line.
@@ -55,18 +55,25 @@ class Deserved:
 
 
 #: Everything else is a failure of the case.
-DESERVED: tuple[Deserved, ...] = ()
+DESERVED = (
+    Deserved(
+        ("imapfilter", "imapfilter-starttls", "imapfilter-tls"),
+        r"\S+ UID COPY ",
+        r"\S+ NO \[TRYCREATE\]",
+        "by this it finds out that a mailbox is missing, and makes it",
+    ),
+)
 
 _LITERAL = re.compile(rb"\{(\d+)\}\r\n\Z")
-_BAD = re.compile(rb"(\S+) BAD\b")
+_REFUSED = re.compile(rb"(\S+) (?:BAD|NO)\b")
 _STARTED_TLS = re.compile(rb"(?mi)^(\S+) STARTTLS\r\n")
 _MULTI_LINE = re.compile(rb"(?i)(?:RETR|TOP|CAPA)\b|(?:LIST|UIDL|AUTH)\s*\Z")
 #: A server's line, whatever a client's log puts before it; messages do not hold the like.
-_LOGGED = re.compile(rb"(?m)(?:^|(?<=[^\w.*]))([\w.*]+ BAD .*|-ERR\b.*)")
+_LOGGED = re.compile(rb"(?m)(?:^|(?<=[^\w.*]))([\w.*]+ BAD .*|\w*\d NO .*|-ERR\b.*)")
 
 
 def refusals(conversation: Conversation) -> list[Refusal]:
-    """Each BAD or -ERR in a conversation, up to where it goes on in TLS."""
+    """Each BAD, NO or -ERR in a conversation, up to where it goes on in TLS."""
     find = _in_imap if conversation.listener == "imap" else _in_pop3
     return list(find(conversation.said(False), conversation.said(True)))
 
@@ -93,7 +100,7 @@ def _in_imap(client: bytes, server: bytes) -> Iterator[Refusal]:
         tag = line.partition(b" ")[0]
         if tag in starts and line[len(tag) :].startswith(b" OK"):
             return
-        if _BAD.match(line):
+        if _REFUSED.match(line):
             request = re.search(rb"(?m)^" + re.escape(tag) + rb" .*$", client)
             yield Refusal(request[0].strip() if request else b"", line.strip())
 

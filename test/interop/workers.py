@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from test.interop import supply
@@ -105,18 +105,23 @@ def _work(
 
 
 def steps(
-    setting: Setting, user: str, command: Sequence[str], happen: Callable[[str], object]
+    setting: Setting,
+    user: str,
+    command: Sequence[str],
+    happen: Callable[[str], object],
+    variables: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """
     What a script prints, by step; its errors, which are its log, are judged.
 
     @param happen: called with the name of each step, for what the script then waits for.
+    @param variables: added to its environment.
     @raise Failed: it fails, or does not end in time.
     """
     home = setting.place(user)
     process = subprocess.Popen(
         list(command),
-        env=environment(home),
+        env=environment(home) | dict(variables or {}),
         cwd=home,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
