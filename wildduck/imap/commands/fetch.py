@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from operator import itemgetter
@@ -11,7 +11,14 @@ from typing import Any, cast
 from twisted.logger import Logger
 
 from wildduck.accounts import IMAP_DOWNLOAD
-from wildduck.errors import CannotDo, ContentUnreadable, DomainError, ProtocolError, UnknownEncoding
+from wildduck.errors import (
+    CannotDo,
+    ContentUnreadable,
+    DailyLimitReached,
+    DomainError,
+    ProtocolError,
+    UnknownEncoding,
+)
 from wildduck.imap.commands import documents, parts
 from wildduck.imap.commands.binary import StreamedDecoded
 from wildduck.imap.commands.fetch_items import Source, Streamed, Value, Wanted, wanted
@@ -60,17 +67,8 @@ async def fetch(session: Session, command: Fetch) -> Done:
         session.enable("CONDSTORE")
     uids = await _chosen(session, command)
     job = _Fetch(session, items)
-    size = job.round_size
-    meter = session.meter(IMAP_DOWNLOAD) if job.with_bodies else None
-    for start in range(0, len(uids), size):
-        session.progress = start, len(uids)
-        if meter is not None:
-            await meter.check()
-        try:
-            await job.round(uids[start : start + size])
-        finally:
-            if meter is not None:
-                meter.add(job.take_sent())
+    async for done in _in_rounds(job, session, uids):
+        session.progress = done, len(uids)
     job.flush()
     if job.unreadable:
         return Done("Some messages can not be read", b"CORRUPTION", "NO")
@@ -98,12 +96,37 @@ async def tell(session: Session, uids: Sequence[int], items: tuple[Item, ...]) -
     """
     FETCH responses that no FETCH has asked for (RFC 5465 §5.2, §7).
 
+    Bodies count as those of FETCH do, and are left out when they are too many for
+    a day: a FETCH of the client is told why.
+
     @param uids: ascending.
     """
     job = _Fetch(session, _unasked(items, session.modes))
-    for start in range(0, len(uids), job.round_size):
-        await job.round(uids[start : start + job.round_size])
+    try:
+        async for _ in _in_rounds(job, session, uids):
+            pass
+    except DailyLimitReached:
+        pass
     job.flush()
+
+
+async def _in_rounds(job: _Fetch, session: Session, uids: Sequence[int]) -> AsyncIterator[int]:
+    """
+    Before each round: how many messages are done.
+
+    @raise DailyLimitReached: it sends bodies, and the account has downloaded enough today.
+    """
+    size = job.round_size
+    meter = session.meter(IMAP_DOWNLOAD) if job.with_bodies else None
+    for start in range(0, len(uids), size):
+        yield start
+        if meter is not None:
+            await meter.check()
+        try:
+            await job.round(uids[start : start + size])
+        finally:
+            if meter is not None:
+                meter.add(job.take_sent())
 
 
 def _unasked(items: tuple[Item, ...], modes: Modes) -> tuple[Item, ...]:
