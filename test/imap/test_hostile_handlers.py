@@ -17,6 +17,7 @@ from wildduck.imap.commands import table
 from wildduck.imap.grammar.values import Command, Request
 from wildduck.imap.session import Done
 from wildduck.imap.state import ANY
+from wildduck.imap.watching import Watch
 
 MESSAGE = b"From: a@example.org\r\nSubject: s\r\n\r\nbody\r\n"
 
@@ -115,6 +116,38 @@ class FailingHandlers(TestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertIn(b"t OK", await client.command(b"UNSELECT"))
 
+    async def test_while_notifying(self) -> None:
+        """So is one in telling between commands, of whatever was asked for; the next change is told."""
+        server, client = await self.selected()
+        session = client.connection._session
+        fred = session.user
+        for command in (
+            b"NOTIFY SET (SELECTED (MessageNew (UID) MessageExpunge)) (PERSONAL (MessageNew MessageExpunge))",
+            b"SEARCH RETURN (UPDATE) ALL",
+        ):
+            self.assertIn(b"t OK", await client.command(command))
+
+        async def fails(*arguments: Any, **options: Any) -> Any:
+            raise ZeroDivisionError("secret")
+
+        for owner, name in (
+            (session.view, "refresh"),
+            (Watch, "_mailboxes"),
+            (session.contexts, "tell_changes"),
+            (session.store.statuses, "many"),
+        ):
+            patched = self.patch(owner, name, fails)
+            await server.add(fred, "INBOX", MESSAGE)
+            await server.add(fred, "Drafts", MESSAGE)
+            failures: list[Any] = []
+            await until(lambda failures=failures: failures.extend(self.flushLoggedErrors()) or failures)  # type: ignore[misc]
+            patched.restore()
+            self.assertEqual({failure.type for failure in failures}, {ZeroDivisionError}, name)
+            self.assertIn(b"z OK Completed\r\n", await client.command(b"NOOP", b"z"), name)
+        await client.command(b"NOOP")
+        await server.add(fred, "INBOX", MESSAGE)
+        self.assertIn(b"* 5 EXISTS\r\n", await client.until(b" EXISTS\r\n"))
+
     async def test_after_the_end(self) -> None:
         """A handler that fails after its client has gone is logged and leaves no session behind."""
         server, client = await self.selected()
@@ -159,6 +192,31 @@ class MalformedTails(TestCase):
         b"RENAME {3+}\r\nbox {1+}\r\nx",
         b"SUBSCRIBE box",
         b"UNSUBSCRIBE box",
+        b"CREATE x (USE (\\Archive))",
+        b'SETQUOTA "" (STORAGE 1)',
+        b"STORE 1 (UNCHANGEDSINCE 99) +FLAGS (\\Seen)",
+        b"UID STORE 1 (UNCHANGEDSINCE 99) FLAGS.SILENT (new)",
+        b"REPLACE 1 INBOX {5+}\r\nA: b\n",
+        b"UID REPLACE 1 INBOX (\\Seen) ~{5+}\r\nA: b\n",
+        b"APPEND INBOX {5+}\r\nA: b\n (\\Seen) {5+}\r\nC: d\n",
+        b"APPEND INBOX ~{5+}\r\nA: \x00\n",
+        b'APPEND INBOX CATENATE (URL "/INBOX/;UID=1" TEXT {1+}\r\nx)',
+        b'REPLACE 1 INBOX CATENATE (URL "/INBOX/;UID=1")',
+        b"SELECT INBOX (CONDSTORE)",
+        b"EXAMINE box (QRESYNC (1 1))",
+        b"ENABLE QRESYNC",
+        b"NOTIFY NONE",
+        b"NOTIFY SET (PERSONAL (MessageNew MessageExpunge))",
+        b"SEARCH RETURN (SAVE UPDATE) ALL",
+        b"UID SORT RETURN (ALL) (SUBJECT) UTF-8 ALL",
+        b"THREAD REFERENCES UTF-8 ALL",
+        b'CANCELUPDATE "t"',
+        b"RESETKEY INBOX",
+        b'GENURLAUTH "imap://fred@192.0.2.1/INBOX/;uid=1;urlauth=anonymous" INTERNAL',
+        b"COMPRESS DEFLATE",
+        b"UNAUTHENTICATE",
+        b"UNSELECT",
+        b"LOGOUT",
     ]
     TAILS: ClassVar[list[bytes]] = [
         b" ",
@@ -188,8 +246,8 @@ class MalformedTails(TestCase):
         before = self.content(database)
         for command in self.COMMANDS:
             for tail in self.TAILS:
-                if command.startswith(b"APPEND") and b"{" in tail:
-                    continue  # RFC 3502: a second message
+                if command.startswith((b"APPEND", b"GENURLAUTH")) and b"{" in tail:
+                    continue  # a second message (RFC 3502), another URL
                 client.send(b"t " + command + tail + b"\r\nz NOOP\r\n")
                 found = await client.until(b"z OK Completed\r\n")
                 self.assertRegex(found, rb"^t BAD [^\r\n]*\r\nz OK Completed\r\n$", (command, tail))
