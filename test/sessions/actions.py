@@ -15,6 +15,7 @@ MAILBOXES = ("INBOX", "Other")
 #: Small numbers that become sequence numbers or UIDs of messages that are there; C{None} is C{*}.
 Picks: TypeAlias = "tuple[tuple[int | None, int | None], ...]"
 
+_APPENDED = b"Subject: appended\r\n\r\nText.\r\n"
 _FLAGS = ("\\Deleted", "\\Seen", "\\Flagged", "\\Draft", "one")
 
 
@@ -30,21 +31,24 @@ class Silent:
 class Command:
     """
     @ivar name: as it counts for the rules: C{"UID STORE"}.
-    @ivar text: without tag and literal.
+    @ivar text: without tag and literals.
+    @ivar more: literals, and the text between them.
     @ivar ranges: messages that it names.
     @ivar selected: needs a selected mailbox.
     @ivar writes: is refused in a mailbox opened by EXAMINE.
     @ivar mailbox: that it selects, or puts messages into.
+    @ivar known: what a SELECT with QRESYNC goes on from.
     """
 
     name: str
     text: str
-    literal: bytes | None = None
+    more: tuple[bytes | str, ...] = ()
     ranges: tuple[Range, ...] = ()
     selected: bool = True
     writes: bool = False
     silent: Silent | None = None
     mailbox: str = ""
+    known: dict[int, frozenset[str]] | None = None
 
     @property
     def by_seq(self) -> bool:
@@ -80,8 +84,8 @@ def _text(ranges: Sequence[Range]) -> str:
 
 
 def _on_messages(verb: str, rest: str, picks: Picks, by_uid: bool, replay: Replay | None) -> Command:
-    """By UID where nothing has a sequence number."""
-    by_uid = by_uid or not replay or not replay.messages
+    """By UID where nothing has a sequence number, or it can not be used."""
+    by_uid = by_uid or not replay or not replay.messages or replay.by_uid
     ranges = _ranges(picks, by_uid, replay)
     name = f"UID {verb}" if by_uid else verb
     return Command(name, f"{name} {_text(ranges)} {rest}".rstrip(), ranges=ranges)
@@ -104,12 +108,22 @@ class Store:
     mode: str
     flags: tuple[str, ...]
     silent: bool
+    unchanged: bool | None = None
 
     def command(self, replay: Replay | None) -> Command:
+        if self.unchanged is not None:
+            return self._conditional(replay)
         item = f"{self.mode.strip('=')}FLAGS{'.SILENT' if self.silent else ''} ({' '.join(self.flags)})"
         plain = _on_messages("STORE", item, self.picks, self.by_uid, replay)
         silent = Silent(self.mode, self.flags) if self.silent else None
         return Command(plain.name, plain.text, ranges=plain.ranges, writes=True, silent=silent)
+
+    def _conditional(self, replay: Replay | None) -> Command:
+        """Where nothing has changed since the client knew all, or never."""
+        since = replay.modseq if self.unchanged and replay else 1
+        item = f"(UNCHANGEDSINCE {since}) {self.mode.strip('=')}FLAGS ({' '.join(self.flags)})"
+        plain = _on_messages("STORE", item, self.picks, self.by_uid, replay)
+        return Command(plain.name, plain.text, ranges=plain.ranges, writes=True)
 
 
 @dataclass(frozen=True)
@@ -138,11 +152,43 @@ class UidExpunge:
 class Append:
     mailbox: str
     flags: tuple[str, ...]
+    several: bool = False
 
     def command(self, replay: Replay | None) -> Command:
         text = f"APPEND {self.mailbox} ({' '.join(self.flags)})"
-        message = b"Subject: appended\r\n\r\nText.\r\n"
-        return Command("APPEND", text, message, selected=False, mailbox=self.mailbox)
+        more = (_APPENDED, " (\\Seen)", _APPENDED, "", _APPENDED) if self.several else (_APPENDED,)
+        return Command("APPEND", text, more, selected=False, mailbox=self.mailbox)
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Of one message, by one in any mailbox."""
+
+    pick: int | None
+    by_uid: bool
+    mailbox: str
+    flags: tuple[str, ...]
+
+    def command(self, replay: Replay | None) -> Command:
+        rest = f"{self.mailbox} ({' '.join(self.flags)})"
+        plain = _on_messages("REPLACE", rest, ((self.pick, self.pick),), self.by_uid, replay)
+        return Command(
+            plain.name, plain.text, (_APPENDED,), ranges=plain.ranges, writes=True, mailbox=self.mailbox
+        )
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A command on what the last search has found."""
+
+    verb: str
+    rest: str
+    target: str = ""
+    writes: bool = False
+
+    def command(self, replay: Replay | None) -> Command:
+        text = f"UID {self.verb} $ {self.rest}{self.target}".rstrip()
+        return Command(f"UID {self.verb}", text, writes=self.writes, mailbox=self.target)
 
 
 @dataclass(frozen=True)
@@ -186,7 +232,22 @@ stores = st.builds(Store, picks, st.booleans(), st.sampled_from("+-="), _flags, 
 _transfer = st.builds(
     Transfer, st.sampled_from(("COPY", "MOVE")), picks, st.booleans(), st.sampled_from(MAILBOXES)
 )
-_append = st.builds(Append, st.sampled_from(MAILBOXES), _flags)
+_append = st.builds(Append, st.sampled_from(MAILBOXES), _flags, st.booleans())
+_conditional = st.builds(
+    Store, picks, st.booleans(), st.sampled_from("+-="), _flags, st.just(False), st.booleans()
+)
+_replace = st.builds(Replace, _number, st.booleans(), st.sampled_from(MAILBOXES), _flags)
+_saved = st.sampled_from(
+    (
+        Plain("UID SEARCH RETURN (SAVE) DELETED"),
+        Plain("UID SEARCH RETURN (SAVE) UNSEEN"),
+        Saved("FETCH", "(UID FLAGS)"),
+        Saved("STORE", "+FLAGS (one)", writes=True),
+        Saved("COPY", "", "Other"),
+        Saved("MOVE", "", "INBOX", writes=True),
+        Saved("EXPUNGE", "", writes=True),
+    )
+)
 _ask = st.sampled_from(
     (
         *(Plain("NOOP", selected=False), Plain("CHECK"), Plain("STATUS Other (MESSAGES)", selected=False)),
@@ -198,4 +259,5 @@ _leave = st.sampled_from((Plain("CLOSE"), Plain("UNSELECT")))
 actions: st.SearchStrategy[Action] = st.one_of(
     *(_fetch, _look, stores, stores, stores, stores, _deleted, _expunge),
     *(_transfer, _transfer, _append, _append, _ask, _select, _leave),
+    *(_conditional, _replace, _saved, _saved),
 )

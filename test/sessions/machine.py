@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from test.sessions.actions import MAILBOXES, Action, Plain, Select, actions, stores
 from test.sessions.ledger import Ledger, Truth
-from test.sessions.player import Player
+from test.sessions.player import MODES, Player
 from test.support.blocking_lmtp import Lmtp
 from test.support.server_process import ServerProcess
 
@@ -23,6 +23,7 @@ _MESSAGE = b"Subject: delivered\r\n\r\nText.\r\n"
 
 _who = st.integers(0, _MOST_SESSIONS - 1)
 _some = st.lists(actions, min_size=1, max_size=3)
+_modes = st.lists(st.sampled_from(sorted(MODES)), min_size=2, max_size=_MOST_SESSIONS)
 #: What sessions do at the same time, by session.
 _turns = st.dictionaries(_who, _some, min_size=2, max_size=_MOST_SESSIONS)
 
@@ -77,10 +78,10 @@ class Sessions(RuleBasedStateMachine):
             self._stage.failure = self._stage.failure or text
             raise AssertionError(text) from error
 
-    @initialize(sessions=st.integers(2, _MOST_SESSIONS), deliveries=st.integers(1, 6))
-    def begin(self, sessions: int, deliveries: int) -> None:
+    @initialize(modes=_modes, deliveries=st.integers(1, 6))
+    def begin(self, modes: list[str], deliveries: int) -> None:
         """All select INBOX, one after the other, and learn what is there."""
-        servers = self._stage.servers
+        servers, sessions = self._stage.servers, len(modes)
         # One more looks on; it is with the last of the others.
         imaps = [servers[index % len(servers)].imap(self._user) for index in range(sessions)]
         imaps.append(servers[-1].imap(self._user))
@@ -88,7 +89,8 @@ class Sessions(RuleBasedStateMachine):
         user = self._stage.database.users.find_one({"username": self._user})["_id"]
         self._ledgers = {name: Ledger(name, user, self._stage.database) for name in MAILBOXES}
         self._players = [
-            Player(f"s{index}", imap, self._ledgers, self._transcript) for index, imap in enumerate(imaps)
+            Player(f"s{index}", imap, self._ledgers, self._transcript, mode)
+            for index, (imap, mode) in enumerate(zip(imaps, (*modes, "plain"), strict=True))
         ]
         self._witness = self._players.pop()
         for _ in range(deliveries):
@@ -133,6 +135,21 @@ class Sessions(RuleBasedStateMachine):
             for who, store in changes:
                 player = self._player(who)
                 player.do(*self._possible(player, [store]))
+            self._compare(False)
+
+    @rule(who=_who, away=st.lists(_turns, min_size=1, max_size=2), mailbox=st.sampled_from(MAILBOXES))
+    def come_back(self, who: int, away: list[dict[int, list[Action]]], mailbox: str) -> None:
+        """A session that knows all leaves, and opens the mailbox again after others have been at work."""
+        with self._explained():
+            player = self._player(who)
+            player.do(Select("SELECT", mailbox))
+            player.ask_all()
+            player.do(Plain("UNSELECT"))
+        for turns in away:
+            others = {key: some for key, some in turns.items() if self._player(key) is not player}
+            self.together(others, True)
+        with self._explained():
+            player.do(Select("SELECT", mailbox))
             self._compare(False)
 
     @rule()

@@ -5,15 +5,32 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from test.sessions.actions import Action, Command
+from test.sessions.by_uid import UidReplay
 from test.sessions.ledger import Ledger
-from test.sessions.replay import Replay, Wrong
+from test.sessions.replay import Replay, Wrong, numbers
 from test.support.blocking_imap import Imap
 
 _CODE = re.compile(rb"\[(?:APPENDUID \d+|COPYUID \d+ ([\d:,]+)) ([\d:,]+)\]")
 _FULL = "FETCH 1:* (UID FLAGS)"
+_MAY_FAIL = (b"[EXPUNGEISSUED]", b"[MODIFIED ")
+_HIGHEST = re.compile(rb"\[HIGHESTMODSEQ (\d+)\]")
+_VALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]")
+
+#: What a session has enabled: by name, what it says at first.
+MODES: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "condstore": ("ENABLE CONDSTORE",),
+    "qresync": ("ENABLE QRESYNC",),
+    "uidonly": ("ENABLE UIDONLY CONDSTORE",),
+    "notify": (
+        "ENABLE QRESYNC",
+        "NOTIFY SET (SELECTED (MessageNew (UID FLAGS) MessageExpunge FlagChange))",
+    ),
+}
 
 #: A session in IDLE is told what happens in no more than these seconds.
 IDLE_SECONDS = 20.0
@@ -25,11 +42,20 @@ class Player:
     @ivar mailbox: its name.
     @ivar read_only: it was opened by EXAMINE.
     @ivar idles: it waits for C{DONE}.
+    @ivar comes_back: it remembers mailboxes and opens them with QRESYNC.
     """
 
-    def __init__(self, name: str, imap: Imap, ledgers: Mapping[str, Ledger], transcript: list[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        imap: Imap,
+        ledgers: Mapping[str, Ledger],
+        transcript: list[str],
+        mode: str = "plain",
+    ) -> None:
         """
         @param imap: signed in.
+        @param mode: of L{MODES}.
         @param transcript: gets everything that is sent and received.
         """
         self.replay: Replay | None = None
@@ -44,6 +70,15 @@ class Player:
         #: What the command that is being answered may be refused for.
         self._refused = False
         self._invalid = False
+        #: A SELECT before whose C{CLOSED} all is about the mailbox that was open until then.
+        self._closing: Command | None = None
+        #: By mailbox: UIDVALIDITY, HIGHESTMODSEQ, UIDs and flags.
+        self._remembered: dict[str, tuple[int, int, dict[int, frozenset[str]]]] = {}
+        self._mode = mode
+        self.comes_back = mode in ("qresync", "notify")
+        for line in MODES[mode]:
+            self._note(">", line)
+            imap.command(line)
 
     def close(self) -> None:
         self._imap.close()
@@ -57,11 +92,19 @@ class Player:
             self._imap.send_line(b"DONE")
             self.idles = False
         for action in actions:
-            command = action.command(self.replay)
-            more = () if command.literal is None else (command.literal,)
-            tag = self._imap.send(command.text, *more)
+            command = self._adapted(action.command(self.replay))
+            tag = self._imap.send(command.text, *command.more)
             self._note(">", f"{tag} {command.text}")
             self._sent.append((tag, command))
+
+    def _adapted(self, command: Command) -> Command:
+        """As a session of its mode says it."""
+        if self._mode in ("uidonly", "notify") and command.name == "SEARCH":
+            return replace(command, name="UID SEARCH", text="UID " + command.text.replace(" 1:*", ""))
+        if self.comes_back and command.name in ("SELECT", "EXAMINE") and command.mailbox in self._remembered:
+            validity, modseq, known = self._remembered[command.mailbox]
+            return replace(command, text=f"{command.text} (QRESYNC ({validity} {modseq}))", known=known)
+        return command
 
     def finish(self) -> None:
         """
@@ -127,7 +170,7 @@ class Player:
             raise Wrong(f"{self._name}: {self.mailbox}: {differences}")
         if self.idles:
             return
-        if self._imap.readable(0):
+        if self._mode != "notify" and self._imap.readable(0):
             raise Wrong(f"{self._name} is told something without having asked: {self._read()}")
 
     def ask_all(self) -> None:
@@ -139,7 +182,8 @@ class Player:
         assert self.replay is not None
         replay = self.replay
         if replay.messages:
-            self._imap_command(Command("FETCH", _FULL))
+            uid = "UID " if self._mode in ("uidonly", "notify") else ""
+            self._imap_command(Command(f"{uid}FETCH", uid + _FULL))
         recents = 0
         for message in replay.messages:
             if not message.uid or message.flags is None:
@@ -147,6 +191,7 @@ class Player:
             recents += bool(message.recent)
         if not replay.recents - replay.doubtful <= recents <= replay.recents:
             raise Wrong(f"{self._name}: {recents} recent instead of {replay.recents} less {replay.doubtful}")
+        self._remember()
 
     def _imap_command(self, command: Command) -> None:
         tag = self._imap.send(command.text)
@@ -176,7 +221,10 @@ class Player:
         if replay is not None and command.by_seq and not self._refused:
             self._invalid = replay.places(command.ranges) is None
         if command.name in ("SELECT", "EXAMINE"):
-            self._select(command)
+            if self.comes_back and replay is not None:
+                self._closing = command
+            else:
+                self._select(command)
         elif command.silent and replay is not None and not self._refused and not self._invalid:
             by_uid = not command.by_seq
             replay.store(command.silent.mode, command.silent.flags, command.ranges, by_uid)
@@ -184,8 +232,17 @@ class Player:
     def _select(self, command: Command) -> None:
         self._leave()
         ledger, read_only = self._ledgers[command.mailbox], command.name == "EXAMINE"
-        replay = Replay(lambda uid: None if read_only else ledger.recent(uid, replay))
+        kind = UidReplay if self._mode == "uidonly" else Replay
+        replay = kind(lambda uid: None if read_only else ledger.recent(uid, replay))
+        replay.by_uid = self._mode in ("uidonly", "notify")
+        replay.unasked = self._mode == "notify"
         self.replay, self.mailbox, self.read_only = replay, command.mailbox, read_only
+
+    def _remember(self) -> None:
+        """If all is known, for the next SELECT with QRESYNC."""
+        known = None if self.replay is None else self.replay.complete()
+        if self.replay is not None and known is not None and self.replay.modseq:
+            self._remembered[self.mailbox] = (self.replay.validity, self.replay.modseq, known)
 
     def _leave(self) -> None:
         if self.replay is not None and not self.read_only:
@@ -201,38 +258,59 @@ class Player:
         if response[0] in (b"NO", b"BAD", b"BYE"):
             raise Wrong(f"{self._name} is told {response}")
         if response[0] == b"OK":
+            self._closed(response[1])
+            self._codes(response[1])
             self._issued(command, response[1])
         elif self.replay is not None:
             self.replay.untagged(response, command.name)
 
     def _end(self, command: Command, status: bytes, text: bytes) -> None:
+        if self._closing is not None:
+            raise Wrong(f"{self._name}: {command.name} without CLOSED")
         if status == b"OK" and not self._refused:
+            self._codes(text)
             self._issued(command, text)
-            if command.name in ("CLOSE", "UNSELECT"):
-                self._leave()
-            if command.name in ("SELECT", "EXAMINE"):
-                assert self.replay is not None
-                if not self.replay.announced:
-                    raise Wrong(f"{self._name}: {command.name} without EXISTS")
+            self._done(command)
         elif not (
-            (status == b"NO" and (self._refused or text.startswith(b"[EXPUNGEISSUED]")))
+            (status == b"NO" and (self._refused or text.startswith(_MAY_FAIL)))
+            or (status == b"NO" and command.name == "UID REPLACE")
             or (status == b"BAD" and self._invalid)
         ):
             raise Wrong(f"{self._name}: {command.text}: {status!r} {text!r}, {self._refused=}")
+
+    def _done(self, command: Command) -> None:
+        if command.name == "UNSELECT":
+            self._remember()
+        if command.name in ("CLOSE", "UNSELECT"):
+            self._leave()
+        if command.name in ("SELECT", "EXAMINE"):
+            assert self.replay is not None
+            if not self.replay.announced:
+                raise Wrong(f"{self._name}: {command.name} without EXISTS")
+            if command.known is not None:
+                self.replay.resume(command.known)
+
+    def _closed(self, text: bytes) -> None:
+        """What follows C{CLOSED} is about the mailbox that is opened (RFC 7162 §3.2.11)."""
+        closing, self._closing = self._closing, None
+        if closing is not None and text.startswith(b"[CLOSED]"):
+            self._remember()
+            self._select(closing)
+        else:
+            self._closing = closing
+
+    def _codes(self, text: bytes) -> None:
+        highest, validity = _HIGHEST.match(text), _VALIDITY.match(text)
+        if self.replay is not None and highest:
+            self.replay.modseq = int(highest[1])
+        if self.replay is not None and validity:
+            self.replay.validity = int(validity[1])
 
     def _issued(self, command: Command, text: bytes) -> None:
         match = _CODE.match(text)
         if not match:
             return
-        uids = _numbers(match[2])
-        if match[1] and len(_numbers(match[1])) != len(uids):
+        uids = numbers(match[2])
+        if match[1] and len(numbers(match[1])) != len(uids):
             raise Wrong(f"{self._name}: {text!r}")
         self._ledgers[command.mailbox].issue(uids)
-
-
-def _numbers(text: bytes) -> list[int]:
-    found: list[int] = []
-    for part in text.split(b","):
-        first, _, last = part.partition(b":")
-        found.extend(range(int(first), int(last or first) + 1))
-    return found

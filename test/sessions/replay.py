@@ -9,7 +9,7 @@ ascend, C{\\Recent} stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +32,14 @@ class Message:
     @ivar uid: 0 until it was told.
     @ivar flags: without C{\\Recent}; C{None} until they were told.
     @ivar recent: likewise.
+    @ivar modseq: the highest that was told with it.
     """
 
     floor: int
     uid: int = 0
     flags: frozenset[str] | None = None
     recent: bool | None = None
+    modseq: int = 0
 
 
 class Replay:
@@ -49,7 +51,16 @@ class Replay:
     @ivar recents: the last RECENT, less those messages that went and were known to be recent.
     @ivar doubtful: how many went of which that was not known.
     @ivar announced: EXISTS has come.
+    @ivar opened_with: what the first EXISTS said.
+    @ivar validity: the mailbox's UIDVALIDITY.
+    @ivar modseq: up to which the client knows everything (RFC 7162 §6): of the last
+        C{HIGHESTMODSEQ} or of what was told since, if higher.
+    @ivar earlier: UIDs of which C{VANISHED (EARLIER)} has come.
+    @ivar unasked: news may come at any time (RFC 5465).
+    @cvar by_uid: nothing may be asked for by sequence number.
     """
+
+    by_uid = False
 
     def __init__(self, on_recent: Callable[[int], None] = lambda uid: None) -> None:
         """@param on_recent: called with the UID of a message that is recent to this session."""
@@ -58,6 +69,11 @@ class Replay:
         self.recents = 0
         self.doubtful = 0
         self.announced = False
+        self.opened_with = 0
+        self.validity = 0
+        self.modseq = 0
+        self.earlier: set[int] = set()
+        self.unasked = False
         self._on_recent = on_recent
         self._highest = 0
 
@@ -94,6 +110,32 @@ class Replay:
             elif message.flags is not None and message.flags != flags:
                 wrong.append(f"{seq} (UID {uid}) has {sorted(message.flags)} instead of {sorted(flags)}")
         return wrong
+
+    def complete(self) -> dict[int, frozenset[str]] | None:
+        """UIDs and flags of all messages, C{None} if some are not known."""
+        found = {one.uid: one.flags for one in self.messages if one.uid and one.flags is not None}
+        return found if len(found) == len(self.messages) else None
+
+    def resume(self, known: Mapping[int, frozenset[str]]) -> None:
+        """
+        SELECT with QRESYNC has told what became of what was known before (RFC 7162 §3.2.5);
+        of what has come since it may have told only that it is there.
+
+        @raise Wrong: that can't be, with the number of messages that there are.
+        """
+        left = {uid: flags for uid, flags in known.items() if uid not in self.earlier}
+        told = {message.uid for message in self.messages if message.uid}
+        self._check(not told & self.earlier, f"both there and gone: {sorted(told & self.earlier)}")
+        uids = sorted(told.union(left))
+        self._check(
+            self.opened_with <= len(uids) <= len(self.messages),
+            f"{self.opened_with} messages, known {uids}, gone {self.earlier}",
+        )
+        for seq, (message, uid) in enumerate(zip(self.messages, uids, strict=False), 1):
+            self._check(message.uid in (0, uid), f"{seq} has UID {message.uid} instead of {uid}")
+            if not message.uid:
+                message.uid, message.flags = uid, left[uid]
+        self._highest = max([self._highest, *uids])
 
     # --- what the client does -------------------------------------------------------
 
@@ -138,6 +180,8 @@ class Replay:
         elif response[0] == b"SEARCH" and running == "SEARCH":
             most = max(response[1:], default=0)
             self._check(most <= len(self.messages), f"SEARCH finds {most} of {len(self.messages)} messages")
+        elif response[0] == b"VANISHED":
+            self._vanished(response, running)
         elif isinstance(response[0], int):
             number, name = response[0], bytes(response[1])
             if name == b"EXISTS":
@@ -148,56 +192,109 @@ class Replay:
             elif name == b"EXPUNGE":
                 self._expunge(number, running)
             elif name == b"FETCH":
-                self._fetch(number, dict(zip(map(_name, response[2][::2]), response[2][1::2], strict=True)))
+                self._check(
+                    1 <= number <= len(self.messages), f"FETCH {number} of {len(self.messages)} messages"
+                )
+                self._learn(str(number), self.messages[number - 1], response[2])
 
     def _exists(self, count: int) -> None:
         self._check(count >= len(self.messages), f"EXISTS {count} after {len(self.messages)}")
-        self.announced = True
+        if not self.announced:
+            self.announced, self.opened_with = True, count
         while len(self.messages) < count:
             self.messages.append(Message(self._highest))
 
     def _expunge(self, seq: int, running: str) -> None:
         self._check(running not in _NO_EXPUNGE, f"EXPUNGE during {running or 'no command'}")
         self._check(1 <= seq <= len(self.messages), f"EXPUNGE {seq} of {len(self.messages)} messages")
-        gone = self.messages.pop(seq - 1)
-        if gone.recent is None:
+        self._gone(self.messages.pop(seq - 1))
+
+    def _gone(self, message: Message) -> None:
+        if message.recent is None:
             self.doubtful += 1
         else:
-            self.recents -= gone.recent
+            self.recents -= message.recent
 
-    def _fetch(self, seq: int, items: dict[str, Any]) -> None:
-        self._check(1 <= seq <= len(self.messages), f"FETCH {seq} of {len(self.messages)} messages")
-        message = self.messages[seq - 1]
+    def _vanished(self, response: Sequence[Any], running: str) -> None:
+        uids = numbers(b"%d" % response[-1] if isinstance(response[-1], int) else response[-1])
+        if len(response) == 3:
+            self._check(response[1] == [b"EARLIER"], f"VANISHED {response[1]}")
+            self.earlier.update(uids)
+            return
+        self._check(self.unasked or running not in _NO_EXPUNGE, f"VANISHED during {running or 'no command'}")
+        for uid in uids:
+            gone = next((message for message in self.messages if message.uid == uid), None)
+            if gone is None:
+                candidates = self._candidates(uid)
+                self._check(bool(candidates), f"VANISHED {uid} of {self.uids}")
+                gone = candidates[-1]
+                # Or another of them: what was told of these may be of their neighbours.
+                for message in candidates:
+                    message.flags = message.recent = None
+                    message.modseq = 0
+            self.messages = [message for message in self.messages if message is not gone]
+            self._gone(gone)
+
+    def _candidates(self, uid: int) -> list[Message]:
+        """Messages whose UID this may be, none of which is known."""
+        found = []
+        before = 0
+        for place, message in enumerate(self.messages):
+            before = message.uid or before
+            after = next((other.uid for other in self.messages[place:] if other.uid), 1 << 32)
+            if not message.uid and max(message.floor, before) < uid < after:
+                found.append(message)
+        return found
+
+    def _learn(self, which: str, message: Message, pairs: Sequence[Any]) -> None:
+        items = dict(zip(map(_name, pairs[::2]), pairs[1::2], strict=True))
         if "UID" in items:
-            self._name(seq, message, items["UID"])
+            self._name(which, message, items["UID"])
         if "FLAGS" in items:
-            self._flags(seq, message, frozenset(flag.decode() for flag in items["FLAGS"]))
+            self._flags(which, message, frozenset(flag.decode() for flag in items["FLAGS"]))
+        if "MODSEQ" in items:
+            (modseq,) = items["MODSEQ"]
+            self._check(modseq >= message.modseq, f"{which}: MODSEQ {modseq} after {message.modseq}")
+            message.modseq = modseq
+            self.modseq = max(self.modseq, modseq)
         if message.uid and message.recent:
             self._on_recent(message.uid)
 
-    def _name(self, seq: int, message: Message, uid: int) -> None:
+    def _name(self, which: str, message: Message, uid: int) -> None:
         if message.uid:
-            self._check(message.uid == uid, f"{seq} has UID {uid}, and had {message.uid}")
+            self._check(message.uid == uid, f"{which} has UID {uid}, and had {message.uid}")
             return
-        self._check(uid > message.floor, f"{seq} has UID {uid}, after {message.floor} was there")
-        before = [other.uid for other in self.messages[: seq - 1]]
-        after = [other.uid for other in self.messages[seq:] if other.uid]
+        self._check(uid > message.floor, f"{which} has UID {uid}, after {message.floor} was there")
+        place = next(place for place, other in enumerate(self.messages) if other is message)
+        before = [other.uid for other in self.messages[:place]]
+        after = [other.uid for other in self.messages[place:] if other.uid]
         ascends = max(before, default=0) < uid < min(after, default=1 << 32)
-        self._check(ascends, f"{seq} has UID {uid}, among {before} and {after}")
+        self._check(ascends, f"{which} has UID {uid}, among {before} and {after}")
         message.uid = uid
         self._highest = max(self._highest, uid)
 
-    def _flags(self, seq: int, message: Message, flags: frozenset[str]) -> None:
+    def _flags(self, which: str, message: Message, flags: frozenset[str]) -> None:
         self._check(
-            flags <= self.applicable | {_RECENT}, f"{seq} has {sorted(flags)} of {sorted(self.applicable)}"
+            flags <= self.applicable | {_RECENT}, f"{which} has {sorted(flags)} of {sorted(self.applicable)}"
         )
         recent = _RECENT in flags
-        self._check(message.recent in (None, recent), f"{seq} becomes {'recent' if recent else 'not recent'}")
+        self._check(
+            message.recent in (None, recent), f"{which} becomes {'recent' if recent else 'not recent'}"
+        )
         message.flags, message.recent = flags - {_RECENT}, recent
 
     def _check(self, holds: bool, text: str) -> None:
         if not holds:
             raise Wrong(text)
+
+
+def numbers(text: bytes) -> list[int]:
+    """Those of a sequence set."""
+    found: list[int] = []
+    for part in text.split(b","):
+        first, _, last = part.partition(b":")
+        found.extend(range(int(first), int(last or first) + 1))
+    return found
 
 
 def _name(item: bytes) -> str:

@@ -6,13 +6,14 @@ from typing import Any
 
 from twisted.trial import unittest
 
+from test.sessions.by_uid import UidReplay
 from test.sessions.replay import Replay, Wrong
 from test.support.blocking_imap import parse
 
 
-def replayed(*lines: str, running: str = "NOOP") -> Replay:
+def replayed(*lines: str, running: str = "NOOP", kind: type[Replay] = Replay) -> Replay:
     """After untagged responses, two messages at first."""
-    replay = Replay()
+    replay = kind()
     for line in ("FLAGS (\\Seen \\Deleted)", "2 EXISTS", "1 RECENT", *lines):
         replay.untagged(parse([line.encode()]), running)
     return replay
@@ -64,6 +65,11 @@ class ReplayTests(unittest.SynchronousTestCase):
             "recent no more": ("NOOP", (*_TWO, "2 FETCH (FLAGS ())")),
             "a flag not announced": ("NOOP", ("1 FETCH (FLAGS (new))",)),
             "found beyond the end": ("SEARCH", ("SEARCH 1 3",)),
+            "VANISHED in STORE": ("STORE", (*_TWO, "VANISHED 4")),
+            "VANISHED unasked": ("", (*_TWO, "VANISHED 4")),
+            "vanished twice": ("NOOP", (*_TWO, "VANISHED 4", "VANISHED 4")),
+            "vanished and never there": ("NOOP", (*_TWO, "VANISHED 5")),
+            "a MODSEQ falls": ("NOOP", ("1 FETCH (MODSEQ (7))", "1 FETCH (MODSEQ (6))")),
         }
         for what, (running, lines) in wrong.items():
             replayed(*lines[:-1], running=running)
@@ -82,6 +88,35 @@ class ReplayTests(unittest.SynchronousTestCase):
         self.assertEqual(self._flags(replay), [{"\\Deleted"}, None])
         replay.store("=", [], [(7, None)], by_uid=False)
         self.assertEqual(self._flags(replay), [{"\\Deleted"}, None])
+
+    def test_vanished(self) -> None:
+        """By UID; of messages whose UIDs are not known it is not known which is left."""
+        replay = replayed(*_TWO, "3 EXISTS", "VANISHED 4,9")
+        self.assertEqual((replay.uids, len(replay.messages), replay.recents), ([6], 1, 1))
+        replay = replayed(_TWO[0], "3 EXISTS", "2 FETCH (FLAGS (\\Seen))", "3 FETCH (FLAGS ())", "VANISHED 6")
+        self.assertEqual(self._flags(replay), [{"\\Seen"}, None])
+
+    def test_resumed(self) -> None:
+        """What QRESYNC tells goes on from what was known."""
+        seen, none = frozenset({"\\Seen"}), frozenset[str]()
+        known = {2: none, 3: seen, 4: seen, 6: none}
+        told = ("VANISHED (EARLIER) 1,3:4", "2 FETCH (UID 6 FLAGS (\\Seen) MODSEQ (9))")
+        replay = replayed(*told)
+        replay.resume(known)
+        self.assertEqual(replay.complete(), {2: none, 6: seen})
+        self.assertEqual(replay.modseq, 9)
+        for lines in (told[1:], ("VANISHED (EARLIER) 3", told[1]), (*told, "VANISHED (EARLIER) 6")):
+            self.assertRaises(Wrong, replayed(*lines).resume, known)
+
+    def test_uids_only(self) -> None:
+        """No sequence numbers."""
+        replay = replayed("9 UIDFETCH (FLAGS (\\Seen))", "4 UIDFETCH (FLAGS ())", kind=UidReplay)
+        self.assertEqual(replay.uids, [4, 9])
+        self.assertEqual(replay.differences([(4, frozenset()), (9, frozenset({"\\Seen"}))]), [])
+        self.assertEqual(len(replay.differences([(4, frozenset()), (8, frozenset({"\\Seen"}))])), 1)
+        for line in ("1 FETCH (FLAGS ())", "1 EXPUNGE", "VANISHED 5", "5 UIDFETCH (FLAGS ())"):
+            with self.assertRaises(Wrong):
+                replay.untagged(parse([line.encode()]), "NOOP")
 
     def _flags(self, replay: Replay) -> list[Any]:
         return [message.flags if message.flags is None else set(message.flags) for message in replay.messages]
