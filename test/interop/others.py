@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from test.interop import supply
 from test.interop.case import Setting, expect
 from test.interop.recorder import Conversation
+from test.support.blocking_imap import Imap
 
 #: Of each UID its flags, sorted, and the SHA-256 of the message.
 State = dict[int, tuple[list[str], str]]
@@ -47,25 +48,23 @@ def last(turn: int) -> str:
     return f"Last{turn}"
 
 
-def change(setting: Setting, user: str, turn: int) -> Changes:
+def change(setting: Setting, user: str, turn: int, removing: bool = True) -> Changes:
     """
     Change flags, move three messages out and one of them back, expunge three, deliver new ones.
 
     @param turn: counts the calls for a user, from 1.
+    @param removing: move and expunge.
     """
     before = truth(setting, user)
     uids = sorted(before)
     with setting.server.imap(user) as client:
         client.select()
         client.command(f"UID STORE {_set(uids[1::3][:4])} +FLAGS (\\Flagged Work)")
-        client.command(f"UID STORE {_set(uids[0::3][:4])} -FLAGS.SILENT (\\Seen)")
         # For neomutt what is answered has been seen.
+        client.command(f"UID STORE {_set(uids[0::3][:4])} -FLAGS.SILENT (\\Seen \\Answered)")
         client.command(f"UID STORE {uids[-2]} FLAGS (\\Seen \\Answered)")
-        client.command(f"UID MOVE {_set(uids[2:11:3])} Trash")
-        client.command(f"UID STORE {_set(uids[-5:-2])} +FLAGS.SILENT (\\Deleted)")
-        client.command("EXPUNGE")
-        client.select("Trash")
-        client.command("MOVE * INBOX")
+        if removing:
+            _remove(client, uids)
     supply.deliver(setting, f"{user}@example.com", supply.messages(_NEW, turn))
     with setting.server.imap(user) as client:
         client.select()
@@ -109,13 +108,22 @@ def asked(talks: Sequence[Conversation], *patterns: str) -> None:
 
 def told(talks: Sequence[Conversation], changes: Changes) -> None:
     """
-    @raise Failed: the server has sent FETCH responses for others than the messages that have changed, or
-        not for all of these.
+    @raise Failed: the server has sent FETCH responses with flags for others than the messages that have
+        changed, or not for all of these.
     """
     answers = b"".join(talk.said(True) for talk in talks)
-    uids = {int(uid) for uid in re.findall(rb"(?m)^\* \d+ FETCH \([^\r\n]*?\bUID (\d+)", answers)}
+    lines = re.findall(rb"(?m)^\* \d+ FETCH \([^\r\n]*\bFLAGS [^\r\n]*", answers)
+    uids = {int(re.findall(rb"\bUID (\d+)", line)[0]) for line in lines}
     expect(uids == changes.told, f"FETCH responses for {sorted(uids)}, not {sorted(changes.told)}")
 
 
 def _set(uids: Sequence[int]) -> str:
     return ",".join(map(str, uids))
+
+
+def _remove(client: Imap, uids: Sequence[int]) -> None:
+    client.command(f"UID MOVE {_set(uids[2:11:3])} Trash")
+    client.command(f"UID STORE {_set(uids[-5:-2])} +FLAGS.SILENT (\\Deleted)")
+    client.command("EXPUNGE")
+    client.select("Trash")
+    client.command("MOVE * INBOX")

@@ -1,20 +1,21 @@
 """
 neomutt comes back to a mailbox that others have changed, and looks on while they do; its index tells.
 
-How much it asks for is not judged: where something has vanished meanwhile, neomutt 20220429 keeps the
-message numbers of before, as VANISHED (EARLIER) would change none, finds them wrong, and reads all flags.
+How much it asks for is judged where nothing has vanished.  Else neomutt 20220429 keeps the message numbers
+of before, as if VANISHED (EARLIER) changed none, finds that they are wrong, and reads all flags.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager
 
 from test.interop import others, supply
 from test.interop.case import Setting
 from test.interop.screen import Terminal, opened, wait_for_idle
 
 #: All of them, and those that are added, fit on the screen.
-_COUNT = 18
+_COUNT = 14
 _INDEX = """
 set index_format = "<%a|%Z>"
 set to_chars = "       "
@@ -36,22 +37,31 @@ def qresync(setting: Setting) -> str:
 
 def _come_back(setting: Setting, user: str, extension: str, *requests: str) -> None:
     """
-    See all messages; what has changed; and what changes meanwhile.
+    See all messages; what has changed; what has vanished, too; and what changes meanwhile.
 
-    @param requests: patterns of what is then asked for.
+    @param requests: patterns of what is asked for.
     """
     home = setting.place(user)
     others.prepare(setting, user, _COUNT)
     more = f"set imap_{extension} = yes{_INDEX}"
-    with opened(setting, home, tls=False, idle=False, user=user, more=more) as terminal:
+
+    def neomutt(idle: bool = False) -> AbstractContextManager[Terminal]:
+        return opened(setting, home, tls=False, idle=idle, user=user, more=more)
+
+    with neomutt() as terminal:
         _shows(setting, terminal, user)
         _quit(terminal)
-    others.change(setting, user, 1)
+    changes = others.change(setting, user, 1, removing=False)
     before = len(setting.recorder.seen())
-    with opened(setting, home, tls=False, idle=True, user=user, more=more) as terminal:
+    with neomutt() as terminal:
+        _shows(setting, terminal, user)
+        _quit(terminal)
+    others.told(setting.recorder.seen()[before:], changes)
+    others.change(setting, user, 2)
+    with neomutt(idle=True) as terminal:
         _shows(setting, terminal, user)
         wait_for_idle(home)
-        others.change(setting, user, 2)
+        others.change(setting, user, 3)
         _shows(setting, terminal, user)
         _quit(terminal)
     others.asked(setting.recorder.seen()[before:], *requests, "IDLE")
