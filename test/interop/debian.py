@@ -79,23 +79,33 @@ def _fetch(folder: str, packages: Sequence[str]) -> None:
 
 
 def _runner(folder: str, program: str) -> str:
-    """Write the file that runs a program, and try whether such files can run here."""
+    """The file that runs a program; before it is written, whether such files can run here is tried."""
     path = os.path.join(folder, f"run-{os.path.basename(program)}")
-    if os.path.exists(path):
-        return path
     text = _RUN.format(
         options="--mount" if os.geteuid() == 0 else "--mount --map-root-user",
         files=shlex.quote(os.path.join(folder, "usr")),
         program=shlex.quote(program),
     )
-    trial = f"{path}.trial"
-    with open(trial, "w", opener=lambda path, flags: os.open(path, flags, 0o755)) as file:
-        file.write(text.replace('exec "$@"', 'command -v "$1"'))
-    _call(trial)
-    os.unlink(trial)
+    if not _holds(path, text):  # Or the checkout has moved, or another user was here.
+        trial = f"{path}.trial"
+        _write(trial, text.replace('exec "$@"', 'command -v "$1"'))
+        _call(trial)
+        os.unlink(trial)
+        _write(path, text)
+    return path
+
+
+def _holds(path: str, text: str) -> bool:
+    try:
+        with open(path) as file:
+            return file.read() == text
+    except OSError:
+        return False
+
+
+def _write(path: str, text: str) -> None:
     with open(path, "w", opener=lambda path, flags: os.open(path, flags, 0o755)) as file:
         file.write(text)
-    return path
 
 
 def _call(*command: str) -> None:
