@@ -101,6 +101,9 @@ class Player:
         """As a session of its mode says it."""
         if self._mode in ("uidonly", "notify") and command.name == "SEARCH":
             return replace(command, name="UID SEARCH", text="UID " + command.text.replace(" 1:*", ""))
+        if self._mode == "notify" and command.silent:
+            # Whether what comes meanwhile was before it or after can't be told.
+            return replace(command, text=command.text.replace(".SILENT", ""), silent=None)
         if self.comes_back and command.name in ("SELECT", "EXAMINE") and command.mailbox in self._remembered:
             validity, modseq, known = self._remembered[command.mailbox]
             return replace(command, text=f"{command.text} (QRESYNC ({validity} {modseq}))", known=known)
