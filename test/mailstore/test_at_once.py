@@ -106,6 +106,13 @@ class AllTests(AtOnceCase):
         self.assertEqual(self.storage_used(), sum(row["size"] for row in self.db.messages.find()))
         await self.is_clean()
 
+    async def test_counted_once(self) -> None:
+        """What indexes arrivals hears of each once."""
+        heard: list[int] = []
+        self.mortal._backend.arrived = lambda mailbox, count: heard.append(count)
+        await self.all_of(message(1), message(2))
+        self.assertEqual(heard, [2])
+
     async def test_one_thread(self) -> None:
         """An answer that comes with what it answers is in its thread."""
         answer = message(2, subject="Re: Message 1").replace(

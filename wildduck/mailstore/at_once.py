@@ -461,7 +461,6 @@ class AtOnce:
         unseen = sum(bool(one.document["unseen"]) for one in self._coming)
         self._backend.arrived(mailbox.id, len(self._coming))
         await self._backend.changed(mailbox.user)
-        self._backend.arrived(mailbox.id, len(self._coming))
         await counters.adjust(self._backend.redis, mailbox.id, len(self._coming), unseen)
         used = dict.fromkeys(flag for one in self._coming for flag in keywords(one.document["flags"]))
         new = [flag for flag in used if flag not in mailbox.keywords]
