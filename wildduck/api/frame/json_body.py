@@ -18,7 +18,7 @@ from wildduck.errors import BadInput
 from wildduck.limits import API_JSON_AT_ONCE, API_JSON_DEPTH, API_JSON_VALUES, KIB
 
 #: Bytes that are looked at between two turns of the reactor; a string is decoded in such pieces.
-_PIECE = 256 * KIB
+_PIECE = 64 * KIB
 #: Tokens likewise.
 _TOKENS = 500
 
