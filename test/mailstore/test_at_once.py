@@ -436,6 +436,24 @@ class ReplaceTests(AtOnceCase):
         await self.another_is_faster(10)
         self.assertEqual([1], [row["metadata"]["c"] for row in self.attachment_rows()])
 
+    async def test_refused_late(self) -> None:
+        """A target that has come to want encryption: the old message stays, and has no copy."""
+        await self.add(message(1))
+        target = await self.store.mailboxes.create(self.account.id, "Target")
+        self.db.mailboxes.update_one({"_id": target.id}, {"$set": {"encryptMessages": True}})
+        await self.fails(CannotDo, self.instead(1, message(2), target))
+        self.assertEqual(self.uids(), [1])
+        self.assertEqual(self.db.archived.count_documents({}), 0)
+        await self.is_clean()
+
+    async def test_archived_first(self) -> None:
+        """No number is held while the old message is copied to the archive, which may take long."""
+        await self.add(message(1))
+        self.killer.arm(0)
+        await self.instead(1, message(2))
+        writes = [collection for _, collection in self.killer.writes]
+        self.assertLess(writes.index("archived"), writes.index("mailboxes"))
+
     async def test_target_gone(self) -> None:
         """Where the target is gone the old message stays."""
         await self.add(message(1))
@@ -443,6 +461,7 @@ class ReplaceTests(AtOnceCase):
         await self.store.mailboxes.delete(self.account.id, made)
         await self.fails(MailboxNotFound, self.instead(1, message(2), made))
         self.assertEqual(self.uids(), [1])
+        self.assertEqual(self.db.archived.count_documents({}), 0)
         await self.is_clean()
 
 

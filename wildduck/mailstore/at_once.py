@@ -196,6 +196,8 @@ class AtOnce:
         except Unknown:
             raise
         except Exception:
+            if self._replaced is not None:
+                await self._replaced.spare()
             # What may have been taken back already is not given back.
             if group.intact:
                 await self._give_back()
@@ -272,6 +274,9 @@ class AtOnce:
         """
         for _ in range(TRIES):
             group = await self._undisturbed(group)
+            if self._replaced is not None:
+                # This may take long: not with numbers in the hand.
+                await self._replaced.archive()
             count = len(self._coming)
             allocation = await allocate(self._backend, self._mailbox, uids=count, modseqs=count, group=group)
             rows = await self._place(allocation)

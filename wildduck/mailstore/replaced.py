@@ -62,6 +62,11 @@ class Replaced:
             raise MessageNotFound()
         return cls(backend, removal, lock, mailbox, row)
 
+    async def archive(self) -> None:
+        """Keep a copy, before anybody waits for numbers that were taken; repeatable."""
+        if not self._archived and self._removal.is_archived(self._row):
+            self._archived = bool(await self._removal.archive([self._row]))
+
     async def go_with(self, transaction: Transaction, group: WriteGroup, session: str | None) -> None:
         """
         Go in a transaction, which is carried out.
@@ -73,7 +78,6 @@ class Replaced:
         allocation = None
         self._gone = False
         try:
-            await self._archive()
             allocation = await allocate_in_time(self._backend, self._mailbox, group=group)
             transaction.delete("messages", self._filter())
             entry = expunge_entry(self._row, allocation.modseq, session, self._backend.now())
@@ -105,7 +109,6 @@ class Replaced:
         """
         allocation = None
         try:
-            await self._archive()
             await self._lock.keep()
             allocation = await allocate_in_time(self._backend, self._mailbox)
             deleted = await self._backend.main.delete_many("messages", self._filter(), durable=True)
@@ -141,14 +144,14 @@ class Replaced:
     def _filter(self) -> dict[str, Any]:
         return {"mailbox": self._mailbox.id, "uid": self._row["uid"], "_id": self._row["_id"]}
 
-    async def _archive(self) -> None:
-        if self._removal.is_archived(self._row):
-            self._archived = bool(await self._removal.archive([self._row]))
-
     async def _spare(self, allocation: Allocation | None) -> None:
         """It stays where it is, and not in the archive."""
         if allocation is not None:
             await give_up(self._backend, allocation)
+        await self.spare()
+
+    async def spare(self) -> None:
+        """It stays where it is, so it is not in the archive."""
         if self._archived:
             await self._backend.main.delete_many("archived", {"_id": {"$in": [self._row["_id"]]}})
             self._archived = False
