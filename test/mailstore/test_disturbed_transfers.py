@@ -55,6 +55,25 @@ class DisturbedTransferCase(DisturbedCase):
 
         self.patch(WriteGroup, "intact", property(intact))
 
+    def forgetting(self) -> Disturbance:
+        """It is done, and nobody is told; the new primary knows nothing of the numbers taken for it."""
+        before = self.db.mailboxes.find_one({"_id": self.target.id})
+
+        async def done(real: Callable[[], Any]) -> Any:
+            await real()
+            self.db.mailboxes.replace_one({"_id": self.target.id}, before)
+            raise Unavailable()
+
+        return done
+
+    async def next_is(self, uid: int, modseq: int) -> None:
+        """The numbers that a further message in the target gets, at least."""
+        self.db.messages.delete_many({"mailbox": self.target.id})
+        later = await self.store.copy(self.source, [3], self.target)
+        self.assertEqual((uid,), later.target)
+        row = self.db.messages.find_one({"mailbox": self.target.id})
+        self.assertGreaterEqual(row["modseq"], modseq)
+
     def uids(self, mailbox: Mailbox) -> list[int]:
         return sorted(row["uid"] for row in self.db.messages.find({"mailbox": mailbox.id}))
 
@@ -99,6 +118,12 @@ class CopyTests(DisturbedTransferCase):
         self.assertEqual(((1, 2, 3), (1, 2, 3)), await self.copy())
         self.assertEqual([(1, 2), (2, 3), (3, 4)], self.told(self.target, "EXISTS"))
         await self.clean()
+
+    async def test_numbers_were_taken_back_by_a_failover(self) -> None:
+        """No other message gets their UIDs, also when they are gone."""
+        self.disturb_merge(self.forgetting())
+        await self.store.copy(self.source, [1, 2], self.target)
+        await self.next_is(3, 4)
 
     async def test_request_is_lost(self) -> None:
         """They are made with new numbers; the old ones stand in the journal as unused."""
@@ -245,6 +270,12 @@ class MoveTests(DisturbedTransferCase):
         self.assertEqual([Exists(3)], await here.refresh(may_expunge=True))
         self.assertEqual([(1, 2), (2, 3), (3, 4)], self.told(self.target, "EXISTS"))
         await self.clean()
+
+    async def test_numbers_were_taken_back_by_a_failover(self) -> None:
+        """No other message gets their UIDs, also when they are gone."""
+        self.disturb("update_many", "messages", self.forgetting())
+        await self.store.move(self.source, [1, 2], self.target)
+        await self.next_is(3, 4)
 
     async def test_request_is_lost(self) -> None:
         """They are moved with new numbers; nothing waits for the old ones."""

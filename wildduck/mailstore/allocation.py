@@ -19,7 +19,7 @@ comes to a mailbox which nobody had open for long so has few holes to wait for.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,6 +212,20 @@ async def stay_taken(
     await backend.main.update_one(
         "mailboxes", {"_id": mailbox}, {"$max": least}, group=group, idempotent=True
     )
+
+
+async def rows_stay_taken(
+    backend: Backend, mailbox: ObjectId, rows: Sequence[Mapping[str, Any]], group: WriteGroup
+) -> None:
+    """
+    L{stay_taken} for messages that were found to be there, if any were.
+
+    @param rows: with C{uid} and C{modseq}.
+    """
+    if rows:
+        uid = max(number(row["uid"]) for row in rows)
+        modseq = max(number(row["modseq"]) for row in rows)
+        await stay_taken(backend, mailbox, uid, modseq, group)
 
 
 async def give_up(backend: Backend, allocation: Allocation, used: Container[int] = ()) -> None:

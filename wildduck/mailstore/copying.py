@@ -25,7 +25,7 @@ from wildduck.database import WriteGroup
 from wildduck.errors import DomainError, MailboxNotFound, Unavailable
 from wildduck.limits import BATCH_ROWS, COPY_BATCH_BYTES
 from wildduck.mailstore import encryption
-from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up
+from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up, rows_stay_taken
 from wildduck.mailstore.append import TRIES
 from wildduck.mailstore.arrivals import ARRIVED, Arrivals, exists_entries, uid_of
 from wildduck.mailstore.attachments import Attachments
@@ -272,6 +272,8 @@ class _Job:
             group = await self._undisturbed(batch, group)
             await bind(self._backend, self._target, [copy.id for copy in batch], group)
             await self._look(batch)
+            arrived = [copy.arrived for copy in batch if copy.arrived is not None]
+            await rows_stay_taken(self._backend, self._target.id, arrived, group)
             missing = [copy for copy in batch if copy.arrived is None]
             allocation = await self._allocate(missing, group) if missing else None
             if await self._write(batch, group, allocation):

@@ -23,7 +23,7 @@ from wildduck.database import WriteGroup
 from wildduck.errors import CannotDo, DuplicateKey, MailboxNotFound, Unavailable
 from wildduck.limits import BATCH_ROWS, COPY_BATCH_BYTES
 from wildduck.mailstore import counters, encryption
-from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up
+from wildduck.mailstore.allocation import Allocation, allocate_in_time, give_up, rows_stay_taken
 from wildduck.mailstore.append import TRIES
 from wildduck.mailstore.arrivals import ARRIVED, Arrivals, exists_entries, uid_of
 from wildduck.mailstore.backend import Backend
@@ -201,6 +201,8 @@ class _Job:
                 group = self._backend.main.group()
             await bind(self._backend, self._target, [move.id for move in batch], group)
             await self._look(batch)
+            arrived = [move.arrived for move in batch if move.arrived is not None]
+            await rows_stay_taken(self._backend, self._target.id, arrived, group)
             if await self._write(batch, group):
                 return
         raise Unavailable()
