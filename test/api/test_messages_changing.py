@@ -204,7 +204,7 @@ class DeleteTests(MessagesCase):
         async def nothing(rows: Any) -> set[Any]:
             return set()
 
-        self.patch(removal, "_archive", nothing)
+        self.patch(removal, "archive", nothing)
         status, answer = await self.messages("DELETE", "/1")
         self.assertEqual((status, answer["code"]), (503, "ServiceUnavailable"))
         self.assertEqual(await self.messages("DELETE"), (200, {"success": True, "deleted": 0, "errors": 1}))

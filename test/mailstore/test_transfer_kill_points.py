@@ -97,7 +97,7 @@ class CopyTests(TransferKillCase):
         await self.attempt(0, await self.inbox(), self.target)
         self.assertEqual(
             [
-                ("find_one_and_update", "users"),
+                ("update_one", "users"),
                 ("update_bulk", "attachments.files"),
                 ("find_one_and_update", "mailboxes"),
                 ("merge", "messages"),

@@ -4,6 +4,7 @@ The preview text of a message (spec/schema.md 'Intro text').
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Sequence
 
@@ -21,6 +22,11 @@ _BRACKETS = re.compile(r"\[[^\]]*\]")
 # Quoted lines, and lines of one repeated character.
 _SKIPPED_LINE = re.compile(r"^[ \t]*(?:>.*|(\S)\1+[ \t]*)$", re.MULTILINE)
 _BLANKS = re.compile(r"[\s\u200b\ufeff]+")
+
+
+# Python loads a codec from its file when it is first asked for: also a server without a
+# descriptor left must have it.
+codecs.lookup("utf-16-le")
 
 
 def make(text: str, html: Sequence[str]) -> str:
