@@ -255,6 +255,8 @@ class CursorTests(ReplicaSetCase):
             commands.append(command)
             return read(cluster, command, *arguments, **options)
 
+        # What was written before it is on the majority's disks then, too.
+        await self.main.insert_one("others", {"_id": 1}, durable=True)
         self.patch(database, "read", capture)
         for majority in (False, True):
             batches = self.main.batches("rows", {"_id": 7}, majority=majority)

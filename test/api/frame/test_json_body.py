@@ -68,7 +68,7 @@ def in_steps(content: bytes) -> Any:
 
 def at_once(content: bytes) -> Any:
     try:
-        return msgspec.json.decode(content) if content.strip() else {}
+        return msgspec.json.decode(content) if content.strip(b" \t\r\n") else {}
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
