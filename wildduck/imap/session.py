@@ -316,7 +316,13 @@ class Session:
         self.line.signed_out()
 
     def watch_with(self, watch: Watching | None) -> None:
-        """From now on tell what this one has asked for."""
+        """
+        From now on tell what this one has asked for.
+
+        @raise twisted.internet.error.ConnectionLost: the client is gone.
+        """
+        if watch is not None:
+            self._check_alive()
         before, self.watch = self.watch, watch
         if before is not None:
             before.stop()

@@ -23,8 +23,8 @@ async def notify(session: Session, command: Notify) -> Done:
         if command.groups and session.view is not None:
             await session.catch_up(may_expunge=True)
         await watch.begin(status=command.status)
+        session.watch_with(watch)
     except BaseException:
         watch.stop()
         raise
-    session.watch_with(watch)
     return Done("NOTIFY completed")
