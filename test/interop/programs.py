@@ -39,12 +39,12 @@ def find(name: str) -> str:
     @param name: a name to be looked for on PATH, or a path.
     @raise Missing: it is not there, and can't be had.
     """
-    path = _path(name)
-    if path:
-        return path
     packages = _PACKAGES[name]
-    if packages is _DOVECOT and _path("dovecot"):  # A part from elsewhere would not be seen by that one.
-        raise Missing(f"{name} is not beside dovecot (apt-get install {' '.join(packages)})")
+    # A Dovecot that lacks a part does not see one from elsewhere: then all are taken from there.
+    together = [each for each in _PACKAGES if _PACKAGES[each] is _DOVECOT] if packages is _DOVECOT else [name]
+    path = _path(name)
+    if path and all(map(_path, together)):
+        return path
     try:
         return debian.unpacked(name, packages)
     except debian.Unusable as reason:
