@@ -32,4 +32,4 @@ class LeavingTests(TestCase):
         await until(lambda: session.account is None)
         waiting.callback(None)
         await until(lambda: not client.connection._scheduler.busy)
-        self.assertIsNone(session.watch)
+        self.assertIsNone(session.news.watch)

@@ -212,7 +212,7 @@ class Scheduler:
         try:
             # A client that does not read is told later, all at once.
             await session.line.drained()
-            await session.announce(may_expunge=False)
+            await session.news.announce(may_expunge=False)
         except _GONE:
             return
         except MailboxNotFound:
@@ -313,11 +313,11 @@ class Scheduler:
     def _with_highest_modseq(self, done: Done) -> Done:
         """C{HIGHESTMODSEQ}, where it is due, in the tagged response if that has room for it."""
         session = self._session
-        if not session.owes_highest_modseq:
+        if not session.news.owes_highest_modseq:
             return done
         if done.status == "OK" and done.code is None:
-            return replace(done, code=session.highest_modseq_code())
-        session.say_highest_modseq()
+            return replace(done, code=session.news.highest_modseq_code())
+        session.news.say_highest_modseq()
         return done
 
     async def _execute(self, row: Row, request: Request) -> Done:
@@ -332,13 +332,13 @@ class Scheduler:
             done = await row.handler(session, request.command)
         finally:
             if not session.literal_open:
-                await session.tell_held()
-        if row.names and session.watch is not None:
+                await session.news.tell_held()
+        if row.names and session.news.watch is not None:
             await self._own_names(request.command)
         # Rather than to say a lower HIGHESTMODSEQ look whether what is between is known now.
-        if session.view is not None and (row.reports or session.owes_highest_modseq):
+        if session.view is not None and (row.reports or session.news.owes_highest_modseq):
             try:
-                await session.catch_up(may_expunge=row.may_report_expunge, own=row.expunges)
+                await session.news.catch_up(may_expunge=row.may_report_expunge, own=row.expunges)
             except MailboxNotFound:
                 # The command is done, and its client shall know that.
                 return replace(done, then=self._mailbox_deleted)
@@ -366,14 +366,14 @@ class Scheduler:
     async def _own_names(self, command: Any) -> None:
         names = [getattr(command, field, None) for field in ("mailbox", "target")]
         try:
-            assert self._session.watch is not None
-            await self._session.watch.own(name for name in names if name)
+            assert self._session.news.watch is not None
+            await self._session.news.watch.own(name for name in names if name)
         except DomainError as error:
             self._log.info("names can not be looked at: {error}", error=error, session=self._session.id)
 
     async def _catch_up(self, *, may_expunge: bool, hold_flags: bool) -> None:
         try:
-            await self._session.catch_up(may_expunge=may_expunge, hold_flags=hold_flags)
+            await self._session.news.catch_up(may_expunge=may_expunge, hold_flags=hold_flags)
         except MailboxNotFound:
             self._mailbox_deleted()
             raise ConnectionLost() from None

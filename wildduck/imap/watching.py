@@ -91,7 +91,7 @@ class Watch:
             await self._look(frozenset())
         except NotificationOverflow as error:
             self._session.respond(Condition("OK", str(error), b"NOTIFICATIONOVERFLOW"))
-            self._session.watch_with(Watch(self._session, Interests(())))
+            self._session.news.watch_with(Watch(self._session, Interests(())))
             return
         self._plan(_AGAIN_SECONDS if self._unseen else POLL_SECONDS)
 
@@ -135,7 +135,7 @@ class Watch:
 
     def _due(self) -> None:
         self._timer = None
-        self._session.news()
+        self._session.news.ping()
 
     async def _mailboxes(self) -> _Mailboxes:
         session = self._session

@@ -106,7 +106,7 @@ async def append(session: Session, command: Append) -> Done:
         except MailboxNotFound as error:
             raise TryCreate(str(error)) from None
     session.meter(IMAP_UPLOAD).add(sum(one.length for one in appended))
-    session.added(appended[0].mailbox_id, [one.uid for one in appended])
+    session.news.added(appended[0].mailbox_id, [one.uid for one in appended])
     if spelled is not None:
         session.respond(spelled)
     code = append_uid_code(appended[0].uid_validity, [one.uid for one in appended])

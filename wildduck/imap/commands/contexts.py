@@ -28,9 +28,9 @@ def begin(session: Session, tag: bytes, returns: Returns | None) -> bool:
     """
     if returns is None or "UPDATE" not in returns:
         return False
-    if session.contexts is None:
-        session.contexts = Contexts(session)
-    elif tag in session.contexts:
+    if session.news.contexts is None:
+        session.news.contexts = Contexts(session)
+    elif tag in session.news.contexts:
         raise ProtocolError("Tag reuse")
     return True
 
@@ -50,13 +50,13 @@ def keep(
     @param criteria: how they are sorted, if they are.
     @param items: to be fetched of new messages that match (RFC 5465 §7).
     """
-    contexts = session.contexts
+    contexts = session.news.contexts
     assert contexts is not None, "begun"
     count = len((found.found if isinstance(found, Ordered) else found).uids)
     if not contexts.has_room(count, criteria is not None):
         session.respond(Condition("NO", "Too many contexts", b'NOUPDATE "%b"' % tag))
         if not contexts:
-            session.drop_contexts()
+            session.news.drop_contexts()
         return
     results: Results | SortedResults
     if isinstance(found, Ordered):
@@ -70,9 +70,9 @@ def keep(
 
 async def cancel_update(session: Session, command: CancelUpdate) -> Done:
     """A tag that is not known, or not any more, is passed over."""
-    if session.contexts is not None:
+    if session.news.contexts is not None:
         for tag in command.tags:
-            session.contexts.cancel(tag)
-        if not session.contexts:
-            session.drop_contexts()
+            session.news.contexts.cancel(tag)
+        if not session.news.contexts:
+            session.news.drop_contexts()
     return Done("CANCELUPDATE completed")

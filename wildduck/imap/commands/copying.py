@@ -29,7 +29,7 @@ async def copy(session: Session, command: Copy) -> Done:
         copied = await session.store.copy(session.selected, uids, target, session=session.id)
     except MailboxNotFound as error:
         raise TryCreate(str(error)) from None
-    session.added(target.id, copied.target)
+    session.news.added(target.id, copied.target)
     if not command.by_uid and len(copied.source) < len(uids):
         if not copied.source:
             return Done("All these messages are gone", _GONE, "NO")
@@ -48,7 +48,7 @@ async def move(session: Session, command: Move) -> Done:
     if not uids:
         return Done("No such messages")
     moved = await session.store.move(session.selected, uids, target, session=session.id)
-    session.added(target.id, moved.target)
+    session.news.added(target.id, moved.target)
     if moved.source:
         session.respond(Condition("OK", "Moved", _code(moved)))
     if command.by_uid or len(moved.source) == len(uids):

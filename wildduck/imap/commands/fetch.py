@@ -313,10 +313,10 @@ class _Fetch:
         @param modseq: the highest of theirs.
         """
         session = self._session
-        if session.held and self._tells_news:
-            session.held.difference_update(uids)
+        if session.news.held and self._tells_news:
+            session.news.held.difference_update(uids)
         if "MODSEQ" in self._names:
-            session.modseqs.told(modseq)
+            session.news.modseqs.told(modseq)
 
     async def _tell(self, uid: int, source: Source, newly_seen: frozenset[int]) -> bool:
         """@return: C{False} when more of the document must be read first."""
@@ -392,7 +392,7 @@ class _Fetch:
         """
         names = ["FLAGS"]
         if self._modes.condstore:
-            self._session.modseqs.told(self._view.modseq(uid))
+            self._session.news.modseqs.told(self._view.modseq(uid))
             names += ["MODSEQ"] if self._modes.uidonly else ["UID", "MODSEQ"]
         elif left_out and ("UID" in self._names or self._modes.rev2):
             names.append("UID")

@@ -15,20 +15,20 @@ from wildduck.mailstore.together import Together
 
 async def idle(session: Session, command: Idle) -> Done:
     """What happens in the mailbox is told at once, until the client says C{DONE}."""
-    news = _News(session)
-    session.on_news = news.wake
-    news.wake()
+    teller = _Teller(session)
+    session.news.on_ping = teller.wake
+    teller.wake()
     try:
         line = await session.ask(b"idling")
     finally:
-        session.on_news = None
-        await news.end()
+        session.news.on_ping = None
+        await teller.end()
     if line is None or line.upper() != b"DONE":
         return Done("Expected DONE", status="BAD")
     return Done("IDLE terminated")
 
 
-class _News:
+class _Teller:
     """Tells a waiting client what happened in its mailbox, one look at a time."""
 
     _log = Logger()
@@ -54,10 +54,10 @@ class _News:
         try:
             # A client that does not read is told later, all at once.
             await session.line.drained()
-            await session.announce(may_expunge=True)
+            await session.news.announce(may_expunge=True)
             # No tagged response will come for long.
-            if session.owes_highest_modseq:
-                session.say_highest_modseq()
+            if session.news.owes_highest_modseq:
+                session.news.say_highest_modseq()
         except MailboxNotFound:
             session.bye("The selected mailbox was deleted")
         except DomainError as error:

@@ -28,7 +28,7 @@ async def store(session: Session, command: Store) -> Done:
     stored = await session.store.store_flags(
         view, uids, command.mode, command.flags, unchanged_since=since, session=session.id
     )
-    session.report_keywords()
+    session.news.report_keywords()
     if not command.silent or session.modes.condstore:
         await _tell(session, stored, command)
     if stored.modified:
@@ -54,9 +54,9 @@ async def _tell(session: Session, stored: Stored, command: Store) -> None:
         data = flags_data(told, modes, with_uid=command.by_uid, with_flags=not command.silent)
         lines.append(data.compose(modes))
         if not command.silent:
-            session.told_flags(uid, told.flags, told.modseq)
+            session.news.told_flags(uid, told.flags, told.modseq)
         if modes.condstore:
-            session.modseqs.told(told.modseq)
+            session.news.modseqs.told(told.modseq)
         if len(lines) == _AT_ONCE:
             session.line.send(b"".join(lines))
             lines.clear()

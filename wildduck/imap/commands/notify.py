@@ -21,9 +21,9 @@ async def notify(session: Session, command: Notify) -> Done:
     watch = Watch(session, Interests(command.groups))
     try:
         if command.groups and session.view is not None:
-            await session.catch_up(may_expunge=True)
+            await session.news.catch_up(may_expunge=True)
         await watch.begin(status=command.status)
-        session.watch_with(watch)
+        session.news.watch_with(watch)
     except BaseException:
         watch.stop()
         raise

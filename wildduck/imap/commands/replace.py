@@ -71,7 +71,7 @@ async def replace(session: Session, command: Replace) -> Done:
     session.respond(Condition("OK", "Replacement message ready", code))
     try:
         # First what has come, then what has gone.
-        await session.catch_up(may_expunge=False)
+        await session.news.catch_up(may_expunge=False)
     except DomainError:
         pass  # The command is done; the scheduler sees to what is to be told.
     return Done("REPLACE completed")

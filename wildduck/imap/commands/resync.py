@@ -55,5 +55,5 @@ async def _tell_changed(session: Session, known: Sequence[Range], modseq: int) -
         if place % _RANGES == 0:
             await session.breathe()
     for start in range(0, len(wanted), _AT_ONCE):
-        await session.report(list(view.flag_news(wanted[start : start + _AT_ONCE])))
+        await session.news.report(list(view.flag_news(wanted[start : start + _AT_ONCE])))
         await session.breathe()

@@ -91,7 +91,7 @@ async def listed(session: Session, mailbox: Mailbox, given: str) -> ListData:
 def _describe(session: Session) -> None:
     """What is told of every mailbox that is opened (RFC 3501 §6.3.1, RFC 7162 §3.1.2, RFC 8474 §4.2)."""
     view, modes = session.selected, session.modes
-    flags, permanent_flags = session.flag_responses()
+    flags, permanent_flags = session.news.flag_responses()
     session.respond(flags)
     session.respond(ExistsData(view.exists))
     if not modes.rev2:
@@ -105,7 +105,7 @@ def _describe(session: Session) -> None:
     session.respond(Condition("OK", "UIDs are valid", number_code("UIDVALIDITY", validity)))
     session.respond(Condition("OK", "Predicted next UID", number_code("UIDNEXT", view.uid_next)))
     session.respond(Condition("OK", "The mailbox's id", mailbox_id_code(str(view.mailbox.id))))
-    session.say_highest_modseq()
+    session.news.say_highest_modseq()
     session.respond(urlauth.mechanisms())
 
 
