@@ -19,7 +19,7 @@ from wildduck.accounts.fields import UserChange
 from wildduck.accounts.notes import Origin
 from wildduck.errors import Unavailable
 from wildduck.events.notifier import CHANNEL
-from wildduck.imap import session
+from wildduck.imap import news
 from wildduck.imap.commands import table
 from wildduck.imap.session import Done, Session
 from wildduck.mailstore.content import Content
@@ -132,7 +132,7 @@ class HasteTests(TestCase):
         for _ in range(4):
             await client.command(b"APPEND busy {3+}\r\na:b")
         await client.command(b"SELECT busy")
-        self.patch(session, "_AT_ONCE", 1)
+        self.patch(news, "_AT_ONCE", 1)
         turns, breathe = [], Session.breathe
 
         async def breathed(one: Session) -> None:
