@@ -146,13 +146,16 @@ class Run:
         if new is None:
             await self._server.forget_recent(self._account, path)
 
-    async def _given_header(self, header: str, path: str, flags: str | None, date: str | None) -> None:
+    async def _given_header(
+        self, count: str | None, new: str | None, header: str, path: str, flags: str | None, date: str | None
+    ) -> None:
         lines = header.replace(" | ", "\r\n").encode() + b"\r\n"
         moment = None if date is None else datetime.strptime(date, "%d-%b-%Y %H:%M:%S %z")
-        await self._server.add(
-            self._account, path, lines + b"\r\nHello\r\n", *(flags or "").split(), internal_date=moment
-        )
-        await self._server.forget_recent(self._account, path)
+        content, set_flags = lines + b"\r\nHello\r\n", (flags or "").split()
+        for _ in range(int(count or 1)):
+            await self._server.add(self._account, path, content, *set_flags, internal_date=moment)
+        if new is None:
+            await self._server.forget_recent(self._account, path)
 
     async def _given_user_field(self, field: str, value: str) -> None:
         values: dict[str, Any] = {"true": True, "false": False}
@@ -184,7 +187,10 @@ class Run:
             r"(?:([0-9]+) )?(new )?messages? ([a-z0-9-]+) in \"(.*?)\"(?: with (.*?))?(?: of ([0-9].*))?",
             _given_message,
         ),
-        (r"message \((.*)\) in \"(.*?)\"(?: with (.*?))?(?: of ([0-9].*))?", _given_header),
+        (
+            r"(?:([0-9]+) )?(new )?messages? \((.*)\) in \"(.*?)\"(?: with (.*?))?(?: of ([0-9].*))?",
+            _given_header,
+        ),
         (r"the account's ([A-Za-z0-9]+) is (.*)", _given_user_field),
         (r"fred has the address (\S+) and the password \"(.*)\"", _given_address),
         (r"(connected|signed in|\".*\" selected|\".*\" examined)", _given_start),

@@ -28,7 +28,7 @@ async def answer(
     session: Session, tag: bytes, returns: Returns, found: Found, by_uid: bool, with_modseq: bool
 ) -> None:
     """
-    Keep and tell what C{RETURN} asks for.
+    Keep and tell what C{RETURN} asks for, in the order of RFC 9051's examples.
 
     @param tag: of the command.
     @param found: in the order of the answer.
@@ -45,13 +45,13 @@ async def answer(
         items.append((b"MIN", b"%d" % numbers[0]))
     if numbers and "MAX" in returns:
         items.append((b"MAX", b"%d" % numbers[-1]))
+    if "COUNT" in returns:
+        items.append((b"COUNT", b"%d" % len(numbers)))
     if numbers and returns.all:
         items.append((b"ALL", await compose_set(numbers, session.breathe)))
     if returns.partial is not None:
         some = await compose_set(returns.partial.select(numbers), session.breathe)
         items.append((b"PARTIAL", b"(%b %b)" % (returns.partial.compose(), some or b"NIL")))
-    if "COUNT" in returns:
-        items.append((b"COUNT", b"%d" % len(numbers)))
     if numbers and with_modseq:
         items.append((b"MODSEQ", b"%d" % max(_returned(returns, found.modseqs), default=0)))
     session.respond(EsearchData(tag, by_uid, tuple(items)))
