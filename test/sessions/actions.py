@@ -85,7 +85,7 @@ def _text(ranges: Sequence[Range]) -> str:
 
 def _on_messages(verb: str, rest: str, picks: Picks, by_uid: bool, replay: Replay | None) -> Command:
     """By UID where nothing has a sequence number, or it can not be used."""
-    by_uid = by_uid or not replay or not replay.messages or replay.by_uid
+    by_uid = by_uid or not replay or not replay.messages or replay.mode.by_uid
     ranges = _ranges(picks, by_uid, replay)
     name = f"UID {verb}" if by_uid else verb
     return Command(name, f"{name} {_text(ranges)} {rest}".rstrip(), ranges=ranges)

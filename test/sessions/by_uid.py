@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from test.sessions.replay import Message, Range, Replay
@@ -10,8 +10,6 @@ from test.sessions.replay import Message, Range, Replay
 
 class UidReplay(Replay):
     """@ivar messages: those with a known UID, ascending, then the others."""
-
-    by_uid = True
 
     def differences(self, truth: Sequence[tuple[int, frozenset[str]]]) -> list[str]:
         if len(self.messages) != len(truth):
@@ -46,8 +44,18 @@ class UidReplay(Replay):
             self._check(message is not None, f"UIDFETCH {uid} of {self.uids}")
             assert message is not None
             message.uid = uid
-            self.messages.sort(key=lambda one: one.uid or 1 << 32)
+            self._sort()
         self._learn(f"UID {uid}", message, items)
+
+    def _go_on(self, uids: Sequence[int], left: Mapping[int, frozenset[str]]) -> None:
+        told = self.uids
+        unknown = [message for message in self.messages if not message.uid]
+        for message, uid in zip(unknown, (uid for uid in uids if uid not in told), strict=False):
+            message.uid, message.flags = uid, left[uid]
+        self._sort()
+
+    def _sort(self) -> None:
+        self.messages.sort(key=lambda one: one.uid or 1 << 32)
 
     def _candidates(self, uid: int) -> list[Message]:
         return [message for message in self.messages if not message.uid]

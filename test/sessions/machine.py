@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from test.sessions.actions import MAILBOXES, Action, Plain, Select, actions, stores
 from test.sessions.ledger import Ledger, Truth
-from test.sessions.player import MODES, Player
+from test.sessions.modes import MODES
+from test.sessions.player import Player
 from test.support.blocking_lmtp import Lmtp
 from test.support.server_process import ServerProcess
 
@@ -207,7 +208,7 @@ class Sessions(RuleBasedStateMachine):
             if not player.idles:
                 player.ask_all()
                 player.check(truths[player.mailbox])
-                if not player.read_only:
+                if not player.read_only and not player.mode.rev2:
                     told.add(player.mailbox)
         for name in told - idling:
             self._ledgers[name].check_recent()

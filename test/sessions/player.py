@@ -11,6 +11,7 @@ from typing import Any
 from test.sessions.actions import Action, Command
 from test.sessions.by_uid import UidReplay
 from test.sessions.ledger import Ledger
+from test.sessions.modes import MODES
 from test.sessions.replay import Replay, Wrong, numbers
 from test.support.blocking_imap import Imap
 
@@ -19,18 +20,6 @@ _FULL = "FETCH 1:* (UID FLAGS)"
 _MAY_FAIL = (b"[EXPUNGEISSUED]", b"[MODIFIED ")
 _HIGHEST = re.compile(rb"\[HIGHESTMODSEQ (\d+)\]")
 _VALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]")
-
-#: What a session has enabled: by name, what it says at first.
-MODES: dict[str, tuple[str, ...]] = {
-    "plain": (),
-    "condstore": ("ENABLE CONDSTORE",),
-    "qresync": ("ENABLE QRESYNC",),
-    "uidonly": ("ENABLE UIDONLY CONDSTORE",),
-    "notify": (
-        "ENABLE QRESYNC",
-        "NOTIFY SET (SELECTED (MessageNew (UID FLAGS) MessageExpunge FlagChange))",
-    ),
-}
 
 #: A session in IDLE is told what happens in no more than these seconds.
 IDLE_SECONDS = 20.0
@@ -42,7 +31,7 @@ class Player:
     @ivar mailbox: its name.
     @ivar read_only: it was opened by EXAMINE.
     @ivar idles: it waits for C{DONE}.
-    @ivar comes_back: it remembers mailboxes and opens them with QRESYNC.
+    @ivar mode: what it has enabled.
     """
 
     def __init__(
@@ -55,7 +44,7 @@ class Player:
     ) -> None:
         """
         @param imap: signed in.
-        @param mode: of L{MODES}.
+        @param mode: name of one of L{MODES}.
         @param transcript: gets everything that is sent and received.
         """
         self.replay: Replay | None = None
@@ -74,9 +63,8 @@ class Player:
         self._closing: Command | None = None
         #: By mailbox: UIDVALIDITY, HIGHESTMODSEQ, UIDs and flags.
         self._remembered: dict[str, tuple[int, int, dict[int, frozenset[str]]]] = {}
-        self._mode = mode
-        self.comes_back = mode in ("qresync", "notify")
-        for line in MODES[mode]:
+        self.mode = MODES[mode]
+        for line in self.mode.says:
             self._note(">", line)
             imap.command(line)
 
@@ -99,12 +87,16 @@ class Player:
 
     def _adapted(self, command: Command) -> Command:
         """As a session of its mode says it."""
-        if self._mode in ("uidonly", "notify") and command.name == "SEARCH":
+        if self.mode.by_uid and command.name == "SEARCH":
             return replace(command, name="UID SEARCH", text="UID " + command.text.replace(" 1:*", ""))
-        if self._mode == "notify" and command.silent:
+        if self.mode.notify and command.silent:
             # Whether what comes meanwhile was before it or after can't be told.
             return replace(command, text=command.text.replace(".SILENT", ""), silent=None)
-        if self.comes_back and command.name in ("SELECT", "EXAMINE") and command.mailbox in self._remembered:
+        if (
+            self.mode.qresync
+            and command.name in ("SELECT", "EXAMINE")
+            and command.mailbox in self._remembered
+        ):
             validity, modseq, known = self._remembered[command.mailbox]
             return replace(command, text=f"{command.text} (QRESYNC ({validity} {modseq}))", known=known)
         return command
@@ -122,6 +114,8 @@ class Player:
                 mark, response = self._read()
                 if mark == tag:
                     break
+                if response[:1] == [b"ESEARCH"] and response[1] != [b"TAG", tag.encode()]:
+                    raise Wrong(f"{self._name} gets what another search than {tag} has found")
                 self._untagged(mark, response, command)
             del self._sent[0]
             self._end(command, *response)
@@ -173,7 +167,7 @@ class Player:
             raise Wrong(f"{self._name}: {self.mailbox}: {differences}")
         if self.idles:
             return
-        if self._mode != "notify" and self._imap.readable(0):
+        if not self.mode.notify and self._imap.readable(0):
             raise Wrong(f"{self._name} is told something without having asked: {self._read()}")
 
     def ask_all(self) -> None:
@@ -185,7 +179,7 @@ class Player:
         assert self.replay is not None
         replay = self.replay
         if replay.messages:
-            uid = "UID " if self._mode in ("uidonly", "notify") else ""
+            uid = "UID " if self.mode.by_uid else ""
             self._imap_command(Command(f"{uid}FETCH", uid + _FULL))
         recents = 0
         for message in replay.messages:
@@ -224,7 +218,7 @@ class Player:
         if replay is not None and command.by_seq and not self._refused:
             self._invalid = replay.places(command.ranges) is None
         if command.name in ("SELECT", "EXAMINE"):
-            if self.comes_back and replay is not None:
+            if self.mode.qresync and replay is not None:
                 self._closing = command
             else:
                 self._select(command)
@@ -235,10 +229,8 @@ class Player:
     def _select(self, command: Command) -> None:
         self._leave()
         ledger, read_only = self._ledgers[command.mailbox], command.name == "EXAMINE"
-        kind = UidReplay if self._mode == "uidonly" else Replay
-        replay = kind(lambda uid: None if read_only else ledger.recent(uid, replay))
-        replay.by_uid = self._mode in ("uidonly", "notify")
-        replay.unasked = self._mode == "notify"
+        kind = UidReplay if self.mode.uidonly else Replay
+        replay = kind(self.mode, lambda uid: None if read_only else ledger.recent(uid, replay))
         self.replay, self.mailbox, self.read_only = replay, command.mailbox, read_only
 
     def _remember(self) -> None:

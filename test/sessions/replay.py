@@ -4,7 +4,8 @@ What an IMAP client knows of its mailbox, from nothing but the untagged response
 Each response is held against the rules of RFC 3501 as it comes: sequence
 numbers are of messages that are there, EXPUNGE comes when it may, the number of
 messages shrinks by EXPUNGE only, a UID belongs to one message for ever and they
-ascend, C{\\Recent} stays as it was.
+ascend, C{\\Recent} stays as it was.  Of IMAP4rev2 (RFC 9051): nothing is recent,
+a search is answered by ESEARCH, what nobody has asked for has its UID.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from test.sessions.modes import Mode
 
 #: Commands during which EXPUNGE may not be sent, and no command at all (RFC 3501 §7.4.1).
 _NO_EXPUNGE = frozenset({"FETCH", "STORE", "SEARCH", ""})
@@ -56,14 +59,12 @@ class Replay:
     @ivar modseq: up to which the client knows everything (RFC 7162 §6): of the last
         C{HIGHESTMODSEQ} or of what was told since, if higher.
     @ivar earlier: UIDs of which C{VANISHED (EARLIER)} has come.
-    @ivar unasked: news may come at any time (RFC 5465).
-    @cvar by_uid: nothing may be asked for by sequence number.
+    @ivar mode: what the session has enabled.
     """
 
-    by_uid = False
-
-    def __init__(self, on_recent: Callable[[int], None] = lambda uid: None) -> None:
+    def __init__(self, mode: Mode, on_recent: Callable[[int], None] = lambda uid: None) -> None:
         """@param on_recent: called with the UID of a message that is recent to this session."""
+        self.mode = mode
         self.messages: list[Message] = []
         self.applicable: frozenset[str] = frozenset()
         self.recents = 0
@@ -73,7 +74,6 @@ class Replay:
         self.validity = 0
         self.modseq = 0
         self.earlier: set[int] = set()
-        self.unasked = False
         self._on_recent = on_recent
         self._highest = 0
 
@@ -131,11 +131,18 @@ class Replay:
             self.opened_with <= len(uids) <= len(self.messages),
             f"{self.opened_with} messages, known {uids}, gone {self.earlier}",
         )
+        self._go_on(uids, left)
+        self._highest = max([self._highest, *uids])
+
+    def _go_on(self, uids: Sequence[int], left: Mapping[int, frozenset[str]]) -> None:
+        """
+        @param uids: of the first messages.
+        @param left: of these, what was known before.
+        """
         for seq, (message, uid) in enumerate(zip(self.messages, uids, strict=False), 1):
             self._check(message.uid in (0, uid), f"{seq} has UID {message.uid} instead of {uid}")
             if not message.uid:
                 message.uid, message.flags = uid, left[uid]
-        self._highest = max([self._highest, *uids])
 
     # --- what the client does -------------------------------------------------------
 
@@ -177,9 +184,8 @@ class Replay:
         """
         if response[0] == b"FLAGS":
             self.applicable = frozenset(flag.decode() for flag in response[1])
-        elif response[0] == b"SEARCH" and running == "SEARCH":
-            most = max(response[1:], default=0)
-            self._check(most <= len(self.messages), f"SEARCH finds {most} of {len(self.messages)} messages")
+        elif response[0] in (b"SEARCH", b"ESEARCH"):
+            self._found(response, running)
         elif response[0] == b"VANISHED":
             self._vanished(response, running)
         elif isinstance(response[0], int):
@@ -187,6 +193,7 @@ class Replay:
             if name == b"EXISTS":
                 self._exists(number)
             elif name == b"RECENT":
+                self._check(not self.mode.rev2, "RECENT in IMAP4rev2")
                 self._check(number <= len(self.messages), f"RECENT {number} of {len(self.messages)} messages")
                 self.recents, self.doubtful = number, 0
             elif name == b"EXPUNGE":
@@ -195,7 +202,37 @@ class Replay:
                 self._check(
                     1 <= number <= len(self.messages), f"FETCH {number} of {len(self.messages)} messages"
                 )
+                self._check_named(number, response[2], running)
                 self._learn(str(number), self.messages[number - 1], response[2])
+
+    def _check_named(self, number: int, pairs: Sequence[Any], running: str) -> None:
+        """What nobody has asked for, and may be no answer to a command that names no UIDs, comes with one."""
+        if self.mode.names_news and running not in ("FETCH", "STORE"):
+            named = b"UID" in [bytes(name).upper() for name in pairs[::2]]
+            self._check(named, f"FETCH {number} during {running or 'no command'} without UID")
+
+    def _found(self, response: Sequence[Any], running: str) -> None:
+        """SEARCH and ESEARCH, of a search of all messages (RFC 9051 §7.3.4)."""
+        kind = bytes(response[0]).decode()
+        self._check(
+            running.endswith("SEARCH") and (kind == "ESEARCH") == self.mode.rev2,
+            f"{kind} during {running or 'no command'}",
+        )
+        if kind == "SEARCH":
+            found = list(response[1:])
+        else:
+            rest = list(response[2:])
+            by_uid = rest[:1] == [b"UID"]
+            self._check(by_uid == running.startswith("UID "), f"{running} finds {rest}")
+            del rest[:by_uid]
+            self._check(rest == [] or (len(rest) == 2 and rest[0] == b"ALL"), f"{running} finds {rest}")
+            found = numbers(rest[1]) if rest else []
+        if running == "SEARCH":
+            most = max(found, default=0)
+            self._check(most <= len(self.messages), f"{kind} finds {most} of {len(self.messages)} messages")
+        else:
+            strange = [uid for uid in found if uid not in self.uids and not self._candidates(uid)]
+            self._check(not strange, f"{kind} finds {strange} of {self.uids}")
 
     def _exists(self, count: int) -> None:
         self._check(count >= len(self.messages), f"EXISTS {count} after {len(self.messages)}")
@@ -216,12 +253,14 @@ class Replay:
             self.recents -= message.recent
 
     def _vanished(self, response: Sequence[Any], running: str) -> None:
-        uids = numbers(b"%d" % response[-1] if isinstance(response[-1], int) else response[-1])
+        uids = numbers(response[-1])
         if len(response) == 3:
             self._check(response[1] == [b"EARLIER"], f"VANISHED {response[1]}")
             self.earlier.update(uids)
             return
-        self._check(self.unasked or running not in _NO_EXPUNGE, f"VANISHED during {running or 'no command'}")
+        self._check(
+            self.mode.notify or running not in _NO_EXPUNGE, f"VANISHED during {running or 'no command'}"
+        )
         for uid in uids:
             gone = next((message for message in self.messages if message.uid == uid), None)
             if gone is None:
@@ -278,6 +317,7 @@ class Replay:
             flags <= self.applicable | {_RECENT}, f"{which} has {sorted(flags)} of {sorted(self.applicable)}"
         )
         recent = _RECENT in flags
+        self._check(not (recent and self.mode.rev2), f"{which} is recent in IMAP4rev2")
         self._check(
             message.recent in (None, recent), f"{which} becomes {'recent' if recent else 'not recent'}"
         )
@@ -288,8 +328,10 @@ class Replay:
             raise Wrong(text)
 
 
-def numbers(text: bytes) -> list[int]:
-    """Those of a sequence set."""
+def numbers(text: bytes | int) -> list[int]:
+    """Those of a sequence set, which may be one number."""
+    if isinstance(text, int):
+        return [text]
     found: list[int] = []
     for part in text.split(b","):
         first, _, last = part.partition(b":")

@@ -7,14 +7,16 @@ from typing import Any
 from twisted.trial import unittest
 
 from test.sessions.by_uid import UidReplay
+from test.sessions.modes import MODES
 from test.sessions.replay import Replay, Wrong
 from test.support.blocking_imap import parse
 
 
-def replayed(*lines: str, running: str = "NOOP", kind: type[Replay] = Replay) -> Replay:
+def replayed(*lines: str, running: str = "NOOP", kind: type[Replay] = Replay, mode: str = "plain") -> Replay:
     """After untagged responses, two messages at first."""
-    replay = kind()
-    for line in ("FLAGS (\\Seen \\Deleted)", "2 EXISTS", "1 RECENT", *lines):
+    replay = kind(MODES[mode])
+    recent = () if replay.mode.rev2 else ("1 RECENT",)
+    for line in ("FLAGS (\\Seen \\Deleted)", "2 EXISTS", *recent, *lines):
         replay.untagged(parse([line.encode()]), running)
     return replay
 
@@ -79,6 +81,50 @@ class ReplayTests(unittest.SynchronousTestCase):
                 continue
             self.fail(what)
 
+    def test_searches(self) -> None:
+        """SEARCH, or in IMAP4rev2 ESEARCH, of what is there."""
+        answers = {
+            "plain": (("SEARCH", "SEARCH 1 2"), ("UID SEARCH", "SEARCH 4 6"), ("SEARCH", "SEARCH")),
+            "rev2": (
+                ("SEARCH", 'ESEARCH (TAG "a") ALL 1:2'),
+                ("UID SEARCH", 'ESEARCH (TAG "a") UID ALL 4,6'),
+                ("UID SEARCH", 'ESEARCH (TAG "a") UID'),
+            ),
+        }
+        two = tuple(line.replace("\\Recent", "") for line in _TWO)
+        for mode, other in (("plain", "rev2"), ("rev2", "plain")):
+            for running, line in answers[mode]:
+                replayed(*two, line, running=running, mode=mode)
+                with self.assertRaises(Wrong):
+                    replayed(*two, line, running="NOOP", mode=mode)
+                with self.assertRaises(Wrong):
+                    replayed(*two, line, running=running, mode=other)
+        for running, line in (
+            ("SEARCH", 'ESEARCH (TAG "a") ALL 1:3'),
+            ("SEARCH", 'ESEARCH (TAG "a") UID ALL 1'),
+            ("SEARCH", 'ESEARCH (TAG "a") COUNT 1'),
+            ("UID SEARCH", 'ESEARCH (TAG "a") UID ALL 4:5'),
+            ("UID SEARCH", 'ESEARCH (TAG "a") ALL 4'),
+        ):
+            with self.assertRaises(Wrong):
+                replayed(*two, line, running=running, mode="rev2")
+
+    def test_rev2(self) -> None:
+        """Nothing is recent, and what is told unasked has its UID."""
+        news = "1 FETCH (FLAGS (\\Seen))"
+        replayed(news, running="STORE", mode="rev2")
+        replayed(news, running="NOOP", mode="qresync")
+        replayed("1 FETCH (UID 4 FLAGS (\\Seen))", running="NOOP", mode="rev2")
+        for running, line, mode in (
+            ("NOOP", news, "rev2"),
+            ("UID STORE", news, "rev2"),
+            ("", news, "notify"),
+            ("NOOP", "0 RECENT", "rev2"),
+            ("FETCH", "1 FETCH (FLAGS (\\Recent))", "rev2"),
+        ):
+            with self.assertRaises(Wrong):
+                replayed(line, running=running, mode=mode)
+
     def test_store(self) -> None:
         """What a silent STORE does, where it is known which messages it is about."""
         replay = replayed(_TWO[0], "2 FETCH (FLAGS ())")
@@ -117,6 +163,18 @@ class ReplayTests(unittest.SynchronousTestCase):
         for line in ("1 FETCH (FLAGS ())", "1 EXPUNGE", "VANISHED 5", "5 UIDFETCH (FLAGS ())"):
             with self.assertRaises(Wrong):
                 replay.untagged(parse([line.encode()]), "NOOP")
+
+    def test_uids_only_resumed(self) -> None:
+        """QRESYNC, where what was told comes before what was known."""
+        seen, none = frozenset({"\\Seen"}), frozenset[str]()
+        told = ("VANISHED (EARLIER) 3", "6 UIDFETCH (FLAGS (\\Seen) MODSEQ (9))")
+        replay = replayed(*told, kind=UidReplay, mode="uidonly qresync")
+        replay.resume({2: none, 3: seen, 6: none})
+        self.assertEqual(replay.complete(), {2: none, 6: seen})
+        self.assertEqual(replay.uids, [2, 6])
+        for lines in (told[1:], (*told, "VANISHED (EARLIER) 2,6")):
+            with self.assertRaises(Wrong):
+                replayed(*lines, kind=UidReplay, mode="uidonly qresync").resume({2: none, 3: seen, 6: none})
 
     def _flags(self, replay: Replay) -> list[Any]:
         return [message.flags if message.flags is None else set(message.flags) for message in replay.messages]
