@@ -133,7 +133,7 @@ class FailingHandlers(TestCase):
         for owner, name in (
             (session.view, "refresh"),
             (Watch, "_mailboxes"),
-            (session.news.contexts, "tell_changes"),
+            (session.news.contexts, "look"),
             (session.store.statuses, "many"),
         ):
             patched = self.patch(owner, name, fails)

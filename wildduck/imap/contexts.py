@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.logger import Logger
 
 from wildduck import limits
 from wildduck.errors import DomainError
+from wildduck.imap.grammar.fetch import Item
 from wildduck.imap.grammar.search_responses import EsearchData
 from wildduck.imap.grammar.sequence import from_numbers
 from wildduck.mailstore.change_log import Came, Went
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: (position in the client's list or 0, messages) as of RFC 5267 §4.3.3.
 Updates = list[tuple[int, list[int]]]
+#: What is to be fetched of messages, by UID.
+ItemsByUid: TypeAlias = "Mapping[int, tuple[Item, ...]]"
 
 
 class Results:
@@ -127,7 +130,7 @@ class Context:
     @ivar key: what a message must match.
     @ivar criteria: how the results are sorted; C{None} as the mailbox is.
     @ivar results: as the client has them.
-    @ivar tell: sends what was asked for of new messages (RFC 5465 §7), given their UIDs.
+    @ivar items: to be fetched of new messages that match (RFC 5465 §7).
     """
 
     tag: bytes
@@ -135,7 +138,7 @@ class Context:
     key: keys.Key
     criteria: Sequence[Criterion] | None
     results: Results | SortedResults
-    tell: Callable[[Sequence[int]], Awaitable[None]] | None = None
+    items: tuple[Item, ...] = ()
 
     @property
     def moves(self) -> bool:
@@ -143,14 +146,33 @@ class Context:
         return any(isinstance(leaf, keys.Age) for leaf in leaves(self.key))
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """
+    What a look at a context has found.
+
+    @ivar gone: UIDs that leave the results.
+    @ivar came: messages that they get.
+    """
+
+    context: Context
+    gone: Sequence[int]
+    came: Ordered
+
+
 class Contexts:
     """The contexts of one selected mailbox."""
 
     _log = Logger()
 
-    def __init__(self, session: Session) -> None:
-        """From now on what happens in the mailbox is noted."""
+    def __init__(self, session: Session, fetch: Callable[[ItemsByUid], Awaitable[None]]) -> None:
+        """
+        From now on what happens in the mailbox is noted.
+
+        @param fetch: sends items of messages.
+        """
         self._session = session
+        self._fetch = fetch
         self._view = session.selected
         self._reader = self._view.index.log.join()
         self._contexts: dict[bytes, Context] = {}
@@ -162,6 +184,9 @@ class Contexts:
         self._own: set[int] = set()
         #: So much has happened that all messages must be.
         self._lost = False
+        #: What was found and not told, and the UIDs that were looked at.
+        self._seen: list[_Seen] = []
+        self._known: list[int] = []
 
     def __contains__(self, tag: bytes) -> bool:
         return tag in self._contexts
@@ -211,23 +236,58 @@ class Contexts:
 
     async def tell_changes(self) -> None:
         """
-        Look at what has changed, and tell which messages have come and gone.
+        Look at what has changed, and tell which messages have come and gone: first
+        what was asked for of new ones, then their numbers (RFC 5465 §7).
 
         @raise twisted.internet.error.ConnectionLost: the client is gone.
         """
-        self._note()
-        known = [uid for uid in self._changed if self._view.seq(uid)]
-        for context in list(self._contexts.values()):
+        asked = await self.look()
+        if asked:
             try:
-                await self._look(context, None if self._lost or context.moves else known)
+                await self._fetch(asked)
             except DomainError as error:
-                # They are looked at again with the next change.
-                self._log.info("context can not be updated: {error}", error=error, session=self._session.id)
-                return
-        self._lost = False
+                self._put_off(error)
+        self.tell()
+
+    async def look(self) -> ItemsByUid:
+        """
+        See which messages have come and gone, for L{tell} to tell it.
+
+        @return: what is to be fetched of those that are new, by ascending UIDs.
+        @raise twisted.internet.error.ConnectionLost: the client is gone.
+        """
+        self._note()
+        self._known = [uid for uid in self._changed if self._view.seq(uid)]
+        self._seen = []
+        asked: dict[int, tuple[Item, ...]] = {}
+        try:
+            for context in list(self._contexts.values()):
+                seen = await self._look(context, None if self._lost or context.moves else self._known)
+                self._seen.append(seen)
+                for uid in self._new.intersection(seen.came.found.uids) if context.items else ():
+                    asked[uid] = (*asked.get(uid, ()), *context.items)
+        except DomainError as error:
+            self._put_off(error)
+            return {}
+        return dict(sorted(asked.items()))
+
+    def _put_off(self, error: DomainError) -> None:
+        """All is looked at again with the next change."""
+        self._log.info("context can not be updated: {error}", error=error, session=self._session.id)
+        self._seen, self._known = [], []
+
+    def tell(self) -> None:
+        """Which messages have come and gone, as the last L{look} has found."""
+        for seen in self._seen:
+            results = seen.context.results
+            removed = results.remove(seen.gone)
+            self._respond(seen.context, removed, results.add(seen.came), {})
+        if self._seen:
+            self._lost = False
         # The others are not known to the client yet.
-        self._changed.difference_update(known)
+        self._changed.difference_update(self._known)
         self._new.intersection_update(self._changed)
+        self._seen, self._known = [], []
 
     def _note(self) -> None:
         """See what has happened."""
@@ -250,10 +310,10 @@ class Contexts:
                         self._new.add(event.uid)
                     self._own.discard(event.uid)
 
-    async def _look(self, context: Context, changed: Sequence[int] | None) -> None:
+    async def _look(self, context: Context, changed: Sequence[int] | None) -> _Seen:
         """@param changed: UIDs of the only messages that may be others now; C{None} for all."""
         if changed is not None and not changed:
-            return
+            return _Seen(context, (), await self._ordered(context, ()))
         key = context.key
         if changed is not None:
             key = keys.And((keys.Uids(from_numbers(sorted(changed)).ranges), key))
@@ -263,11 +323,7 @@ class Contexts:
         asked = results.uids if changed is None else changed
         gone = [uid for uid in asked if uid in results and uid not in there]
         came = [uid for uid in found.uids if uid not in results]
-        ordered = await self._ordered(context, came)
-        if context.tell is not None and not self._new.isdisjoint(came):
-            await context.tell([uid for uid in came if uid in self._new])
-        removed = results.remove(gone)
-        self._respond(context, removed, results.add(ordered), {})
+        return _Seen(context, gone, await self._ordered(context, came))
 
     async def _ordered(self, context: Context, uids: Sequence[int]) -> Ordered:
         if context.criteria is None or not uids:

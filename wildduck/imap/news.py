@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bson import ObjectId
 
-from wildduck.imap.contexts import Contexts
+from wildduck.imap.contexts import Contexts, ItemsByUid
 from wildduck.imap.grammar.cursor import MAX_NUMBER
 from wildduck.imap.grammar.flags import SYSTEM_FLAGS
 from wildduck.imap.grammar.notify import FLAG_CHANGE
@@ -43,7 +43,7 @@ class Watching(Protocol):
 
     async def look(self) -> None: ...
     async def own(self, paths: Iterable[str]) -> None: ...
-    async def arrived(self, uids: Sequence[int]) -> None: ...
+    async def arrived(self, uids: Sequence[int], asked: ItemsByUid) -> None: ...
     def added(self, uids: Iterable[int]) -> None: ...
     def stop(self) -> None: ...
 
@@ -151,10 +151,22 @@ class News:
         if self.contexts is not None:
             self.contexts.tell_expunged(changes)
         await self.report(changes)
-        if self.contexts is not None:
-            await self.contexts.tell_changes()
-        if self.watch is not None:
-            await self.watch.arrived(view.uid_range(last + 1, MAX_NUMBER))
+        await self._tell_arrived(view.uid_range(last + 1, MAX_NUMBER))
+
+    async def _tell_arrived(self, uids: Sequence[int]) -> None:
+        """
+        Of new messages what searches and NOTIFY have asked for, all in one FETCH: with
+        items of NOTIFY behind ADDTO (RFC 5465 §5.2), without them before it (§7).
+        """
+        contexts, watch = self.contexts, self.watch
+        asked: ItemsByUid = {}
+        if contexts is not None and watch is not None and watch.interests.items:
+            asked = await contexts.look()
+            contexts.tell()
+        elif contexts is not None:
+            await contexts.tell_changes()
+        if watch is not None:
+            await watch.arrived(uids, asked)
 
     def added(self, mailbox: ObjectId, uids: Iterable[int]) -> None:
         """The running command has added messages to a mailbox, which may be the selected one."""

@@ -15,7 +15,8 @@ from twisted.internet.interfaces import IDelayedCall
 
 from wildduck import limits
 from wildduck.errors import NotificationOverflow
-from wildduck.imap.commands.fetch import tell
+from wildduck.imap.commands.fetch import tell_each
+from wildduck.imap.contexts import ItemsByUid
 from wildduck.imap.grammar.mailbox_responses import StatusData
 from wildduck.imap.grammar.notify import FLAG_CHANGE, MESSAGE_NEW
 from wildduck.imap.grammar.responses import Condition
@@ -107,13 +108,19 @@ class Watch:
             parents = [name[:length] for name in names for length in levels(name)]
             await self._look(frozenset((*names, *parents)))
 
-    async def arrived(self, uids: Sequence[int]) -> None:
-        """Messages are new in the selected mailbox: tell what was asked for (§5.2)."""
+    async def arrived(self, uids: Sequence[int], asked: ItemsByUid) -> None:
+        """
+        Messages are new in the selected mailbox: tell what was asked for (§5.2).
+
+        @param asked: of these or others, what searches that are kept up to date ask for.
+        """
         items = self.interests.items
-        wanted = [uid for uid in uids if uid not in self._own] if items else []
+        wanted = dict(asked)
+        for uid in uids if items else ():
+            if uid not in self._own:
+                wanted[uid] = (*items, *wanted.get(uid, ()))
         self._own.clear()
-        if wanted:
-            await tell(self._session, wanted, items)
+        await tell_each(self._session, dict(sorted(wanted.items())))
 
     def added(self, uids: Iterable[int]) -> None:
         """The client has added these to the selected mailbox itself, and need not be told of them."""

@@ -29,7 +29,7 @@ def begin(session: Session, tag: bytes, returns: Returns | None) -> bool:
     if returns is None or "UPDATE" not in returns:
         return False
     if session.news.contexts is None:
-        session.news.contexts = Contexts(session)
+        session.news.contexts = Contexts(session, partial(fetch.tell_each, session))
     elif tag in session.news.contexts:
         raise ProtocolError("Tag reuse")
     return True
@@ -64,8 +64,7 @@ def keep(
         results = SortedResults(criteria, found)
     else:
         results = Results(array("I", found.uids))
-    tell = partial(fetch.tell, session, items=items) if items else None
-    contexts.add(Context(tag, by_uid, key, criteria, results, tell))
+    contexts.add(Context(tag, by_uid, key, criteria, results, items))
 
 
 async def cancel_update(session: Session, command: CancelUpdate) -> Done:

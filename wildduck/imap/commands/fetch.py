@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, cast
 
@@ -92,15 +93,20 @@ async def _chosen(session: Session, command: Fetch) -> Sequence[int]:
     return uids if partial is None else partial.select(uids)
 
 
-async def tell(session: Session, uids: Sequence[int], items: tuple[Item, ...]) -> None:
+async def tell_each(session: Session, wanted: Mapping[int, tuple[Item, ...]]) -> None:
     """
-    FETCH responses that no FETCH has asked for (RFC 5465 §5.2, §7).
+    FETCH responses that no FETCH has asked for (RFC 5465 §5.2, §7), one for each message.
 
     Bodies count as those of FETCH do, and are left out when they are too many for
     a day: a FETCH of the client is told why.
 
-    @param uids: ascending.
+    @param wanted: what is to be told, by UID, these ascending.
     """
+    for items, uids in groupby(wanted, wanted.__getitem__):
+        await _tell(session, list(uids), items)
+
+
+async def _tell(session: Session, uids: Sequence[int], items: tuple[Item, ...]) -> None:
     job = _Fetch(session, _unasked(items, session.modes))
     try:
         async for _ in _in_rounds(job, session, uids):
