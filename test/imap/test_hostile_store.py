@@ -44,11 +44,11 @@ class HostileDocuments(TestCase):
         await client.login("fred")
         return client
 
-    def check(self, found: bytes) -> bytes:
+    def check(self, found: bytes, *, unicode: bool = False) -> bytes:
         """A client's parser reads these responses to their end, and none of them was injected."""
         for response in split(found):
             self.assertNotRegex(response, rb"^\* (99 EXPUNGE|BYE)")
-            read(response)
+            read(response, unicode=unicode)
         return found
 
     async def test_mailbox_names(self) -> None:
@@ -82,19 +82,47 @@ class HostileDocuments(TestCase):
 
     async def test_flags(self) -> None:
         """Flags that are none are left out, of messages and of mailboxes."""
+        await self.flags(b"NOOP", b"=C3=B6")
+
+    async def test_flags_in_utf8(self) -> None:
+        """Also where keywords are UTF-8."""
+        await self.flags(b"ENABLE UTF8=ACCEPT IMAP4rev2", "ö".encode())
+
+    async def flags(self, first: bytes, keyword: bytes) -> None:
+        """@param keyword: as the session writes the one beyond US-ASCII that is a keyword."""
         server, _, database = await self.started()
-        flags = [*HOSTILE, "a b", "a)", "x]", "\\Seen", "$Work", "\\", "\\*", "*", None, 5, {"$a": 1}, ["x"]]
+        flags = [
+            *HOSTILE,
+            "a b",
+            "a)",
+            "x]",
+            "ö\u2028",
+            "ö" * 200,
+            "ö",
+            "\\Seen",
+            "$Work",
+            "\\",
+            "\\*",
+            "*",
+            None,
+            5,
+            {"$a": 1},
+            ["x"],
+        ]
         database.messages.update_many({}, {"$set": {"flags": flags}})
         database.mailboxes.update_many({"path": "INBOX"}, {"$set": {"flags": flags}})
         client = await self.client(server)
-        found = self.check(await client.command(b"SELECT INBOX"))
+        await client.command(first)
+        unicode = not keyword.isascii()
+        found = self.check(await client.command(b"SELECT INBOX"), unicode=unicode)
         self.assertIn(b"t OK", found)
         self.assertRegex(found, rb"\* FLAGS \(.*\$Work.*\)")
-        found = self.check(await client.command(b"FETCH 1 FLAGS"))
-        self.assertIn(b"\\Seen", found)
-        self.assertIn(b"$Work", found)
-        self.assertNotIn(b"\\*", found)
-        self.assertIn(b"t OK", self.check(await client.command(b"STORE 1 +FLAGS (\\Flagged)")))
+        self.assertRegex(found, rb"\* OK \[PERMANENTFLAGS \([^()]* %b [^()]*\\\*\)\]" % keyword)
+        found = self.check(await client.command(b"FETCH 1 FLAGS"), unicode=unicode)
+        told = b"\\Seen &AAAA-& &Jjo-& lone&2D0-surrogate ../../etc/passwd NIL %b $Work" % keyword
+        self.assertIn(b"FLAGS (" + told, found)
+        found = await client.command(b"STORE 1 +FLAGS (\\Flagged)")
+        self.assertIn(b"t OK", self.check(found, unicode=unicode))
         self.assertIn(b"t OK", self.check(await client.command(b"STORE 1 FLAGS (\\Deleted)")))
         self.assertIn(b"* 1 EXPUNGE", self.check(await client.command(b"EXPUNGE")))
 

@@ -27,6 +27,14 @@ class CanonicalTests(unittest.SynchronousTestCase):
         """A keyword in another case is the same one (RFC 3501 §9)."""
         self.assertEqual(("a", "\\Seen", "B"), in_one_spelling(["a", "A", "\\Seen", "B", "b"]))
 
+    def test_one_spelling_beyond_ascii(self) -> None:
+        """So is one whose characters are composed otherwise; a letter is not what it is written like."""
+        self.assertEqual(("Größe", "strasse"), in_one_spelling(["Größe", "GRO\u0308ßE", "größe", "strasse"]))
+        self.assertEqual(("straße", "strasse"), in_one_spelling(["straße", "strasse", "\u212a", "k"])[:2])
+        self.assertEqual(("\u212a",), in_one_spelling(["\u212a", "k", "K"]))
+        table = FlagTable(["gro\u0308ße"])
+        self.assertEqual(["gro\u0308ße"], table.spellings("GRÖSSE".replace("SS", "ß")))
+
     def test_keywords(self) -> None:
         """Keywords are what does not begin with a backslash."""
         self.assertEqual(("$Label1", "work"), keywords(["\\Seen", "$Label1", "work"]))

@@ -266,5 +266,7 @@ class News:
         if self._session.read_only:
             permanent = Condition("OK", "Read-only mailbox", permanent_flags_code(()))
         else:
-            permanent = Condition("OK", "Flags permitted", permanent_flags_code((*flags, "\\*")))
+            permanent = Condition(
+                "OK", "Flags permitted", permanent_flags_code((*flags, "\\*"), self._session.modes)
+            )
         return [FlagsData(flags), permanent]

@@ -55,7 +55,7 @@ def flags_data(change: Flags, modes: Modes, *, with_uid: bool = False, with_flag
     if (with_uid or modes.condstore) and not modes.uidonly:
         items.append((b"UID", b"%d" % change.uid))
     if with_flags:
-        items.append((b"FLAGS", compose_flags(change.flags)))
+        items.append((b"FLAGS", compose_flags(change.flags, modes)))
     if modes.condstore:
         items.append((b"MODSEQ", modseq_value(change.modseq)))
     return FetchData(change.seq, tuple(items), change.uid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from unicodedata import normalize
 
 from wildduck.limits import MAILBOX_FLAGS
 
@@ -32,11 +33,20 @@ def canonical(flags: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(flag for flag in spelled if flag.lower() != "\\recent"))
 
 
+def folded(name: str) -> str:
+    """
+    A flag without what makes no difference: case, and how its characters are composed.
+
+    What is beyond US-ASCII stays so, but where Unicode has a character twice (KELVIN SIGN).
+    """
+    return name.lower() if name.isascii() else normalize("NFC", normalize("NFC", name).lower())
+
+
 def in_one_spelling(flags: Iterable[str]) -> tuple[str, ...]:
     """Flags of one message, none twice, for case does not count: the spelling that is given first stays."""
     spellings: dict[str, str] = {}
     for flag in flags:
-        spellings.setdefault(flag.lower(), flag)
+        spellings.setdefault(folded(flag), flag)
     return tuple(spellings.values())
 
 
@@ -123,18 +133,18 @@ class FlagTable:
 
     def spellings(self, name: str) -> list[str]:
         """A flag as it is spelled here, the spelling that was learnt first before others; perhaps none."""
-        wanted = name.lower()
-        return [known for known in self.names if known.lower() == wanted]
+        wanted = folded(name)
+        return [known for known in self.names if folded(known) == wanted]
 
     def bits(self, name: str) -> int:
         """The bits of a flag in all its spellings, for case does not count; nothing is learnt."""
-        wanted = name.lower()
-        return sum(bit for known, bit in self._bit.items() if known.lower() == wanted)
+        wanted = folded(name)
+        return sum(bit for known, bit in self._bit.items() if folded(known) == wanted)
 
     def spilled(self, name: str) -> list[int]:
         """UIDs of the messages that have a flag in a spelling without a bit."""
-        wanted = name.lower()
-        return [uid for uid, names in self._spilled.items() if any(one.lower() == wanted for one in names)]
+        wanted = folded(name)
+        return [uid for uid, names in self._spilled.items() if any(folded(one) == wanted for one in names)]
 
     def forget(self, uid: int) -> None:
         """The message is gone."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from wildduck.imap.grammar.append import Url
+from wildduck.imap.grammar.modes import PLAIN, Modes
 from wildduck.imap.grammar.reader import SIGNED_IN, Bounds, Failure, MessageWanted, Reader
 
 
@@ -19,13 +20,16 @@ class Kept:
         self.data += data
 
 
-def events(chunks: Iterable[bytes], bounds: Bounds = SIGNED_IN, refuse: Failure | None = None) -> list[Any]:
+def events(
+    chunks: Iterable[bytes], bounds: Bounds = SIGNED_IN, refuse: Failure | None = None, modes: Modes = PLAIN
+) -> list[Any]:
     """
     Everything a reader gives for these chunks, the bytes of messages included.
 
     @param refuse: answer to every message; C{None} accepts them.
     """
     reader = Reader(bounds=bounds)
+    reader.modes = modes
     found: list[Any] = []
     for chunk in chunks:
         reader.feed(chunk)
@@ -43,9 +47,13 @@ def events(chunks: Iterable[bytes], bounds: Bounds = SIGNED_IN, refuse: Failure 
     return [event.data if isinstance(event, Kept) else event for event in found]
 
 
-def whole(data: bytes, bounds: Bounds = SIGNED_IN, refuse: Failure | None = None) -> list[Any]:
-    return events([data], bounds, refuse)
+def whole(
+    data: bytes, bounds: Bounds = SIGNED_IN, refuse: Failure | None = None, modes: Modes = PLAIN
+) -> list[Any]:
+    return events([data], bounds, refuse, modes)
 
 
-def bytewise(data: bytes, bounds: Bounds = SIGNED_IN, refuse: Failure | None = None) -> list[Any]:
-    return events((data[index : index + 1] for index in range(len(data))), bounds, refuse)
+def bytewise(
+    data: bytes, bounds: Bounds = SIGNED_IN, refuse: Failure | None = None, modes: Modes = PLAIN
+) -> list[Any]:
+    return events((data[index : index + 1] for index in range(len(data))), bounds, refuse, modes)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from wildduck.imap.grammar.cursor import Cursor
+from wildduck.imap.grammar.keywords import keyword
 from wildduck.imap.grammar.mailbox_responses import (
     ListData,
     LsubData,
@@ -19,6 +21,7 @@ from wildduck.imap.grammar.mailbox_responses import (
     StatusData,
     XlistData,
 )
+from wildduck.imap.grammar.modes import Modes
 from wildduck.imap.grammar.responses import (
     CapabilityData,
     Condition,
@@ -41,10 +44,8 @@ from wildduck.imap.grammar.utf7 import decode
 _TOKEN = re.compile(
     rb'[ ()]|"(?:[^"\\\r\n\x00\x80-\xff]|\\["\\])*"|~?\{[0-9]+\}\r\n|[^ ()"{\x00-\x1f\x7f-\xff]+'
 )
-#: RFC 6855 §3, RFC 9051 §9 QUOTED-CHAR; what stands in quotes is checked when it is decoded.
-_UNICODE_TOKEN = re.compile(
-    rb'[ ()]|"(?:[^"\\\r\n\x00]|\\["\\])*"|~?\{[0-9]+\}\r\n|[^ ()"{\x00-\x1f\x7f-\xff]+'
-)
+#: RFC 6855 §3, RFC 9051 §9 QUOTED-CHAR; keywords are UTF-8, too.  That is checked when they are decoded.
+_UNICODE_TOKEN = re.compile(rb'[ ()]|"(?:[^"\\\r\n\x00]|\\["\\])*"|~?\{[0-9]+\}\r\n|[^ ()"{\x00-\x1f\x7f]+')
 _CONDITION = re.compile(rb"([^ ]+) (OK|NO|BAD|BYE|PREAUTH) (?:\[([^\]\r\n]+)\] )?([\x20-\x7e]+)\r\n")
 _NUMBERED = re.compile(rb"\* ([0-9]+) (EXISTS|RECENT|EXPUNGE)\r\n")
 _FETCH = re.compile(rb"\* ([1-9][0-9]*) FETCH \(")
@@ -67,7 +68,7 @@ def read(data: bytes, *, unicode: bool = False) -> Any:
         return kinds[numbered.group(2)](int(numbered.group(1)))
     fetch = _FETCH.match(data)
     if fetch is not None:
-        return FetchData(int(fetch.group(1)), _fetch_items(data[fetch.end() :]))
+        return FetchData(int(fetch.group(1)), _fetch_items(data[fetch.end() :], unicode))
     return _other(data, unicode)
 
 
@@ -83,6 +84,11 @@ def split(data: bytes) -> list[bytes]:
             found.append(data[start:position])
             start = position
     return found
+
+
+def _flag(word: bytes, utf8: bool) -> str:
+    """A system flag or a keyword; one beyond US-ASCII is raw or has its octets in hexadecimal."""
+    return word.decode() if word[:1] == b"\\" else keyword(Cursor(word, modes=Modes(utf8=utf8)), "a flag")
 
 
 def _line(data: bytes) -> str:
@@ -107,7 +113,7 @@ def _other(data: bytes, unicode: bool) -> Any:
         return _thread(data)
     words.expect(b" ")
     if kind == b"FLAGS":
-        return FlagsData(tuple(word.decode() for word in words.list()))
+        return FlagsData(tuple(_flag(word, unicode) for word in words.list()))
     if kind in (b"LIST", b"LSUB", b"XLIST"):
         attributes = tuple(word.decode() for word in words.list())
         words.expect(b" ", b'"/"', b" ")
@@ -277,7 +283,7 @@ def _id(words: _Words) -> Any:
     return tuple(pairs)
 
 
-def _fetch_items(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
+def _fetch_items(data: bytes, unicode: bool) -> tuple[tuple[bytes, bytes], ...]:
     """Labels and raw values: a label may hold a list in brackets, a value a list or a string."""
     items = []
     position = 0
@@ -287,7 +293,7 @@ def _fetch_items(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
         if data[end : end + 1] != b" ":
             raise ValueError(data)
         start = end + 1
-        position = _end_of_value(data, start)
+        position = _end_of_value(data, start, unicode)
         items.append((label, data[start:position]))
         if data[position:] == b")\r\n":
             return tuple(items)
@@ -311,10 +317,10 @@ def _end_of_label(data: bytes, position: int) -> int:
     raise ValueError(data)
 
 
-def _end_of_value(data: bytes, position: int) -> int:
+def _end_of_value(data: bytes, position: int, unicode: bool) -> int:
     depth = 0
     while True:
-        token = _TOKEN.match(data, position)
+        token = (_UNICODE_TOKEN if unicode else _TOKEN).match(data, position)
         if token is None:
             raise ValueError(data[position:])
         position = _after(data, token)

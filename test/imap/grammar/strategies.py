@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from unicodedata import normalize
 
 from hypothesis import strategies as st
 
@@ -59,7 +60,20 @@ ATOM_CHARACTERS = "!#$&'+,-./0123456789:;<=>?@ABCDXYZ[^_`abcdxyz|}~"
 TAG_CHARACTERS = ATOM_CHARACTERS.replace("+", "") + "]"
 
 tags = st.text(TAG_CHARACTERS, min_size=1, max_size=8).map(str.encode)
-keywords = st.text(ATOM_CHARACTERS, min_size=1, max_size=12)
+#: In NFC; not all that may stand in them, but some of each kind.
+unicode_keywords = (
+    st.text(
+        st.sampled_from(ATOM_CHARACTERS)
+        | st.characters(
+            min_codepoint=0xA0, exclude_categories=["Cs", "Zl", "Zp"], exclude_characters="\ufeff"
+        ),
+        min_size=1,
+        max_size=12,
+    )
+    .map(lambda name: normalize("NFC", name))
+    .filter(lambda name: len(name.encode()) <= 255)
+)
+keywords = st.text(ATOM_CHARACTERS, min_size=1, max_size=12) | unicode_keywords
 flags = st.lists(st.sampled_from(list(SYSTEM_FLAGS.values())) | keywords, unique=True, max_size=6).map(tuple)
 numbers = st.one_of(st.just(STAR), st.integers(1, MAX_NUMBER), st.integers(1, 9))
 sequence_sets = st.just(SAVED) | st.builds(

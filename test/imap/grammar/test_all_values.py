@@ -14,6 +14,7 @@ from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, events, whole
 from test.imap.grammar.test_responses import RESPONSES
 from wildduck.imap import grammar
+from wildduck.imap.grammar.modes import Modes
 from wildduck.imap.grammar.reader import BEFORE_LOGIN, SIGNED_IN, Failure
 from wildduck.imap.grammar.requests import PARSERS
 from wildduck.imap.grammar.values import Command, Request
@@ -101,3 +102,5 @@ class FeedingTests(SynchronousTestCase):
             stream[start : start + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
         for refuse in (None, Failure(b"x", "no", "NO")):
             self.assertEqual(bytewise(bytes(stream), refuse=refuse), whole(bytes(stream), SIGNED_IN, refuse))
+        utf8 = Modes(rev2=True, utf8=True)
+        self.assertEqual(bytewise(bytes(stream), modes=utf8), whole(bytes(stream), modes=utf8))

@@ -16,6 +16,7 @@ from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.listing import List, Lsub, Namespace, Xlist
 from wildduck.imap.grammar.mailbox import Check, Close, Unselect
 from wildduck.imap.grammar.messages import Expunge, Store, UidExpunge
+from wildduck.imap.grammar.modes import Modes
 from wildduck.imap.grammar.naming import Create, Delete, Rename, Subscribe, Unsubscribe
 from wildduck.imap.grammar.partial import PartialRange
 from wildduck.imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
@@ -583,6 +584,21 @@ class RequestTests(SynchronousTestCase):
         """Each synchronizing literal is asked for once, after what precedes it was found right."""
         found = whole(b"a LOGIN {4}\r\nfred {2}\r\nab\r\n")
         self.assertEqual(found, [Proceed(), Proceed(), Request(b"a", Login("fred", "ab"))])
+
+    def test_keywords_in_utf8(self) -> None:
+        """Keywords are raw where UTF8=ACCEPT is enabled, in each command that takes them."""
+        for text, command in (
+            ("STORE 1 +FLAGS (größe \\seen)", Store(ONE, "+", ("größe", "\\Seen"))),
+            ("UID STORE 1 FLAGS größe 日本", Store(ONE, "=", ("größe", "日本"), False, True)),
+            ("SEARCH KEYWORD größe", Search((Keyword("KEYWORD", "größe"),))),
+            ("SEARCH UNKEYWORD größe", Search((Keyword("UNKEYWORD", "größe"),))),
+        ):
+            data = b"A1 " + text.encode() + b"\r\n"
+            modes = Modes(utf8=True)
+            self.assertEqual(whole(data, modes=modes), [Request(b"A1", command)])
+            self.assertEqual(bytewise(data, modes=modes), [Request(b"A1", command)])
+            for lacking in (Modes(), Modes(rev2=True)):
+                self.assertEqual([event.status for event in whole(data, modes=lacking)], ["BAD"])
 
     @settings(deadline=None, max_examples=400)
     @given(strategies.requests)

@@ -172,7 +172,6 @@ line_texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_siz
 )
 codes = st.none() | st.text("ABC0-9 ()\\", min_size=1, max_size=10).map(str.encode)
 numbers = st.integers(0, 2**63 - 1)
-flag_names = st.lists(strategies.keywords.map(lambda name: name), max_size=4).map(tuple)
 values = st.one_of(
     numbers.map(lambda number: b"%d" % number),
     st.none().map(compose_nstring),
@@ -308,6 +307,17 @@ class ResponseTests(SynchronousTestCase):
     def test_round_trip(self, response: Any) -> None:
         """A client reads the value that was composed."""
         self.assertEqual(read(response.compose()), response)
+
+    @settings(deadline=None, max_examples=300)
+    @given(st.builds(FlagsData, strategies.flags))
+    def test_keywords_in_utf8(self, response: FlagsData) -> None:
+        """Keywords are raw where UTF8=ACCEPT is enabled, and in a response code too."""
+        modes = Modes(utf8=True)
+        told = response.compose(modes)
+        self.assertEqual(told, "* FLAGS ({})\r\n".format(" ".join(response.flags)).encode())
+        self.assertEqual(read(told, unicode=True), response)
+        code = permanent_flags_code((*response.flags, "\\*"), modes)
+        self.assertEqual(code, "PERMANENTFLAGS ({})".format(" ".join((*response.flags, "\\*"))).encode())
 
     @settings(deadline=None, max_examples=300)
     @given(of_names, st.sampled_from([Modes(utf8=True), Modes(rev2=True)]))

@@ -185,5 +185,6 @@ class FlagTests(SynchronousTestCase):
     def test_compose(self) -> None:
         """A stored flag that would break a response is left out."""
         self.assertEqual(
-            compose_flags(["\\Seen", "a b", "x\r\ny", "é", "", "\\", "ok", "\\*"]), b"(\\Seen ok)"
+            compose_flags(["\\Seen", "a b", "x\r\ny", "\\é", "", "\\", "ok", "\\*", "\\" + "x" * 255]),
+            b"(\\Seen ok)",
         )

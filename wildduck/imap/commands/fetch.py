@@ -306,7 +306,7 @@ class _Fetch:
 
     def _form(self, flags: tuple[str, ...]) -> bytes:
         """A response of what the view knows, with places for the numbers."""
-        composed = compose_flags(flags).replace(b"%", b"%%")
+        composed = compose_flags(flags, self._modes).replace(b"%", b"%%")
         values = {"UID": b"%d", "FLAGS": composed, "MODSEQ": b"(%d)"}
         items = b" ".join(item.label + b" " + values[item.name] for item in self._wanted)
         kind = b"UIDFETCH" if self._modes.uidonly else b"FETCH"
@@ -423,7 +423,7 @@ class _Fetch:
         flags = self._view.flags(uid)
         composed = self._flags.get(flags)
         if composed is None:
-            composed = self._flags[flags] = compose_flags(flags)
+            composed = self._flags[flags] = compose_flags(flags, self._modes)
         return composed
 
     async def _send(self, uid: int, values: list[tuple[bytes, Value]], ends: bool) -> None:

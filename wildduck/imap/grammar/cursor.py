@@ -16,6 +16,8 @@ from wildduck.imap.grammar.modes import PLAIN, Modes
 
 #: C{ATOM-CHAR}: no ( ) { SP CTL % * " \ ] and no 8-bit.
 ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
+#: C{ATOM-CHAR} and octets of UTF-8, for keywords where UTF8=ACCEPT is enabled.
+UNICODE_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~\x80-\xff]+")
 #: C{ASTRING-CHAR} = ATOM-CHAR / "]".
 ASTRING_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]+")
 #: C{list-char} = ATOM-CHAR / "%" / "*" / "]".

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from wildduck import limits
 from wildduck.imap.grammar.cursor import ATOM, Cursor
+from wildduck.imap.grammar.keywords import compose_keyword, keyword
+from wildduck.imap.grammar.modes import PLAIN, Modes
 
 #: As RFC 3501 writes them, by upper-case name; what STORE and APPEND may set.
 SYSTEM_FLAGS = {name.upper(): name for name in ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")}
 RECENT = "\\Recent"
-
-_KEYWORD = re.compile(ATOM.pattern + rb"\Z")
 
 
 def flag(cursor: Cursor) -> str:
@@ -23,8 +22,8 @@ def flag(cursor: Cursor) -> str:
         flag, a keyword that is too long, or no flag at all.
     """
     if not cursor.take(b"\\"):
-        name = cursor.atom("a flag").decode("ascii")
-        if len(name) > limits.KEYWORD_BYTES:
+        name = keyword(cursor, "a flag")
+        if len(name.encode("utf-8")) > limits.KEYWORD_BYTES:
             raise cursor.error("the flag's name is too long")
         return name
     name = "\\" + cursor.atom("a flag").decode("ascii")
@@ -56,19 +55,18 @@ def _flags(cursor: Cursor) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def compose_flags(flags: Iterable[str]) -> bytes:
+def compose_flags(flags: Iterable[str], modes: Modes = PLAIN) -> bytes:
     """
-    A list of flags.
+    A list of flags, as a session with these modes writes keywords.
 
-    A stored flag that is no flag by the grammar (another program put it there)
-    is left out, for it would break the response.
+    A stored flag that is no flag by the grammar, or is too long (another program
+    put it there), is left out, for it would break the response.
     """
-    return b"(" + b" ".join(filter(None, map(_compose_flag, flags))) + b")"
+    return b"(" + b" ".join(filter(None, (_compose_flag(name, modes) for name in flags))) + b")"
 
 
-def _compose_flag(name: str) -> bytes:
-    try:
-        raw = name.encode("ascii")
-    except UnicodeEncodeError:
-        return b""
-    return raw if _KEYWORD.match(raw, 1 if raw[:1] == b"\\" else 0) else b""
+def _compose_flag(name: str, modes: Modes) -> bytes:
+    if not name.startswith("\\"):
+        return compose_keyword(name, modes)
+    raw = name.encode("utf-8", "replace")
+    return raw if len(raw) <= limits.KEYWORD_BYTES and ATOM.fullmatch(raw, 1) else b""

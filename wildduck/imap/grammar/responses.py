@@ -88,7 +88,7 @@ class FlagsData:
     flags: tuple[str, ...]
 
     def compose(self, modes: Modes = PLAIN) -> bytes:
-        return b"* FLAGS " + compose_flags(self.flags) + b"\r\n"
+        return b"* FLAGS " + compose_flags(self.flags, modes) + b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +192,9 @@ def capability_code(names: Iterable[str]) -> bytes:
     return " ".join(("CAPABILITY", *names)).encode("ascii")
 
 
-def permanent_flags_code(flags: Sequence[str]) -> bytes:
+def permanent_flags_code(flags: Sequence[str], modes: Modes = PLAIN) -> bytes:
     """@param flags: C{\\*} among them: new keywords can be made."""
-    composed = compose_flags(flags)
+    composed = compose_flags(flags, modes)
     if "\\*" in flags:
         composed = (composed[:-1] + b" \\*)").replace(b"( ", b"(")
     return b"PERMANENTFLAGS " + composed

@@ -19,6 +19,8 @@ from typing import TypeAlias
 from wildduck import limits
 from wildduck.imap.grammar.cursor import MAX_NUMBER64, Cursor
 from wildduck.imap.grammar.dates import compose_date, parse_date
+from wildduck.imap.grammar.keywords import compose_keyword, keyword
+from wildduck.imap.grammar.modes import PLAIN
 from wildduck.imap.grammar.sequence import SequenceSet, looking_at_set, sequence_set
 from wildduck.imap.grammar.strings import Reading, astring, compose_astring, compose_string
 
@@ -84,7 +86,7 @@ class Keyword:
     flag: str
 
     def compose(self) -> bytes:
-        return f"{self.name} {self.flag}".encode("ascii")
+        return self.name.encode("ascii") + b" " + compose_keyword(self.flag, PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +330,7 @@ class _Keys:
 
 
 def _keyword(cursor: Cursor, name: str) -> Reading[Key]:
-    return Keyword(name, cursor.atom("a keyword").decode("ascii"))
+    return Keyword(name, keyword(cursor, "a keyword"))
     yield
 
 
