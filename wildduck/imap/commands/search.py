@@ -41,7 +41,16 @@ async def search(session: Session, command: Search) -> Done:
         else:
             modseq = max(found.modseqs, default=None) if with_modseq else None
             session.respond(SearchData(found.uids if command.by_uid else found.seqs, modseq))
-    return Done("SEARCH completed")
+    return completed(session, "SEARCH", command.by_uid)
+
+
+def completed(session: Session, name: str, by_uid: bool) -> Done:
+    """
+    After an answer of sequence numbers a client is told that the mailbox has
+    fewer messages than these numbers count (RFC 9051 §7.1 EXPUNGEISSUED).
+    """
+    gone = not by_uid and session.selected.has_gone
+    return Done(f"{name} completed", b"EXPUNGEISSUED" if gone else None)
 
 
 def asked(session: Session, given: tuple[Key, ...], charset: bytes | None) -> keys.Key:

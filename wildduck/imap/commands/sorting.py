@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wildduck.imap.commands import contexts, search_results
-from wildduck.imap.commands.search import asked, saves_nothing_if_it_fails
+from wildduck.imap.commands.search import asked, completed, saves_nothing_if_it_fails
 from wildduck.imap.commands.search_keys import asks_modseq
 from wildduck.imap.grammar.search_responses import SortData, ThreadData
 from wildduck.imap.grammar.sort import Sort, Thread
@@ -32,7 +32,7 @@ async def sort(session: Session, command: Sort) -> Done:
         else:
             modseq = max(found.modseqs, default=None) if with_modseq else None
             session.respond(SortData(found.uids if command.by_uid else found.seqs, modseq))
-    return Done("SORT completed")
+    return completed(session, "SORT", command.by_uid)
 
 
 async def thread(session: Session, command: Thread) -> Done:
@@ -49,4 +49,4 @@ async def thread(session: Session, command: Thread) -> Done:
         pieces.append(piece)
         await session.breathe()
     session.line.send(b"".join(pieces))
-    return Done("THREAD completed")
+    return completed(session, "THREAD", command.by_uid)
