@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wildduck.mime import charsets, transfer
 from wildduck.mime.folded import Finder, fold
-from wildduck.mime.pieces import StreamedText, transfer_decoder
+from wildduck.mime.pieces import StreamedText
 
 cuts = st.lists(st.integers(0, 400), max_size=8)
 encodings = st.sampled_from(["base64", "quoted-printable", "7bit", "8BIT", " Base64 ", "x-unknown"])
@@ -45,7 +45,7 @@ class PieceTests(SynchronousTestCase):
     @settings(deadline=None)
     @given(bodies, encodings, cuts)
     def test_transfer_encoding(self, body: bytes, encoding: str, cuts: list[int]) -> None:
-        decoder = transfer_decoder(encoding)
+        decoder = transfer.decoder(encoding)
         decoded = b"".join(map(decoder.feed, pieces(body, cuts))) + decoder.finish()
         self.assertEqual(decoded, transfer.decode(body, encoding))
 
@@ -73,7 +73,7 @@ class PieceTests(SynchronousTestCase):
 
     def test_no_line_end(self) -> None:
         """Quoted-printable in one endless line is not held."""
-        decoder = transfer_decoder("quoted-printable")
+        decoder = transfer.decoder("quoted-printable")
         body = b"caf=C3=A9 " * 100_000
         decoded = b"".join(decoder.feed(body[at : at + 1000]) for at in range(0, len(body), 1000))
         self.assertGreater(len(decoded), 500_000)

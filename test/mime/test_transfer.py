@@ -37,6 +37,26 @@ class DecodingTests(unittest.TestCase):
         ):
             self.assertEqual(transfer.quoted_printable(encoded), decoded)
 
+    def test_padding(self) -> None:
+        """Blanks at the end of a line were added on the way (RFC 2045 §6.7 rule 3)."""
+        for encoded, decoded in (
+            (b"one \r\ntwo\t \t\r\n", b"one\r\ntwo\r\n"),
+            (b"one \ntwo", b"one\ntwo"),
+            (b" in =  \r\n one", b" in  one"),
+            (b"kept=20\r\nkept=09 \r\n", b"kept \r\nkept\t\r\n"),
+            (b" \t\r\n \r\nend \t", b"\r\n\r\nend"),
+            (b"no end \r of a line", b"no end \r of a line"),
+            (b"= in the midst", b"= in the midst"),
+        ):
+            self.assertEqual(transfer.quoted_printable(encoded), decoded)
+
+    def test_endless_blanks(self) -> None:
+        """A thousand blanks are padding, more are not; a million are soon looked at."""
+        self.assertEqual(transfer.quoted_printable(b"a" + b" " * 1000 + b"\r\n"), b"a\r\n")
+        for number in (1001, 1_000_000):
+            data = b"a" + b" " * number + b"\r\n"
+            self.assertEqual(transfer.quoted_printable(data), data)
+
     def test_names(self) -> None:
         """The encoding is named in any case; an unknown one changes nothing."""
         self.assertEqual(transfer.decode(b"QQ==", " BASE64 "), b"A")
@@ -71,7 +91,10 @@ class PieceByPieceTests(unittest.TestCase):
     @given(
         st.sampled_from(("base64", "quoted-printable", "7bit", "X-odd")),
         st.lists(
-            st.sampled_from((b"=", b"\r", b"\n", b"a", b"F", b"4", b" ", b"-", b"=3D", b"=\r\n")), max_size=60
+            st.sampled_from(
+                (b"=", b"\r", b"\n", b"a", b"F", b"4", b" ", b"\t", b"-", b"=3D", b"=\r\n", b"  \r\n")
+            ),
+            max_size=60,
         ),
         st.lists(st.integers(0, 200), max_size=8),
     )
@@ -80,7 +103,10 @@ class PieceByPieceTests(unittest.TestCase):
         self.check(encoding, b"".join(pieces), cuts)
 
     @given(
-        st.lists(st.sampled_from((b"=Z", b"=F4", b"\r", b"a", b"F", b"=\rzz", b"\n")), max_size=60),
+        st.lists(
+            st.sampled_from((b"=Z", b"=F4", b"\r", b"a", b"F", b"=\rzz", b"\n", b" ", b"\t ", b"=")),
+            max_size=60,
+        ),
         st.lists(st.integers(0, 200), max_size=8),
     )
     def test_long_lines(self, pieces: list[bytes], cuts: list[int]) -> None:
@@ -88,8 +114,16 @@ class PieceByPieceTests(unittest.TestCase):
         self.patch(transfer, "_LINE_BYTES", 4)
         self.check("quoted-printable", b"".join(pieces), cuts)
 
+    @given(st.integers(995, 1010), st.sampled_from((b"", b"=")), st.lists(st.integers(0, 1020), max_size=8))
+    def test_many_blanks(self, number: int, before: bytes, cuts: list[int]) -> None:
+        """Whether they are too many is seen in pieces, too."""
+        self.patch(transfer, "_LINE_BYTES", 4)
+        self.check("quoted-printable", b"ab" + before + b" " * number + b"\r\nend", cuts)
+
     def test_memory(self) -> None:
         """A line without end is not held."""
         decoder = transfer.QuotedPrintableDecoder()
         given = sum(len(decoder.feed(b"a" * 10_000)) for _ in range(100))
+        self.assertGreater(given, 900_000)
+        given = sum(len(decoder.feed(b" " * 10_000)) for _ in range(100))
         self.assertGreater(given, 900_000)

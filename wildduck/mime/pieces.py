@@ -8,74 +8,11 @@ whole, in bounded memory.
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Callable
-from typing import Protocol
 
-from wildduck.limits import KIB
 from wildduck.mime import transfer
 from wildduck.mime.charsets import codec_name
 from wildduck.mime.folded import Finder
-
-#: A line of quoted-printable that is longer is cut somewhere.
-_LINE = 64 * KIB
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
-
-
-class TransferDecoder(Protocol):
-    """Undoes a transfer encoding."""
-
-    def feed(self, data: bytes) -> bytes: ...
-    def finish(self) -> bytes: ...
-
-
-def transfer_decoder(encoding: str) -> TransferDecoder:
-    """@param encoding: as of L{transfer.decode}."""
-    name = encoding.strip().lower()
-    if name == "base64":
-        return _Base64()
-    return _QuotedPrintable() if name == "quoted-printable" else _Identity()
-
-
-class _Identity:
-    def feed(self, data: bytes) -> bytes:
-        return data
-
-    def finish(self) -> bytes:
-        return b""
-
-
-class _Base64:
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> bytes:
-        data = self._rest + _NOT_BASE64.sub(b"", data.translate(_URL_SAFE))
-        whole = len(data) - len(data) % 4
-        self._rest = data[whole:]
-        return transfer.base64(data[:whole])
-
-    def finish(self) -> bytes:
-        return transfer.base64(self._rest)
-
-
-class _QuotedPrintable:
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> bytes:
-        data = self._rest + data
-        cut = data.rfind(b"\n") + 1
-        if len(data) - cut > _LINE:
-            # Not within an escape.
-            escape = data.rfind(b"=", len(data) - 2)
-            cut = escape if escape >= 0 else len(data)
-        self._rest = data[cut:]
-        return transfer.quoted_printable(data[:cut])
-
-    def finish(self) -> bytes:
-        return transfer.quoted_printable(self._rest)
 
 
 class BrokenOff(Exception):
@@ -137,7 +74,7 @@ class StreamedText:
         @param finder: makes a finder.
         """
         codec = codec_name(charset)
-        self._transfer = transfer_decoder(encoding)
+        self._transfer = transfer.decoder(encoding)
         self._declared = CharsetDecoder(codec) if codec is not None else None
         self._sniffed = SniffedDecoders()
         #: For the declared charset or UTF-8, and for windows-1252.

@@ -12,6 +12,10 @@ import re
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
+#: Blanks at the end of a line of quoted-printable; more than this are no mail server's padding.
+_BLANKS_MOST = 1000
+_BLANKS = b" \t"
+_PADDING = re.compile(rb"(?<![ \t])[ \t]{1,%d}(?=\r?\n|\r?\Z)" % _BLANKS_MOST)
 
 
 def base64(data: bytes) -> bytes:
@@ -28,8 +32,12 @@ def base64(data: bytes) -> bytes:
 
 
 def quoted_printable(data: bytes) -> bytes:
-    """Decode quoted-printable (RFC 2045 §6.7); a wrong C{=} stays as it is."""
-    return binascii.a2b_qp(data)
+    """
+    Decode quoted-printable (RFC 2045 §6.7); a wrong C{=} stays as it is.
+
+    Blanks at the end of a line are deleted (rule 3), unless there are thousands.
+    """
+    return binascii.a2b_qp(_PADDING.sub(b"", data))
 
 
 def q_word(data: bytes) -> bytes:
@@ -63,6 +71,9 @@ _KNOWN = frozenset(("7bit", "8bit", "binary", "base64", "quoted-printable"))
 
 #: A line of quoted-printable that is longer is decoded in pieces.
 _LINE_BYTES = 64 * 1024
+#: Of equals signs in a row two stand for one, as L{binascii.a2b_qp} has it.
+_SOFT_BREAK = re.compile(rb"(?<!=)(?:==)*(=\r)")
+_OPEN_ESCAPE = re.compile(rb"(?<!=)(?:==)*(=[^=]?)\Z", re.DOTALL)
 
 
 class Decoder:
@@ -127,21 +138,34 @@ class QuotedPrintableDecoder(Decoder):
         return self._piece(data)
 
     def _piece(self, data: bytes) -> bytes:
-        """The beginning of a very long line; a sequence that may go on stays."""
-        end = data.find(b"=\r")
-        if 0 <= end < len(data):
-            # A soft line break: what follows in this line is not there.
+        """The beginning of a very long line; what may go on stays."""
+        soft = _SOFT_BREAK.search(data)
+        if soft is not None:
+            # What follows in this line is not there.
             self._rest, self._skipping = b"", True
-            return quoted_printable(data[:end])
-        end = data.rfind(b"=", max(0, len(data) - 2))
-        end = len(data) if end < 0 else end
+            return binascii.a2b_qp(data[: soft.start(1)])
+        end = _settled(data)
         self._rest = data[end:]
-        return quoted_printable(data[:end])
+        return binascii.a2b_qp(data[:end])
 
     def finish(self) -> bytes:
         """See L{Decoder.finish}."""
         rest, self._rest = self._rest, b""
         return quoted_printable(rest)
+
+
+def _settled(data: bytes) -> int:
+    """
+    @param data: the beginning of a line.
+    @return: so many bytes decode the same whatever follows them.
+    """
+    bare = data.removesuffix(b"\r").rstrip(_BLANKS)
+    padding = len(data) - len(bare)
+    if padding > _BLANKS_MOST + 2:
+        # It is too much to be deleted, and so it is with what stays of it.
+        return len(data) - _BLANKS_MOST - 2
+    escape = _OPEN_ESCAPE.search(bare)
+    return len(bare) if escape is None else escape.start(1)
 
 
 def decoder(encoding: str) -> Decoder:
