@@ -201,7 +201,9 @@ class Watch:
         """What STATUS tells of a change, nothing where that is of no interest (§5.1 to §5.3)."""
         condstore = self._session.modes.condstore
         validity = ("UIDVALIDITY", status.uid_validity)
-        modseq = (("HIGHESTMODSEQ", status.highest_modseq),) if condstore else ()
+        # With FlagChange the first one has it whether the client has enabled CONDSTORE or not (§3.1).
+        with_modseq = condstore or (first and FLAG_CHANGE in events)
+        modseq = (("HIGHESTMODSEQ", status.highest_modseq),) if with_modseq else ()
         counts = (("MESSAGES", status.messages), ("UIDNEXT", status.uid_next))
         if told is not None and (told.uid_validity, told.highest_modseq) == (
             status.uid_validity,
