@@ -13,6 +13,8 @@ from wildduck.mailstore.content import Content
 from wildduck.mailstore.decoded import Decoded
 
 _EMPTY = b'""'
+#: The only encodings that multiparts and messages may have (RFC 2045 §6.4).
+_IDENTITIES = frozenset(("7bit", "8bit", "binary"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,18 @@ def of_part(content: Content, alone: parts.Alone) -> Decoded:
     return Decoded(content, *alone.place(content.rope), alone.encoding)
 
 
-def of_whole(content: Content, path: tuple[int, ...]) -> Decoded | None:
+def of_whole(content: Content, path: tuple[int, ...], *, leaves_only: bool) -> Decoded | None:
     """
+    A multipart or a message is given as it is: its own encoding is none, and
+    those of its parts are not undone.
+
     @param content: the exact bytes of the whole message.
     @param path: as of L{Binary}.
+    @param leaves_only: as RFC 9051 §6.4.5 has it; RFC 3516 and RFC 5524 do not say so.
     @return: C{None} when there is no such part.
     @raise UnknownEncoding: see L{Decoded}.
-    @raise CannotDo: the part is a multipart or a message (RFC 9051 §6.4.5).
+    @raise CannotDo: the part is a multipart or a message, and that is not wanted,
+        or it has an encoding that it must not have.
     """
     if not path:
         # A message as a whole has no encoding: what its parts have is not this one's.
@@ -78,5 +85,7 @@ def of_whole(content: Content, path: tuple[int, ...]) -> Decoded | None:
     if node is None:
         return None
     if node.is_composite or node.message is not None:
-        raise CannotDo("A part that has parts of its own has no transfer encoding")
+        if leaves_only or parts.encoding(node.tree).strip().lower() not in _IDENTITIES:
+            raise CannotDo("A part that has parts of its own has no transfer encoding")
+        return Decoded(content, node.body_start, node.body_end, "binary")
     return Decoded(content, node.body_start, node.body_end, parts.encoding(node.tree))

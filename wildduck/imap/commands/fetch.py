@@ -50,13 +50,15 @@ _AT_A_STRETCH = 0.01
 _DAMAGED = (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError)
 
 _SEEN = "\\Seen"
+_GONE = b"EXPUNGEISSUED"
 _UID = Attribute("UID")
 _MODSEQ = Attribute("MODSEQ")
 
 
 async def fetch(session: Session, command: Fetch) -> Done:
     """
-    Messages that another session has expunged are left out (RFC 2180 §4.1.2).
+    Messages that another session has expunged are left out (RFC 2180 §4.1.2); where
+    nothing is left that is no success (§4.1.3).
 
     @raise DailyLimitReached: bodies are asked for, and the account has downloaded enough today.
     @raise ProtocolError: VANISHED without QRESYNC enabled (RFC 7162 §3.2.6).
@@ -75,9 +77,11 @@ async def fetch(session: Session, command: Fetch) -> Done:
         return Done("Some messages can not be read", b"CORRUPTION", "NO")
     if job.refused is not None:
         return Done(str(job.refused), (job.refused.imap_code or "CANNOT").encode("ascii"), "NO")
-    if job.told < len(uids) and not command.by_uid:
-        return Done("Some messages are gone", b"EXPUNGEISSUED")
-    return Done("FETCH completed")
+    if job.told == len(uids) or command.by_uid:
+        return Done("FETCH completed")
+    if job.told:
+        return Done("Some messages are gone", _GONE)
+    return Done("All these messages are gone", _GONE, "NO")
 
 
 async def _chosen(session: Session, command: Fetch) -> Sequence[int]:
@@ -266,7 +270,8 @@ class _Fetch:
         @return: UIDs of those that need more.
         """
         lacking: list[int] = []
-        rows = self._session.store.rows(
+        store = self._session.store
+        rows = store.rows(
             self._view.mailbox,
             uids,
             documents.projection(fields),
@@ -275,7 +280,8 @@ class _Fetch:
         async with aclosing(cast("AsyncGenerator[list[dict[str, Any]], None]", rows)) as batches:
             async for batch in batches:
                 for document in batch:
-                    source = Source(self._session.store, document, "mimeTree" in fields)
+                    whole = "mimeTree" in fields
+                    source = Source(store, document, whole, leaves_only=self._modes.rev2)
                     if not await self._tell(document["uid"], source, newly_seen):
                         lacking.append(document["uid"])
         return lacking

@@ -165,9 +165,11 @@ class Source:
     @ivar whole: it has L{documents.ALL_FIELDS}, and L{Wanted.more_fields}.
     """
 
-    def __init__(self, store: MailStore, document: Document, whole: bool) -> None:
+    def __init__(self, store: MailStore, document: Document, whole: bool, *, leaves_only: bool) -> None:
+        """@param leaves_only: as of L{binary.of_whole}."""
         self.document = document
         self.whole = whole
+        self._leaves_only = leaves_only
         self._store = store
         self._content: Content | None = None
         self._exact: Content | None = None
@@ -230,7 +232,8 @@ class Source:
         if self.whole:
             if self._exact is None:
                 self._exact = await self._store.content(self.document, exact=True)
-            return await binary.value(item, binary.of_whole(self._exact, item.path))
+            decoded = binary.of_whole(self._exact, item.path, leaves_only=self._leaves_only)
+            return await binary.value(item, decoded)
         alone = None if part is None else parts.alone(self.document, *part)
         if alone is None:
             return None

@@ -134,7 +134,7 @@ class _Part:
     async def binary(self) -> _Value:
         """The octets without transfer encoding, NIL where that is not known."""
         name = BINARY.encode("ascii")
-        decoded = await self._decoded()
+        decoded = await self._decoded(leaves_only=False)
         if decoded is None:
             return await self.body(name) if self._has_no_encoding else _Value(name, b"NIL")
         first, most = self._url.partial or (0, None)
@@ -152,7 +152,8 @@ class _Part:
         name = STRUCTURE.encode("ascii")
         if self._section.what:
             raise Unresolved()
-        part = await self._decoded() if decoded and self._section.path else None
+        # A multipart or a message is what it is without an encoding, too.
+        part = await self._decoded(leaves_only=True) if decoded and self._section.path else None
         measured = None if part is None else await _described(part)
         found = await self._session.store.compute(
             documents.part_structure, self._document, self._section.path, measured
@@ -166,13 +167,16 @@ class _Part:
         """It is a header, or a text that has parts with encodings of their own."""
         return bool(self._section.what)
 
-    async def _decoded(self) -> Decoded | None:
-        """@return: C{None} for what has no transfer encoding, or one that nobody knows."""
+    async def _decoded(self, *, leaves_only: bool) -> Decoded | None:
+        """
+        @param leaves_only: as of L{binary.of_whole}.
+        @return: C{None} for what has no transfer encoding, or one that nobody knows.
+        """
         if self._section.what:
             return None
         content = await self._session.store.content(self._document, exact=True)
         try:
-            decoded = binary.of_whole(content, self._section.path)
+            decoded = binary.of_whole(content, self._section.path, leaves_only=leaves_only)
         except (UnknownEncoding, CannotDo):
             return None
         if decoded is None:
