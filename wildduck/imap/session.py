@@ -311,6 +311,16 @@ class Session:
         """
         return await self.line.ask(prompt)
 
+    def note_progress(self, done: int, goal: int) -> None:
+        """
+        How far the running command is, for a client that waits long (RFC 9585).
+
+        @param done: messages dealt with; what is begun again is not told, for the number never falls.
+        @param goal: messages in all, at least one.
+        """
+        if self.progress is None or done > self.progress[0]:
+            self.progress = done, goal
+
     async def breathe(self) -> None:
         """
         Let other connections have their turn, in long work that waits for nothing.

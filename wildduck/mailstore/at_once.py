@@ -39,7 +39,7 @@ from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
 from wildduck.mailstore.replaced import REFUSED, Replaced
 from wildduck.mailstore.threads import find_thread
-from wildduck.mailstore.values import Appended, Mailbox, NewMessage, number
+from wildduck.mailstore.values import Appended, Mailbox, NewMessage, Progress, number, unnoted
 
 #: Of a message that is removed because it should not have come: what it holds is given back by who knows.
 _WITHOUT_HOLDINGS = {
@@ -85,6 +85,7 @@ class AllAtOnce:
         messages: Iterable[NewMessage],
         *,
         session: str | None = None,
+        progress: Progress = unnoted,
     ) -> list[Appended]:
         """
         Store messages, all or none (RFC 3502).
@@ -99,10 +100,10 @@ class AllAtOnce:
             raise MailboxNotFound()
         coming = [await self._coming(message) for message in messages]
         try:
-            return await AtOnce(self._means, mailbox, coming, session).run()
+            return await AtOnce(self._means, mailbox, coming, session).run(progress)
         except MailboxNotFound:
             now = await self._means.mailboxes.again(mailbox)
-        return await AtOnce(self._means, now, coming, session).run()
+        return await AtOnce(self._means, now, coming, session).run(progress)
 
     async def replace(
         self,
@@ -173,7 +174,7 @@ class AtOnce:
         #: Bytes more than are taken now; may be negative.
         self._more = sum(one.prepared.analysis.size for one in coming) - freed
 
-    async def run(self) -> list[Appended]:
+    async def run(self, progress: Progress = unnoted) -> list[Appended]:
         """
         Do it, for good.
 
@@ -191,7 +192,7 @@ class AtOnce:
         try:
             if encrypts or self._mailbox.encrypted:
                 self._check_not_in_clear()
-            await self._build(group)
+            await self._build(group, progress)
             mailbox = await self._insert(group)
         except Unknown:
             raise
@@ -245,10 +246,11 @@ class AtOnce:
         for one in self._coming:
             encryption.check_not_in_clear(one.prepared.analysis.mime_tree, one.origin.flags)
 
-    async def _build(self, group: WriteGroup) -> None:
+    async def _build(self, group: WriteGroup, progress: Progress) -> None:
         """One after the other: a message may belong to the thread of the one before it."""
         size = 0
-        for one in self._coming:
+        for place, one in enumerate(self._coming):
+            progress(place, len(self._coming))
             analysis = one.prepared.analysis
             one.thread = await find_thread(
                 self._backend,

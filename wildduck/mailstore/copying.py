@@ -38,7 +38,7 @@ from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
 from wildduck.mailstore.uids import uid_filter
 from wildduck.mailstore.unmade_copies import Unmade, give_back_later
-from wildduck.mailstore.values import Copied, Mailbox, number
+from wildduck.mailstore.values import Copied, Mailbox, Progress, number, unnoted
 
 #: What is read of a message that is to be copied.
 _SOURCE = dict.fromkeys(("uid", "size", "magic", "junk", "copied", "mimeTree.attachmentMap"), True)
@@ -64,6 +64,7 @@ class Copier:
         target: Mailbox,
         flags: tuple[str, ...],
         session: str | None,
+        progress: Progress = unnoted,
     ) -> Copied:
         """
         Copy messages; all of those that are there, or none.
@@ -93,8 +94,11 @@ class Copier:
         try:
             if encrypts_now and not encrypts and not target.encrypted:
                 await encryption.check_none_in_clear(self._backend, source, wanted)
+            done, goal = 0, sum(map(len, batches))
             for batch in batches:
+                progress(done, goal)
                 await job.batch(batch)
+                done += len(batch)
         except Exception:
             await job.undo()
             raise

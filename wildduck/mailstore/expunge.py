@@ -13,7 +13,7 @@ from wildduck.limits import BATCH_ROWS
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.flag_table import DELETED
 from wildduck.mailstore.removal import REMOVAL_FIELDS, Removal
-from wildduck.mailstore.values import Mailbox
+from wildduck.mailstore.values import Mailbox, Progress, unnoted
 
 #: Life of the lock of a mailbox, and how long another waits for it, in seconds
 #: (spec/schema.md §10 C{mbwr:}).  WildDuck's lives two minutes; ours is shorter than
@@ -73,7 +73,12 @@ async def locked(
 
 
 async def expunge(
-    backend: Backend, removal: Removal, mailbox: Mailbox, uids: Sequence[int], session: str | None
+    backend: Backend,
+    removal: Removal,
+    mailbox: Mailbox,
+    uids: Sequence[int],
+    session: str | None,
+    progress: Progress = unnoted,
 ) -> list[int]:
     """
     Remove those messages that have C{\\Deleted}.
@@ -87,6 +92,7 @@ async def expunge(
         return gone
     async with locked(backend, mailbox.id) as lock:
         for start in range(0, len(uids), BATCH_ROWS):
+            progress(start, len(uids))
             await lock.keep()
             batch = list(uids[start : start + BATCH_ROWS])
             # By the flag, not by its mirror, which WildDuck may have left stale.

@@ -27,7 +27,7 @@ from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN, canonical, keywords, texts
 from wildduck.mailstore.journal import flags_entry
 from wildduck.mailstore.keywords import check_count, check_keywords, remember_keywords
-from wildduck.mailstore.values import FlagsByUid, Mailbox, Stored, number
+from wildduck.mailstore.values import FlagsByUid, Mailbox, Progress, Stored, number, unnoted
 
 _ROW = dict.fromkeys(
     ("_id", "user", "mailbox", "uid", "modseq", "flags", "thread", "unseen", "undeleted"), True
@@ -158,6 +158,7 @@ class FlagStore:
         unchanged_since: int | None = None,
         session: str | None = None,
         done: Callable[[FlagsByUid], None] | None = None,
+        progress: Progress = unnoted,
     ) -> Stored:
         """
         Change the flags of messages.
@@ -182,6 +183,7 @@ class FlagStore:
         job = _Job(self._backend, mailbox, mode, wanted, unchanged_since, session)
         for start in range(0, len(uids), BATCH_ROWS):
             some = uids[start : start + BATCH_ROWS]
+            progress(start, len(uids))
             await job.batch(some)
             if done is not None:
                 done({uid: job.changed[uid] for uid in some if uid in job.changed})

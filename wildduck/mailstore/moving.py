@@ -35,7 +35,7 @@ from wildduck.mailstore.keywords import check_keywords
 from wildduck.mailstore.merging import bind, merge
 from wildduck.mailstore.placing import new_ids, place_stages
 from wildduck.mailstore.uids import uid_filter
-from wildduck.mailstore.values import Copied, Mailbox, number
+from wildduck.mailstore.values import Copied, Mailbox, Progress, number, unnoted
 
 #: What is read of a message that is to be moved.
 _SOURCE = {**ARRIVED, "junk": True, "bytes": {"$bsonSize": "$$ROOT"}}
@@ -56,6 +56,7 @@ class Mover:
         session: str | None,
         *,
         ham: bool = False,
+        progress: Progress = unnoted,
     ) -> Copied:
         """
         Move messages; those that are gone are left out.
@@ -80,7 +81,7 @@ class Mover:
         job = _Job(self._backend, source, target, flags, session, ham)
         try:
             async with locked(self._backend, source.id) as lock:
-                await job.run(wanted, lock)
+                await job.run(wanted, lock, progress)
         finally:
             self._backend.background(job.tell())
         return job.moved
@@ -152,7 +153,7 @@ class _Job:
         #: Numbers of the target that were taken for the batch in hand.
         self._taken: list[Allocation] = []
 
-    async def run(self, uids: list[int], lock: MailboxLock) -> None:
+    async def run(self, uids: list[int], lock: MailboxLock, progress: Progress) -> None:
         """@raise Unavailable: a part may be moved."""
         for start in range(0, len(uids), BATCH_ROWS):
             some = uids[start : start + BATCH_ROWS]
@@ -163,9 +164,12 @@ class _Job:
                 sort=[("uid", 1)],
                 limit=len(some),
             )
+            done = start
             for batch in _batches(rows):
+                progress(done, len(uids))
                 await lock.keep()
                 await self._batch(batch)
+                done += len(batch)
 
     # --- one batch ------------------------------------------------------------------
 

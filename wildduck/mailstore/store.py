@@ -62,7 +62,7 @@ from wildduck.mailstore.selection import Selection
 from wildduck.mailstore.statuses import Statuses
 from wildduck.mailstore.text_index import TextIndex
 from wildduck.mailstore.updates import Change, Updater
-from wildduck.mailstore.values import Appended, Copied, Mailbox, Stored
+from wildduck.mailstore.values import Appended, Copied, Mailbox, Progress, Stored, unnoted
 from wildduck.mailstore.vanished import Range
 from wildduck.mailstore.verifier import Verifier
 from wildduck.mailstore.view import View
@@ -284,9 +284,15 @@ class MailStore:
             return await self._backend.mime_pool.run(function, document, *arguments)
         return function(document, *arguments)
 
-    async def search(self, view: View, key: Key, breathe: Callable[[], Awaitable[None]]) -> Found:
+    async def search(
+        self,
+        view: View,
+        key: Key,
+        breathe: Callable[[], Awaitable[None]],
+        progress: Progress = unnoted,
+    ) -> Found:
         """See L{Search.run}."""
-        return await self._search.run(view, key, breathe)
+        return await self._search.run(view, key, breathe, progress)
 
     async def vanished(
         self, view: View, known: Sequence[Range], modseq: int, after: int = 0
@@ -315,15 +321,21 @@ class MailStore:
         key: Key,
         criteria: Sequence[Criterion],
         breathe: Callable[[], Awaitable[None]],
+        progress: Progress = unnoted,
     ) -> Ordered:
         """See L{Search.sort}."""
-        return await self._search.sort(view, key, criteria, breathe)
+        return await self._search.sort(view, key, criteria, breathe, progress)
 
     async def thread(
-        self, view: View, key: Key, algorithm: str, breathe: Callable[[], Awaitable[None]]
+        self,
+        view: View,
+        key: Key,
+        algorithm: str,
+        breathe: Callable[[], Awaitable[None]],
+        progress: Progress = unnoted,
     ) -> Threads:
         """See L{Search.thread}."""
-        return await self._search.thread(view, key, algorithm, breathe)
+        return await self._search.thread(view, key, algorithm, breathe, progress)
 
     # --- changing ---------------------------------------------------------------------
 
@@ -336,6 +348,7 @@ class MailStore:
         *,
         unchanged_since: int | None = None,
         session: str | bytes = "",
+        progress: Progress = unnoted,
     ) -> Stored:
         """
         Change the flags of messages (store.md §3).
@@ -349,7 +362,9 @@ class MailStore:
         @raise LimitReached: a keyword is too long.
         @raise Unavailable: some messages may have been changed.
         """
-        store = partial(self._flags.store, unchanged_since=unchanged_since, session=_session(session))
+        store = partial(
+            self._flags.store, unchanged_since=unchanged_since, session=_session(session), progress=progress
+        )
         if not isinstance(mailbox, View):
             return await store(mailbox, uids, mode, flags)
         given = mailbox.spelled(canonical(flags), everyhow=mode == "-")
@@ -364,6 +379,7 @@ class MailStore:
         *,
         session: str | bytes = "",
         add_flags: Iterable[str] = (),
+        progress: Progress = unnoted,
     ) -> Copied:
         """
         Copy messages, with their flags, INTERNALDATE and thread.
@@ -380,7 +396,9 @@ class MailStore:
         @raise Unavailable: some may be copied, where the database can't tell.
         """
         source = mailbox.mailbox if isinstance(mailbox, View) else mailbox
-        return await self._copier.copy(source, uids, target, canonical(add_flags), _session(session))
+        return await self._copier.copy(
+            source, uids, target, canonical(add_flags), _session(session), progress
+        )
 
     async def move(
         self,
@@ -391,6 +409,7 @@ class MailStore:
         session: str | bytes = "",
         add_flags: Iterable[str] = (),
         ham: bool = False,
+        progress: Progress = unnoted,
     ) -> Copied:
         """
         Move messages (RFC 6851), with their flags, INTERNALDATE and thread.
@@ -409,10 +428,16 @@ class MailStore:
         @raise Unavailable: each message is moved, or is where it was.
         """
         source = mailbox.mailbox if isinstance(mailbox, View) else mailbox
-        return await self._mover.move(source, uids, target, canonical(add_flags), _session(session), ham=ham)
+        return await self._mover.move(
+            source, uids, target, canonical(add_flags), _session(session), ham=ham, progress=progress
+        )
 
     async def expunge(
-        self, mailbox: View | Mailbox, uids: Sequence[int] | None = None, session: str | bytes = ""
+        self,
+        mailbox: View | Mailbox,
+        uids: Sequence[int] | None = None,
+        session: str | bytes = "",
+        progress: Progress = unnoted,
     ) -> list[int]:
         """
         Remove messages that have C{\\Deleted}; their attachments and quota go or
@@ -431,7 +456,7 @@ class MailStore:
                 uids = mailbox.deleted()
             else:
                 uids = await self._uids({"mailbox": target.id, "flags": DELETED})
-        return await expunge(self._backend, self._removal, target, uids, _session(session))
+        return await expunge(self._backend, self._removal, target, uids, _session(session), progress)
 
     # --- changing as the API does it ------------------------------------------------------
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from bson import ObjectId
 
@@ -29,6 +29,13 @@ MAILBOX_FIELDS = dict.fromkeys(
     ),
     True,
 )
+
+#: Is told now and then how many messages a long call has dealt with, and of how many.
+Progress: TypeAlias = Callable[[int, int], None]
+
+
+def unnoted(done: int, goal: int) -> None:
+    """For a L{Progress} that nobody wants to know."""
 
 
 def number(value: Any) -> int:

@@ -122,7 +122,9 @@ async def _spelled(session: Session, mailbox: Mailbox, given: str) -> ListData |
 
 async def _store(session: Session, mailbox: Mailbox, messages: list[NewMessage]) -> list[Appended]:
     if len(messages) > 1:
-        return await session.store.at_once.add(session.user, mailbox, messages, session=session.id)
+        return await session.store.at_once.add(
+            session.user, mailbox, messages, session=session.id, progress=session.note_progress
+        )
     [new] = messages
     added = await session.store.add(
         session.user,

@@ -26,7 +26,9 @@ async def copy(session: Session, command: Copy) -> Done:
     if not uids:
         return Done("No such messages")
     try:
-        copied = await session.store.copy(session.selected, uids, target, session=session.id)
+        copied = await session.store.copy(
+            session.selected, uids, target, session=session.id, progress=session.note_progress
+        )
     except MailboxNotFound as error:
         raise TryCreate(str(error)) from None
     session.news.added(target.id, copied.target)
@@ -47,7 +49,9 @@ async def move(session: Session, command: Move) -> Done:
     uids, target = await _wanted(session, command)
     if not uids:
         return Done("No such messages")
-    moved = await session.store.move(session.selected, uids, target, session=session.id)
+    moved = await session.store.move(
+        session.selected, uids, target, session=session.id, progress=session.note_progress
+    )
     session.news.added(target.id, moved.target)
     if moved.source:
         session.respond(Condition("OK", "Moved", _code(moved)))

@@ -71,7 +71,7 @@ async def fetch(session: Session, command: Fetch) -> Done:
     uids = await _chosen(session, command)
     job = _Fetch(session, items)
     async for done in _in_rounds(job, session, uids):
-        session.progress = done, len(uids)
+        session.note_progress(done, len(uids))
     job.flush()
     if job.unreadable:
         return Done("Some messages can not be read", b"CORRUPTION", "NO")

@@ -26,7 +26,13 @@ async def store(session: Session, command: Store) -> Done:
     if not uids:
         return Done("No such messages")
     stored = await session.store.store_flags(
-        view, uids, command.mode, command.flags, unchanged_since=since, session=session.id
+        view,
+        uids,
+        command.mode,
+        command.flags,
+        unchanged_since=since,
+        session=session.id,
+        progress=session.note_progress,
     )
     session.news.report_keywords()
     if not command.silent or session.modes.condstore:
@@ -66,7 +72,7 @@ async def _tell(session: Session, stored: Stored, command: Store) -> None:
 
 async def expunge(session: Session, command: Expunge) -> Done:
     """RFC 3501 §6.4.3; the scheduler tells what went, as it does of what others expunge."""
-    await session.store.expunge(session.selected, None, session.id)
+    await session.store.expunge(session.selected, None, session.id, session.note_progress)
     return Done("EXPUNGE completed")
 
 
@@ -74,5 +80,5 @@ async def uid_expunge(session: Session, command: UidExpunge) -> Done:
     """RFC 4315 §2.1."""
     uids = uids_of(session.selected, command.numbers, by_uid=True)
     if uids:
-        await session.store.expunge(session.selected, uids, session.id)
+        await session.store.expunge(session.selected, uids, session.id, session.note_progress)
     return Done("UID EXPUNGE completed")

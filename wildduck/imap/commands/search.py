@@ -30,7 +30,7 @@ async def search(session: Session, command: Search) -> Done:
     with saves_nothing_if_it_fails(session, returns):
         key = asked(session, command.keys, command.charset)
         updates = contexts.begin(session, tag, returns)
-        found = await session.store.search(session.selected, key, session.breathe)
+        found = await session.store.search(session.selected, key, session.breathe, session.note_progress)
         with_modseq = asks_modseq(command.keys)
         if returns is None and session.modes.rev2:
             returns = _ALL

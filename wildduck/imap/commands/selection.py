@@ -114,7 +114,7 @@ async def close(session: Session, command: Close) -> Done:
     view = session.selected
     try:
         if not session.read_only:
-            await session.store.expunge(view, None, session.id)
+            await session.store.expunge(view, None, session.id, session.note_progress)
     finally:
         session.deselect()
     return Done("CLOSE completed")

@@ -22,7 +22,9 @@ async def sort(session: Session, command: Sort) -> Done:
     with saves_nothing_if_it_fails(session, returns):
         key = asked(session, command.keys, command.charset)
         updates = contexts.begin(session, tag, returns)
-        ordered = await session.store.sort(session.selected, key, criteria, session.breathe)
+        ordered = await session.store.sort(
+            session.selected, key, criteria, session.breathe, session.note_progress
+        )
         found = ordered.found
         with_modseq = asks_modseq(command.keys)
         if returns is not None:
@@ -42,7 +44,9 @@ async def thread(session: Session, command: Thread) -> Done:
     @raise BadCharset: the strings can not be read.
     """
     key = asked(session, command.keys, command.charset)
-    found = await session.store.thread(session.selected, key, command.algorithm.lower(), session.breathe)
+    found = await session.store.thread(
+        session.selected, key, command.algorithm.lower(), session.breathe, session.note_progress
+    )
     data = ThreadData(found.trees, found.uids if command.by_uid else found.seqs)
     pieces = []
     for piece in data.pieces():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from wildduck.mailstore.search import masks
 from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import Leaf
 from wildduck.mailstore.search.known import Known
-from wildduck.mailstore.values import Mailbox
+from wildduck.mailstore.values import Mailbox, Progress, unnoted
 
 #: Seconds of work before others have their turn.
 _AT_A_STRETCH = 0.005
@@ -75,11 +76,31 @@ class Reading:
     @ivar mailbox: where the messages are.
     """
 
-    def __init__(self, backend: Backend, mailbox: Mailbox, known: Known, turn: Turn) -> None:
+    def __init__(
+        self, backend: Backend, mailbox: Mailbox, known: Known, turn: Turn, progress: Progress = unnoted
+    ) -> None:
         self.backend = backend
         self.known = known
         self.turn = turn
         self.mailbox = mailbox
+        self._progress = progress
+        self._is_last = False
+        self._noted = -1
+
+    def begin(self, wanted: int, *, last: bool) -> None:
+        """
+        The next step reads these messages; the others are dealt with.
+
+        @param last: after it, these are too.
+        """
+        self._is_last = last
+        self._note(len(self.known.uids) - wanted.bit_count())
+
+    def _note(self, done: int) -> None:
+        """It never falls (RFC 9585 §4)."""
+        if done > self._noted and self.known.uids:
+            self._noted = done
+            self._progress(done, len(self.known.uids))
 
     async def all_there(self, wanted: int) -> bool:
         """
@@ -99,6 +120,8 @@ class Reading:
         projection: Mapping[str, Any],
         batch_size: int,
         matching: Mapping[str, Any] | None = None,
+        *,
+        again: bool = False,
     ) -> AsyncIterator[list[tuple[int, dict[str, Any]]]]:
         """
         Documents in batches, each with its message's place in L{Known.uids},
@@ -107,6 +130,7 @@ class Reading:
         @param wanted: the set of messages.
         @param batch_size: documents of one batch; two batches are held.
         @param matching: a filter; what it does not match is left out too.
+        @param again: they are read within what is read of others.
         """
         fields = {"_id": False, **projection, "uid": True}
         count = len(self.known.uids)
@@ -125,6 +149,8 @@ class Reading:
                 some = self._with_places(batch, asked)
                 if some:
                     yield some
+                    if self._is_last and not again:
+                        self._note(count - len(uids) + bisect_right(uids, self.known.uids[some[-1][0]]))
                 await self.turn.give_way()
 
     def _filters(self, uids: list[int]) -> Iterable[dict[str, Any]]:

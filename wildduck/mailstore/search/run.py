@@ -16,6 +16,7 @@ from wildduck.mailstore.search.known import Known
 from wildduck.mailstore.search.reading import Reading, Turn
 from wildduck.mailstore.search.trees import Tree
 from wildduck.mailstore.search.whole import Whole
+from wildduck.mailstore.values import Progress, unnoted
 from wildduck.mailstore.view import View
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Search:
     Searches mailboxes that are open, among the messages that a view knows.
 
     One that is gone meanwhile, or whose text can not be read, is not found where
-    that matters.  Everywhere C{breathe} is called now and then (see L{Turn}), and
+    that matters.  Everywhere C{breathe} is called now and then (see L{Turn}),
+    C{progress} is told of messages (see L{Reading}), and
     Overloaded is raised when too much other work waits for a thread already.
     """
 
@@ -75,9 +77,9 @@ class Search:
         self._backend = backend
         self._text_index = text_index
 
-    async def run(self, view: View, key: Key, breathe: Breathe) -> Found:
+    async def run(self, view: View, key: Key, breathe: Breathe, progress: Progress = unnoted) -> Found:
         """Messages that match, in the order of the mailbox."""
-        reading, found = await self._matching(view, key, breathe)
+        reading, found = await self._matching(view, key, breathe, progress)
         known, count = reading.known, len(reading.known.uids)
         return Found(
             array("I", masks.pick(found, known.uids, count)),
@@ -86,28 +88,39 @@ class Search:
         )
 
     async def sort(
-        self, view: View, key: Key, criteria: Sequence[sorting.Criterion], breathe: Breathe
+        self,
+        view: View,
+        key: Key,
+        criteria: Sequence[sorting.Criterion],
+        breathe: Breathe,
+        progress: Progress = unnoted,
     ) -> Ordered:
         """
         Messages that match, sorted.
 
         @param criteria: the most important first.
         """
-        reading, found = await self._matching(view, key, breathe)
+        reading, found = await self._matching(view, key, breathe, progress)
+        reading.begin(found, last=True)
         result = await sorting.sort(reading, found, criteria)
         return Ordered(_found(reading.known, result.places), result.values)
 
-    async def thread(self, view: View, key: Key, algorithm: str, breathe: Breathe) -> Threads:
+    async def thread(
+        self, view: View, key: Key, algorithm: str, breathe: Breathe, progress: Progress = unnoted
+    ) -> Threads:
         """
         Conversations of the messages that match.
 
         @param algorithm: of L{threading.ALGORITHMS}.
         """
-        reading, found = await self._matching(view, key, breathe)
+        reading, found = await self._matching(view, key, breathe, progress)
+        reading.begin(found, last=True)
         trees = await threading.thread(reading, found, algorithm)
         return Threads(trees, reading.known.uids, reading.known.seqs)
 
-    async def _matching(self, view: View, key: Key, breathe: Breathe) -> tuple[Reading, int]:
+    async def _matching(
+        self, view: View, key: Key, breathe: Breathe, progress: Progress
+    ) -> tuple[Reading, int]:
         """@return: how what is known now is read on, and the set of messages that match."""
         turn = Turn(self._backend.clock, breathe)
         known = Known(view, self._backend.clock.seconds())
@@ -120,7 +133,7 @@ class Search:
             else:
                 verdicts[leaf] = verdict
             await turn.pause()
-        reading = Reading(self._backend, view.mailbox, known, turn)
+        reading = Reading(self._backend, view.mailbox, known, turn, progress)
         if rest:
             await self._read(reading, key, rest, verdicts)
         return reading, decide(key, verdicts, known.every).yes
@@ -130,11 +143,16 @@ class Search:
     ) -> None:
         """The steps that ask the database, each of it what the ones before left open."""
         whole = Whole(reading, self._content)
+        steps = (facts.KINDS, fields.KINDS, texts.KINDS)
+        last = next(kinds for kinds in reversed(steps) if any(type(leaf) in kinds for leaf in rest))
 
         def step(kinds: frozenset[type]) -> tuple[list[Leaf], int]:
             found = decide(key, verdicts, reading.known.every)
             wanted = [leaf for leaf in rest if type(leaf) in kinds]
-            return wanted, reading.known.every & ~(found.yes | found.no) if wanted else 0
+            open = reading.known.every & ~(found.yes | found.no) if wanted else 0
+            if open:
+                reading.begin(open, last=kinds is last)
+            return wanted, open
 
         wanted, open = step(facts.KINDS)
         if open:

@@ -47,7 +47,8 @@ class Whole:
             wanted[place] = place not in self._unreadable
         if not any(wanted):
             return
-        async for batch in self._reading.documents(masks.of_truths(wanted), CONTENT_FIELDS, _BATCH):
+        batches = self._reading.documents(masks.of_truths(wanted), CONTENT_FIELDS, _BATCH, again=True)
+        async for batch in batches:
             for place, document in batch:
                 try:
                     content = await self._open(document)
