@@ -9,6 +9,7 @@ table is tried, so that a new one can not be forgotten.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from typing import Any
 
 from bson import ObjectId
@@ -112,10 +113,38 @@ SELECTED: list[tuple[bytes, bytes]] = [
     (b"CLOSE", b"OK"),
 ]
 
+
+def _plain(authorization: str, username: str, password: str = PASSWORD) -> bytes:
+    """What AUTHENTICATE PLAIN is given."""
+    message = f"{authorization}\0{username}\0{password}"
+    return b"AUTHENTICATE PLAIN " + b64encode(message.encode())
+
+
+#: Attempts to act for fred, while she is signed in and while nobody is; then she is again.
+SIGNING: list[tuple[bytes, bytes]] = [
+    (_plain("", "fred"), b"NO [CLIENTBUG]"),
+    (_plain("fred", "eve"), b"NO [CLIENTBUG]"),
+    (b'LOGIN fred "%b"' % PASSWORD.encode(), b"NO [CLIENTBUG]"),
+    (b"STATUS secret (MESSAGES)", b"NO [NONEXISTENT]"),
+    (b"SELECT INBOX", b"OK"),
+    (_plain("", "fred"), b"NO [CLIENTBUG]"),
+    (b"UNAUTHENTICATE", b"OK"),
+    (b"SELECT secret", b"NO [CLIENTBUG]"),
+    (_plain("fred", "eve"), b"NO [AUTHORIZATIONFAILED]"),
+    (_plain("eve", "fred"), b"NO [AUTHORIZATIONFAILED]"),
+    (_plain("", "fred", "a guess"), b"NO [AUTHENTICATIONFAILED]"),
+    (b"LOGIN fred guess", b"NO [AUTHENTICATIONFAILED]"),
+    (b"AUTHENTICATE EXTERNAL ZnJlZA==", b"NO [CANNOT]"),
+    (b"STATUS secret (MESSAGES)", b"NO [CLIENTBUG]"),
+    (_plain("", "eve"), b"OK"),
+    (b'LIST "" *', b"OK"),
+    (b"EXAMINE secret", b"NO [NONEXISTENT]"),
+    (b"EXAMINE INBOX", b"OK"),
+    (b"SEARCH ALL", b"OK"),
+]
+
 #: These name nothing that is an account's.
 WITHOUT_NAMES = {"CAPABILITY", "LOGOUT", "ID", "COMPRESS", "STARTTLS"}
-#: L{OtherAccountTests.test_next_user}
-SIGNING = {"LOGIN", "AUTHENTICATE", "UNAUTHENTICATE"}
 
 
 class OtherAccountTests(TestCase):
@@ -124,9 +153,9 @@ class OtherAccountTests(TestCase):
 
     def test_all_tried(self) -> None:
         """Each command of the table is."""
-        texts = [command for command, _ in COMMANDS + SELECTED]
+        texts = [command for command, _ in COMMANDS + SELECTED + SIGNING]
         tried = {name for name in TABLE if any(_is_of(name.encode(), text) for text in texts)}
-        self.assertEqual(set(TABLE) - tried - WITHOUT_NAMES - SIGNING, set())
+        self.assertEqual(set(TABLE) - tried - WITHOUT_NAMES, set())
 
     async def with_secrets(self) -> tuple[ImapServer, dict[bytes, bytes]]:
         """@return: fred's server, and what can be known or guessed of what he has."""
@@ -204,8 +233,21 @@ class OtherAccountTests(TestCase):
             if b"SEARCH" in command or b"SORT" in command or b"THREAD " in command[:11]:
                 self.assertNotRegex(answer, rb"(?m)^\* (SEARCH|SORT|THREAD) .|ALL|COUNT [1-9]", command)
 
+    async def test_signing(self) -> None:
+        """She becomes fred by none of the commands that sign in, and is nobody but herself afterwards."""
+        server, known = await self.with_secrets()
+        client = await server.signed_in("eve")
+        answers = await self.try_each(client, known, SIGNING)
+        self.assertNotIn(b"secret", answers[b'LIST "" *'])
+        self.assertEqual(answers[b"SEARCH ALL"], b"* SEARCH\r\nt OK SEARCH completed\r\n")
+        self.assertEqual(client.connection._session.user.username, "eve")
+
     async def test_next_user(self) -> None:
         """Who signs in after UNAUTHENTICATE hears nothing of what the one before him has asked for."""
+        for signs_in in (b'LOGIN eve "%b"' % PASSWORD.encode(), _plain("", "eve")):
+            await self._after_fred(signs_in)
+
+    async def _after_fred(self, signs_in: bytes) -> None:
         server, _ = await self.with_secrets()
         await server.account("eve")
         client = server.connect()
@@ -219,7 +261,7 @@ class OtherAccountTests(TestCase):
             b"UNAUTHENTICATE",
         ):
             self.assertIn(b"\r\nt OK", b"\r\n" + await client.command(command), command)
-        self.assertIn(b"t OK", await client.command(b'LOGIN eve "%b"' % PASSWORD.encode()))
+        self.assertIn(b"t OK", await client.command(signs_in))
         fred = await server.domain.accounts.directory.find_by_name("fred")
         assert fred is not None
         await server.add(fred[0], "secret", MESSAGE)
