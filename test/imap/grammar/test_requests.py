@@ -572,6 +572,9 @@ class RequestTests(SynchronousTestCase):
         """Where no tag can be read the refusal has none."""
         for line in (b"", b" ", b"* NOOP", b"+ NOOP", b"\xff NOOP", b"\x00", b'"a" NOOP', b"(a) NOOP"):
             self.assertEqual(whole(line + b"\r\n"), [Failure(None, "missing tag")])
+        for line in (b"a+b NOOP", b"a*", b"a\tNOOP", b"a\\ NOOP", b"a{1} NOOP", b"a\xe9 NOOP", b"a(b) NOOP"):
+            self.assertEqual(whole(line + b"\r\n"), [Failure(None, "broken tag")])
+            self.assertEqual(bytewise(line + b"\r\n"), [Failure(None, "broken tag")])
 
     def test_line_end(self) -> None:
         """A line that ends in LF alone is not executed."""

@@ -202,6 +202,9 @@ class Reader:
         tag = cursor.match(TAG)
         if tag is None:
             return self._bad("missing tag")
+        if cursor.rest[:1] not in (b"", b" "):
+            # Its beginning could be the tag of another command.
+            return self._bad("broken tag")
         self._tag = tag.group()
         try:
             cursor.space()
