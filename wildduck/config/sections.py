@@ -237,8 +237,8 @@ class StorageSettings(Section, frozen=True, kw_only=True):
     @ivar collector_minutes: time between two runs of the collector; 0: it does
         not run here (another server of the cluster must).
     @ivar default_quota: bytes an account may store when it has no own quota.
-    @ivar text_index: the words of messages are kept, so that searches for text need
-        not read every message.
+    @ivar text_index: the words of messages and some header fields are kept, so that
+        searches for them need not read every message.
     @ivar spool: folder for messages that are too large for memory; empty:
         C{spool} in the data folder.
     """

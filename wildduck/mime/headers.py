@@ -13,7 +13,8 @@ from wildduck import limits
 from wildduck.mime import addresses, charsets, parameters, words
 from wildduck.mime.part import ContentType
 
-_BLANK = b" \t"
+#: May stand before the colon of a field.
+BLANK = b" \t"
 # A line feed that is not followed by a blank ends a field; CRs before it are cut off.
 _FIELD_END = re.compile(rb"\n(?![ \t])")
 
@@ -46,7 +47,7 @@ def all_of(lines: Iterable[bytes], name: bytes) -> list[bytes]:
     found = []
     for line in lines:
         if line[:length].lower() == wanted:
-            rest = line[length:].lstrip(_BLANK)
+            rest = line[length:].lstrip(BLANK)
             if rest[:1] == b":":
                 found.append(rest[1:])
     return found

@@ -7,7 +7,7 @@ Nothing here reads what is stored elsewhere: L{Leaf.body} is then C{None}.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -108,9 +108,11 @@ def text_of_header(lines: Sequence[bytes]) -> str:
     """
     Fields as text: unfolded, encoded-words decoded, one line each.
 
+    After the name and the colon of a field comes what L{values} has of it.
+
     @param lines: as of L{headers.split_header}.
     """
-    bare = [unfolded(line) for line in lines]
+    bare = [unfolded(line[: limits.HEADER_BYTES]) for line in lines]
     joined = b"\n".join(bare)
     if joined.isascii() and b"=?" not in joined:
         return joined.decode("ascii")
@@ -119,7 +121,21 @@ def text_of_header(lines: Sequence[bytes]) -> str:
 
 def values(lines: Iterable[bytes], name: bytes) -> list[str]:
     """The decoded bodies of every field of a name, which may be in any case."""
-    return [words.decode(unfolded(value[: limits.HEADER_BYTES])) for value in headers.all_of(lines, name)]
+    cut = (line[: limits.HEADER_BYTES] for line in lines)
+    return [words.decode(unfolded(value)) for value in headers.all_of(cut, name)]
+
+
+def values_by_name(lines: Iterable[bytes], names: Container[bytes]) -> Iterator[tuple[bytes, str]]:
+    """
+    What L{values} says of each of several names, in the order of the header.
+
+    @param names: in lower case, without blanks and colons.
+    """
+    for line in lines:
+        name, colon, value = line[: limits.HEADER_BYTES].partition(b":")
+        name = name.rstrip(headers.BLANK).lower()
+        if colon and name in names:
+            yield name, words.decode(unfolded(value))
 
 
 def unfolded(line: bytes) -> bytes:

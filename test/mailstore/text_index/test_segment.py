@@ -12,17 +12,39 @@ import bson
 from hypothesis import given, settings, strategies as st
 from twisted.trial import unittest
 
-from wildduck.limits import KIB, TEXT_INDEX_WORDS
+from wildduck.limits import HEADER_BYTES, KIB, TEXT_INDEX_WORDS
+from wildduck.mailstore.search import fields, masks
+from wildduck.mailstore.search.keys import Field
 from wildduck.mailstore.text_index import building
 from wildduck.mailstore.text_index.building import Builder, merged, to_merge
+from wildduck.mailstore.text_index.placing import Placing
 from wildduck.mailstore.text_index.segment import Segment, Table
-from wildduck.mailstore.text_index.words import Needle, Words, split
+from wildduck.mailstore.text_index.words import FIELDS, Needle, Words, split, whole
 from wildduck.mime import searched
 from wildduck.mime.folded import fold
 
 #: Letters that fold to several, or with their neighbours; separators in and beyond ASCII.
 ALPHABET = "aAbß\u0130\u0131\u017f\u0301e\u00e9\ufb01\u4e2d_7 .-\n\r\t\0\u00a0\u2009\u201c\u0345\u1e9e"
 TEXT = st.text(ALPHABET, max_size=12)
+#: Lines of a header, as they may be stored.
+NAMES = st.sampled_from(
+    (b"From", b"fROM", b"To", b"Subject", b"X-From", b"x_y", b"-", b"From \t", b"From x", b":")
+)
+LINES = st.builds(
+    lambda name, colon, value: name + colon + value,
+    NAMES,
+    st.sampled_from((b":", b": ", b" :", b"\t\t:", b"")),
+    st.lists(
+        st.one_of(
+            st.binary(max_size=3),
+            TEXT.map(lambda text: text.encode()),
+            st.sampled_from(
+                (b"=?utf-8?q?f=6Fx?=", b"=?utf-8?q?=0A?=", b"=?x?b?w6k=?=", b"=?", b"?=", b"\r\n\t", b"a b")
+            ),
+        ),
+        max_size=6,
+    ).map(b"".join),
+)
 #: The header and the text of a message.
 MESSAGES = st.lists(st.tuples(TEXT, TEXT), max_size=20)
 
@@ -30,6 +52,7 @@ MESSAGES = st.lists(st.tuples(TEXT, TEXT), max_size=20)
 def words_of(head: str, body: str) -> Words:
     words = Words()
     words.head.update(split(fold(head)))
+    words.fields["from"].add(whole(fold(head)))
     words.add_text(body)
     return words
 
@@ -72,11 +95,11 @@ class SegmentTests(unittest.TestCase):
             self.assertEqual(split(fold(text)), [])
             return
         for tables, expected in (
-            ([segment.body], in_body),
-            ([segment.body, segment.head], in_body | in_head),
+            ([segment.tables["body"]], in_body),
+            ([segment.tables["body"], segment.tables["head"]], in_body | in_head),
         ):
             result = found(tables, needle, len(messages))
-            if needle.is_word:
+            if needle.is_exact:
                 self.assertEqual(result, expected)
             else:
                 self.assertLessEqual(expected, result)
@@ -99,8 +122,9 @@ class SegmentTests(unittest.TestCase):
         expected = Builder()
         for uid in sorted(held):
             expected.add(uid, words_of(*messages[uid - 1]))
-        for ours, theirs in ((result.body, expected.segment().body), (result.head, expected.segment().head)):
-            self.assertEqual(self._items(ours, len(held)), self._items(theirs, len(held)))
+        for name, theirs in expected.segment().tables.items():
+            ours = result.tables[name]
+            self.assertEqual(self._items(ours, len(held)), self._items(theirs, len(held)), name)
 
     @staticmethod
     def _items(table: Table, count: int) -> dict[bytes, list[int]]:
@@ -119,10 +143,10 @@ class SegmentTests(unittest.TestCase):
             ("nowhere", set()),
         ):
             needle = Needle.of(text)
-            assert needle is not None and needle.is_word
-            self.assertEqual(found([segment.body], needle, 2000), expected, text)
+            assert needle is not None and needle.is_exact
+            self.assertEqual(found([segment.tables["body"]], needle, 2000), expected, text)
         self.assertEqual(
-            found([segment.body], Needle.of("word77 half") or self.fail("no needle"), 2000), {77}
+            found([segment.tables["body"]], Needle.of("word77 half") or self.fail("no needle"), 2000), {77}
         )
 
     def test_merged_with_itself(self) -> None:
@@ -133,7 +157,7 @@ class SegmentTests(unittest.TestCase):
     def test_stops_early(self) -> None:
         """When all messages have one the other words are not looked at."""
         segment = segment_of([("", " ".join(f"word{n}" for n in range(5000)))])
-        self.assertLess(len(list(segment.body.find(b"o", 1))), 3)
+        self.assertLess(len(list(segment.tables["body"].find(b"o", 1))), 3)
 
     def test_not_read(self) -> None:
         """Messages that are always read stay so; one that was indexed by another segment does not."""
@@ -156,11 +180,77 @@ class SegmentTests(unittest.TestCase):
             self.assertRaises(ValueError, Table.of_document, value)
 
 
+class FieldTests(unittest.TestCase):
+    """What is kept of header fields, and what looking at their lines says."""
+
+    @settings(max_examples=600, deadline=None)
+    @given(st.lists(st.lists(LINES, max_size=4), max_size=6), NAMES, TEXT, st.data())
+    def test_as_the_lines_say(
+        self, messages: list[list[bytes]], name: bytes, text: str, data: st.DataObject
+    ) -> None:
+        """Values say it exactly; words leave out no message that matches."""
+        values = [value for lines in messages for value in searched.values(lines, name)]
+        if values and data.draw(st.booleans()):
+            value = data.draw(st.sampled_from(values))
+            start = data.draw(st.integers(0, len(value)))
+            text = value[start : start + data.draw(st.integers(0, 6))]
+        builder = Builder()
+        for uid, lines in enumerate(messages, 1):
+            words = Words()
+            words.add_header(lines, searched.ROOT)
+            builder.add(uid, words)
+        segment = through_the_database(builder.segment())
+        leaf = Field(name, text)
+        wanted = fields._Wanted([leaf])
+        expected = {place for place, lines in enumerate(messages) if wanted.look(lines)[leaf]}
+        needle = Needle.in_line(name, fold(text))
+        if needle is not None:
+            self.assertLessEqual(expected, found([segment.tables["head"]], needle, len(messages)))
+        key = name.decode("ascii").lower()
+        if key in FIELDS and text:
+            exact = Needle.in_value(fold(text))
+            self.assertEqual(expected, found([segment.tables[key]], exact, len(messages)))
+
+    def test_long_lines(self) -> None:
+        """Of a very long line values and words have the same beginning, cut at the same byte."""
+        for end in (b"=?utf-8?q?f=6Fx?=", b"\xc3\xa9t\xc3\xa9", b"word"):
+            for beyond in range(1, len(end)):
+                line = b"From: " + b"a " * ((HEADER_BYTES - 6) // 2)
+                line = line[: HEADER_BYTES - beyond] + end
+                words = Words()
+                words.add_header([line], searched.ROOT)
+                (value,) = searched.values([line], b"from")
+                self.assertEqual(words.fields["from"], {whole(fold(value))})
+                self.assertLessEqual(set(split(fold(value))), words.head)
+
+    def test_others_headers(self) -> None:
+        """Fields of a part, or of a message within, are not the message's."""
+        words = Words()
+        for role in (searched.PART, searched.MESSAGE):
+            words.add_header([b"From: a", b"Subject: b"], role)
+        self.assertEqual(words.fields, {})
+
+
+class PlacingTests(unittest.TestCase):
+    """Where a segment's messages are among a search's."""
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.sets(st.integers(1, 40)), st.sets(st.integers(1, 40)), st.data())
+    def test_as_sets(self, known: set[int], uids: set[int], data: st.DataObject) -> None:
+        ours, theirs = array("I", sorted(known)), array("I", sorted(uids))
+        placing = Placing(ours, theirs)
+        every = range(40)
+        bits = data.draw(st.integers(0, (1 << len(theirs)) - 1))
+        matching = set(masks.pick(bits, theirs, len(theirs)))
+        self.assertEqual({ours[n] for n in every if placing.covered >> n & 1}, known & uids)
+        self.assertEqual({ours[n] for n in every if placing.mask(bits) >> n & 1}, known & matching)
+
+
 class NeedleTests(unittest.TestCase):
     """What is looked for."""
 
     def test_words(self) -> None:
-        for text, patterns, is_word in (
+        for text, patterns, is_exact in (
             ("fox", {b"fox"}, True),
             ("größe", {"größe".encode()}, True),
             ("quick fox", {b"quick\n", b"\nfox"}, False),
@@ -172,7 +262,7 @@ class NeedleTests(unittest.TestCase):
         ):
             needle = Needle.of(text)
             assert needle is not None
-            self.assertEqual((set(needle.patterns), needle.is_word), (patterns, is_word), text)
+            self.assertEqual((set(needle.patterns), needle.is_exact), (patterns, is_exact), text)
 
     def test_nothing(self) -> None:
         """Separators say nothing."""
@@ -247,5 +337,5 @@ class SizeTests(unittest.TestCase):
         """A segment without messages is one too."""
         segment = through_the_database(Builder().segment())
         self.assertEqual((segment.uids, segment.messages), (array("I"), 0))
-        self.assertEqual(list(segment.body.find(b"a", 0)), [0])
-        self.assertEqual(list(segment.body.items(0)), [])
+        self.assertEqual(list(segment.tables["body"].find(b"a", 0)), [0])
+        self.assertEqual(list(segment.tables["body"].items(0)), [])

@@ -1,8 +1,9 @@
 """
 The third step: header fields, from the lines of each header.
 
-Where all messages are asked, the database leaves out those whose raw lines show
-that they can't match (L{_possible}); what a line really says is decided here.
+Where most messages are asked, the database leaves out those whose raw lines show
+that they can't match (L{_possible}); what a line really says is decided here.  What
+the index has told (L{wildduck.mailstore.text_index}) is not asked.
 """
 
 from __future__ import annotations

@@ -67,8 +67,8 @@ class Search:
     """
     Searches mailboxes that are open, among the messages that a view knows.
 
-    One that is gone meanwhile, or whose text can not be read, is not found where
-    that matters.  Everywhere C{breathe} is called now and then (see L{Turn}),
+    One that is gone before it was read, or whose text can not be read, is not found
+    where that matters.  Everywhere C{breathe} is called now and then (see L{Turn}),
     C{progress} is told of messages (see L{Reading}), and
     Overloaded is raised when too much other work waits for a thread already.
     """
@@ -143,35 +143,44 @@ class Search:
     ) -> None:
         """The steps that ask the database, each of it what the ones before left open."""
         whole = Whole(reading, self._content)
+        every = reading.known.every
         steps = (facts.KINDS, fields.KINDS, texts.KINDS)
         last = next(kinds for kinds in reversed(steps) if any(type(leaf) in kinds for leaf in rest))
 
         def step(kinds: frozenset[type]) -> tuple[list[Leaf], int]:
-            found = decide(key, verdicts, reading.known.every)
+            """Leaves that are not known of all messages that are open, and these."""
+            open = _unknown(decide(key, verdicts, every), every)
             wanted = [leaf for leaf in rest if type(leaf) in kinds]
-            open = reading.known.every & ~(found.yes | found.no) if wanted else 0
-            if open:
+            wanted = [leaf for leaf in wanted if _unknown(verdicts.get(leaf, UNKNOWN), open)]
+            if wanted:
                 reading.begin(open, last=kinds is last)
             return wanted, open
 
-        wanted, open = step(facts.KINDS)
-        if open:
-            verdicts.update(await facts.answer(reading, wanted, open))
-        wanted, open = step(texts.KINDS)
-        if open:
-            verdicts.update(await self._text_index.answer(reading, wanted, open))
-        wanted, open = step(fields.KINDS)
-        if open:
-            verdicts.update(await fields.answer(reading, wanted, open, whole))
-        wanted, open = step(texts.KINDS)
-        if open:
-            for leaf, found in (await texts.answer(reading, wanted, open, whole)).items():
-                # Of the others the index has told.
+        def learn(found: Mapping[Leaf, Verdict]) -> None:
+            for leaf, verdict in found.items():
                 before = verdicts.get(leaf, UNKNOWN)
-                verdicts[leaf] = Verdict(before.yes | found.yes, before.no | found.no)
+                verdicts[leaf] = Verdict(before.yes | verdict.yes, before.no | verdict.no)
+
+        wanted, open = step(facts.KINDS)
+        if wanted:
+            learn(await facts.answer(reading, wanted, open))
+        wanted, open = step(fields.KINDS | texts.KINDS)
+        if wanted:
+            learn(await self._text_index.answer(reading, wanted, open))
+        wanted, open = step(fields.KINDS)
+        if wanted:
+            learn(await fields.answer(reading, wanted, open, whole))
+        wanted, open = step(texts.KINDS)
+        if wanted:
+            learn(await texts.answer(reading, wanted, open, whole))
 
     async def _content(self, document: Mapping[str, Any]) -> Content:
         return await Content.of(self._backend.gridfs, document, self._backend.mime_pool, exact=True)
+
+
+def _unknown(verdict: Verdict, of: int) -> int:
+    """Those of a set of messages of which a verdict does not speak."""
+    return of & ~(verdict.yes | verdict.no)
 
 
 def _found(known: Known, places: Sequence[int]) -> Found:

@@ -1,7 +1,8 @@
-"""What the index says of a search's texts."""
+"""What the index says of a search's texts and fields."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from bson import ObjectId
@@ -10,13 +11,18 @@ from wildduck.limits import TEXT_INDEX_WORTH
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.search import masks
 from wildduck.mailstore.search.decide import Verdict
-from wildduck.mailstore.search.keys import Body, Leaf, Text
+from wildduck.mailstore.search.keys import Body, Field, Leaf, Text
 from wildduck.mailstore.search.reading import Reading, Turn
 from wildduck.mailstore.text_index.indexer import Indexer
+from wildduck.mailstore.text_index.placing import Placing
 from wildduck.mailstore.text_index.segment import Segment, Table
-from wildduck.mailstore.text_index.segments import Segments
-from wildduck.mailstore.text_index.words import Needle
+from wildduck.mailstore.text_index.segments import Names, Segments
+from wildduck.mailstore.text_index.words import BODY, FIELDS, HEAD, Needle
 from wildduck.mime.folded import fold
+
+#: Read together: where TEXT is looked for, BODY mostly is too.
+_WORDS = (BODY, HEAD)
+_VALUES = {name.encode("ascii"): (name,) for name in FIELDS}
 
 
 class TextIndex:
@@ -40,73 +46,110 @@ class TextIndex:
         """
         What is known without reading any message.
 
-        @param leaves: those that are neither L{Body} nor L{Text} are passed over.
+        @param leaves: each a L{Field}, L{Body} or L{Text}.
         @param open: the messages that are not decided yet; of others nothing need be said.
         """
-        asked = [_Asked(leaf, needle) for leaf, needle in _needles(leaves)]
-        if not self._enabled or not asked or open.bit_count() < TEXT_INDEX_WORTH:
+        if not self._enabled or open.bit_count() < TEXT_INDEX_WORTH:
             return {}
-        known, turn = reading.known, reading.turn
-        left = set(masks.pick(open, known.uids, len(known.uids)))
-        covered: set[int] = set()
-        async for segment in self._segments.of(reading.mailbox.id, left):
-            left.difference_update(segment.unread)
-            if left.isdisjoint(segment.uids):
-                continue
-            left.difference_update(segment.uids)
-            covered.update(segment.uids)
+        verdicts: dict[Leaf, Verdict] = {}
+        for names, asked in _by_names(leaves).items():
+            spoken_of = await self._ask(reading, names, asked, open)
+            verdicts.update((one.leaf, one.verdict(spoken_of)) for one in asked)
+        return verdicts
+
+    async def _ask(self, reading: Reading, names: Names, asked: list[_Asked], open: int) -> int:
+        """
+        Look for what is asked in those segments that matter.
+
+        @param names: of the tables that are read.
+        @return: the set of messages of which these speak.
+        """
+        mailbox, uids = reading.mailbox.id, reading.known.uids
+        spoken_of = 0
+        left = open
+
+        async def look(segment: Segment) -> None:
+            nonlocal spoken_of, left
+            if segment.unread:
+                left &= ~masks.of_uids(uids, segment.unread)
+            placing = Placing(uids, segment.uids)
+            if not left & placing.covered:
+                return
+            left &= ~placing.covered
+            spoken_of |= placing.covered
             for one in asked:
-                await one.look(segment, turn)
-            await turn.pause()
-        if len(left) >= TEXT_INDEX_WORTH:
-            self.indexer.lacks(reading.mailbox.id)
-        spoken_of = _mask(covered, known.uids)
-        return {one.leaf: one.verdict(spoken_of, _mask(one.found, known.uids)) for one in asked}
+                one.found |= placing.mask(await one.look(segment, reading.turn))
+            await reading.turn.pause()
 
-
-def _needles(leaves: Iterable[Leaf]) -> Iterable[tuple[Body | Text, Needle]]:
-    for leaf in leaves:
-        if isinstance(leaf, (Body, Text)):
-            needle = Needle.of(fold(leaf.text))
-            if needle is not None:
-                yield leaf, needle
-
-
-def _mask(wanted: set[int], uids: Iterable[int]) -> int:
-    return masks.of_truths(bytes(map(wanted.__contains__, uids)))
+        at_hand = self._segments.at_hand(mailbox, names)
+        for segment in at_hand:
+            await look(segment)
+        if left.bit_count() >= TEXT_INDEX_WORTH:
+            first = next(masks.pick(left, uids, len(uids)))
+            async for segment in self._segments.others(mailbox, names, at_hand, first):
+                await look(segment)
+        if left.bit_count() >= TEXT_INDEX_WORTH:
+            self.indexer.lacks(mailbox)
+        return spoken_of
 
 
 class _Asked:
     """
     One text that is looked for.
 
-    @ivar found: UIDs of messages that match, or of those that may.
+    @ivar found: messages that match, or those that may.
     """
 
-    def __init__(self, leaf: Body | Text, needle: Needle) -> None:
+    def __init__(self, leaf: Leaf, tables: Names, needle: Needle) -> None:
+        """@param tables: that are looked at."""
         self.leaf = leaf
-        self.found: set[int] = set()
+        self.found = 0
+        self._tables = tables
         self._needle = needle
 
-    async def look(self, segment: Segment, turn: Turn) -> None:
+    async def look(self, segment: Segment, turn: Turn) -> int:
+        """@return: the set of the segment's messages that match, or may."""
         count = len(segment.uids)
-        tables = [segment.body, segment.head] if isinstance(self.leaf, Text) else [segment.body]
         left = (1 << count) - 1
         for pattern in self._needle.patterns:
             there = 0
-            for table in tables:
-                there |= await _find(table, pattern, count, turn)
+            for name in self._tables:
+                there |= await _find(segment.tables[name], pattern, count, turn)
             left &= there
             if not left:
-                return
-        self.found.update(masks.pick(left, segment.uids, count))
+                break
+        return left
 
-    def verdict(self, spoken_of: int, found: int) -> Verdict:
-        """
-        @param spoken_of: messages that were looked at.
-        @param found: the mask of C{self.found}.
-        """
-        return Verdict(found if self._needle.is_word else 0, spoken_of & ~found)
+    def verdict(self, spoken_of: int) -> Verdict:
+        """@param spoken_of: messages that were looked at."""
+        return Verdict(self.found if self._needle.is_exact else 0, spoken_of & ~self.found)
+
+
+def _by_names(leaves: Iterable[Leaf]) -> dict[Names, list[_Asked]]:
+    """What words and values can tell, by the tables that are read for it."""
+    found: defaultdict[Names, list[_Asked]] = defaultdict(list)
+    for leaf in leaves:
+        assert isinstance(leaf, (Field, Body, Text))
+        text = fold(leaf.text)
+        names, tables, needle = _needle(leaf, text)
+        if needle is not None:
+            found[names].append(_Asked(leaf, tables, needle))
+    return found
+
+
+def _needle(leaf: Field | Body | Text, text: str) -> tuple[Names, Names, Needle | None]:
+    """
+    @param text: that of the leaf, folded.
+    @return: the tables that are read, and of these the ones that are looked at for what.
+    """
+    if isinstance(leaf, Body):
+        return _WORDS, (BODY,), Needle.of(text)
+    if isinstance(leaf, Text):
+        return _WORDS, _WORDS, Needle.of(text)
+    values = _VALUES.get(leaf.name.lower())
+    if values is not None and text:
+        return values, values, Needle.in_value(text)
+    return (HEAD,), (HEAD,), Needle.in_line(leaf.name, text)
 
 
 async def _find(table: Table, pattern: bytes, count: int, turn: Turn) -> int:

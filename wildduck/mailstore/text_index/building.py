@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Sequence
 
 from wildduck.limits import TEXT_INDEX_SEGMENT
 from wildduck.mailstore.text_index.segment import Segment, Table
-from wildduck.mailstore.text_index.words import Words
+from wildduck.mailstore.text_index.words import TABLES, Words
 
 #: Messages that one is made of at first: what is held in memory meanwhile.
 _FIRST = 512
@@ -25,8 +25,7 @@ class Builder:
     def __init__(self) -> None:
         self._uids: list[int] = []
         self._unread: list[int] = []
-        self._body: defaultdict[bytes, list[int]] = defaultdict(list)
-        self._head: defaultdict[bytes, list[int]] = defaultdict(list)
+        self._tables: dict[str, defaultdict[bytes, list[int]]] = {name: defaultdict(list) for name in TABLES}
         self._size = 0
 
     def __len__(self) -> int:
@@ -40,12 +39,14 @@ class Builder:
         """@param uid: greater than those before."""
         place = len(self._uids)
         self._uids.append(uid)
-        for word in words.body:
-            self._body[word].append(place)
-        for word in words.head:
-            self._head[word].append(place)
+        count = 0
+        for name, some in words.tables():
+            table = self._tables[name]
+            for word in some:
+                table[word].append(place)
+            count += len(some)
         # As if nobody else had any of these words.
-        self._size += words.size + (_OF_WORD + _OF_PLACE) * (len(words.body) + len(words.head))
+        self._size += words.size + (_OF_WORD + _OF_PLACE) * count
 
     def add_unread(self, uid: int) -> None:
         """Its words are not kept: it is always read."""
@@ -56,8 +57,7 @@ class Builder:
         return Segment(
             array("I", self._uids),
             array("I", self._unread),
-            Table.of(self._body, count),
-            Table.of(self._head, count),
+            {name: Table.of(table, count) for name, table in self._tables.items()},
         )
 
 
@@ -83,8 +83,7 @@ def merged(segments: Sequence[Segment], without: Container[int] = ()) -> Segment
     return Segment(
         uids,
         array("I", sorted(unread - owners.keys())),
-        _merged([segment.body for segment in segments], moved, len(uids)),
-        _merged([segment.head for segment in segments], moved, len(uids)),
+        {name: _merged([segment.tables[name] for segment in segments], moved, len(uids)) for name in TABLES},
     )
 
 

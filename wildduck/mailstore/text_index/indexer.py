@@ -226,9 +226,10 @@ class Indexer:
 
     async def _words(self, row: Mapping[str, Any]) -> words.Words | None:
         tree = row.get("mimeTree")
-        tree = tree if isinstance(tree, dict) else {}
         pool = self._backend.mime_pool
-        if texts.takes_long_to_look(row, tree):
+        if not isinstance(tree, dict):
+            found = None
+        elif texts.takes_long_to_look(row, tree):
             found = await pool.run(words.of_tree, tree)
         else:
             found = words.of_tree(tree)

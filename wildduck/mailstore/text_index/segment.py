@@ -1,17 +1,19 @@
 """
-A segment: the words of some messages of one mailbox, and where each of them stands.
+A segment: the words and fields of some messages of one mailbox, and where each of them stands.
 
 As a document of the collection::
 
     {_id, mailbox, v, checked, uids, unread, body: {words, starts, postings}, head: {...},
-     last, messages, size}
+     from: {...}, to: {...}, cc: {...}, bcc: {...}, subject: {...}, last, messages, size}
 
 Numbers are little-endian.  C{uids} are of the messages (uint32, ascending), a
 message's place is its place among them; C{unread} are of messages whose words
 are not kept and that are always read.  C{words} has each different word once,
 C{\\n} before and after each; C{starts} (uint32) has a place in C{postings} for
 each word, and the end.  The postings of a word are the places of its messages:
-as uint16 each where that is shorter, else as a bit for each place.  C{last} is the
+as uint16 each where that is shorter, else as a bit for each place.  The tables of
+fields have whole values in place of words (L{wildduck.mailstore.text_index.words}).
+C{last} is the
 highest UID, C{messages} how many the segment speaks of, C{size} the bytes of all.
 """
 
@@ -19,14 +21,14 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
 
 from wildduck.mailstore.search import masks
-from wildduck.mailstore.text_index.words import BETWEEN
+from wildduck.mailstore.text_index.words import BETWEEN, TABLES
 
 #: Words that are found between two turns.
 _STRETCH = 500
@@ -144,19 +146,20 @@ class Segment:
     """
     See above.
 
+    @ivar tables: by their names; those that were read.
     @ivar id: C{None} as long as it is not written.
     """
 
     uids: array[int]
     unread: array[int]
-    body: Table
-    head: Table
+    tables: Mapping[str, Table]
     id: ObjectId | None = None
 
     @property
     def size(self) -> int:
         """Bytes in memory, about."""
-        return 4 * len(self.uids) + 4 * len(self.unread) + self.body.size + self.head.size
+        tables = sum(table.size for table in self.tables.values())
+        return 4 * len(self.uids) + 4 * len(self.unread) + tables
 
     @property
     def messages(self) -> int:
@@ -164,28 +167,26 @@ class Segment:
         return len(self.uids) + len(self.unread)
 
     def document(self) -> dict[str, Any]:
-        """What is kept of the segment itself."""
+        """What is kept of the segment itself, which has all tables."""
         return {
             "uids": raw(self.uids),
             "unread": raw(self.unread),
-            "body": self.body.document(),
-            "head": self.head.document(),
+            **{name: self.tables[name].document() for name in TABLES},
             "last": max((*self.uids[-1:], *self.unread[-1:]), default=0),
             "messages": self.messages,
             "size": self.size,
         }
 
     @classmethod
-    def of_document(cls, row: Mapping[str, Any]) -> Segment:
+    def of_document(cls, row: Mapping[str, Any], names: Iterable[str] = TABLES) -> Segment:
         """
-        @param row: with all fields.
+        @param row: with these tables.
         @raise LookupError, TypeError, ValueError: it is none of ours.
         """
         return cls(
             numbers("I", row["uids"]),
             numbers("I", row["unread"]),
-            Table.of_document(row["body"]),
-            Table.of_document(row["head"]),
+            {name: Table.of_document(row[name]) for name in names},
             row["_id"],
         )
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from bson import ObjectId
 from twisted.logger import Logger
 
-from wildduck.limits import TEXT_INDEX_CACHE, TEXT_INDEX_WORTH
+from wildduck.limits import TEXT_INDEX_CACHE
 from wildduck.mailstore.backend import Backend
 from wildduck.mailstore.text_index.segment import Segment
-from wildduck.mailstore.text_index.words import VERSION
+from wildduck.mailstore.text_index.words import TABLES, VERSION
 
 #: Our collection (store.md §9).
 SEGMENTS = "textsegments"
@@ -27,6 +27,9 @@ _KEPT = 600.0
 #: Mailboxes that one statement names.
 _MAILBOXES = 1000
 
+#: Names of tables that are read and kept together.
+Names: TypeAlias = "tuple[str, ...]"
+
 
 class Segments:
     """Reads and writes segments; one for each worker."""
@@ -37,34 +40,42 @@ class Segments:
         self._backend = backend
         self._kept = _Kept()
 
-    async def of(self, mailbox: ObjectId, wanted: Iterable[int]) -> AsyncIterator[Segment]:
+    def at_hand(self, mailbox: ObjectId, names: Names) -> list[Segment]:
         """
-        The segments that speak of messages of a mailbox, or of most of these.
+        Those of a mailbox's segments that need not be read, with some tables.
 
-        Two may speak of the same message, and say the same.
-
-        @param wanted: UIDs of the messages.
+        Two may speak of the same message, and say the same; so it is with L{others}.
         """
-        left = set(wanted)
+        return self._kept.of((mailbox, names), self._backend.steady())
+
+    async def others(
+        self, mailbox: ObjectId, names: Names, known: Iterable[Segment], first: int
+    ) -> AsyncIterator[Segment]:
+        """
+        The rest of a mailbox's segments; they are at hand afterwards, if there is room.
+
+        @param names: of the tables.
+        @param known: what L{at_hand} gave.
+        @param first: a UID; segments that speak only of lower ones are left out.
+        """
         now = self._backend.steady()
-        kept = self._kept.of(mailbox, now)
-        for segment in kept:
-            _take(left, segment)
-            yield segment
-        if len(left) < TEXT_INDEX_WORTH:
-            return
-        query = {"mailbox": mailbox, "v": VERSION, "_id": {"$nin": [segment.id for segment in kept]}}
-        async for batch in self._backend.main.batches(SEGMENTS, query, batch_size=_BATCH):
+        query = {
+            "mailbox": mailbox,
+            "v": VERSION,
+            "_id": {"$nin": [segment.id for segment in known]},
+            "last": {"$gte": first},
+        }
+        fields = dict.fromkeys(("uids", "unread", *names), True)
+        async for batch in self._backend.main.batches(SEGMENTS, query, projection=fields, batch_size=_BATCH):
             for row in batch:
-                loaded = self._segment(row)
+                loaded = self._segment(row, names)
                 if loaded is not None:
-                    self._kept.keep(mailbox, loaded, now)
-                    _take(left, loaded)
+                    self._kept.keep((mailbox, names), loaded, now)
                     yield loaded
 
-    def _segment(self, row: dict[str, Any]) -> Segment | None:
+    def _segment(self, row: dict[str, Any], names: Names = TABLES) -> Segment | None:
         try:
-            return Segment.of_document(row)
+            return Segment.of_document(row, names)
         except MALFORMED as error:
             self._log.error("segment {id} can not be read: {kind}", id=row["_id"], kind=type(error).__name__)
             return None
@@ -114,20 +125,17 @@ async def forget(backend: Backend, mailboxes: Iterable[ObjectId]) -> None:
         )
 
 
-def _take(left: set[int], segment: Segment) -> None:
-    if left:
-        left.difference_update(segment.uids)
-        left.difference_update(segment.unread)
-
-
 class _Kept:
     """Segments of the mailboxes that were searched last, as many as there is room for."""
 
     def __init__(self) -> None:
-        self._mailboxes: OrderedDict[ObjectId, dict[ObjectId, tuple[float, Segment]]] = OrderedDict()
+        #: By mailbox and tables; of each segment the time when it was read, too.
+        self._mailboxes: OrderedDict[tuple[ObjectId, Names], dict[ObjectId, tuple[float, Segment]]] = (
+            OrderedDict()
+        )
         self.size = 0
 
-    def of(self, mailbox: ObjectId, now: float) -> list[Segment]:
+    def of(self, mailbox: tuple[ObjectId, Names], now: float) -> list[Segment]:
         if mailbox in self._mailboxes:
             self._drop_old(mailbox, now)
         # The others' while it lasts: nobody may ever ask for them again.
@@ -138,15 +146,15 @@ class _Kept:
         self._mailboxes.move_to_end(mailbox)
         return [segment for _, segment in self._mailboxes[mailbox].values()]
 
-    def keep(self, mailbox: ObjectId, segment: Segment, now: float) -> None:
+    def keep(self, mailbox: tuple[ObjectId, Names], segment: Segment, now: float) -> None:
         """Others go for it, but none of the same mailbox."""
         assert segment.id is not None
         of_mailbox = self._mailboxes.setdefault(mailbox, {})
         self._mailboxes.move_to_end(mailbox)
         uids = set(segment.uids)
         for id, (_, other) in list(of_mailbox.items()):
-            # What was merged into it.
-            if uids.issuperset(other.uids) and not other.unread:
+            # What was merged into it, or what another search has read meanwhile.
+            if id == segment.id or (uids.issuperset(other.uids) and not other.unread):
                 self._drop(mailbox, id)
         while self.size + segment.size > TEXT_INDEX_CACHE:
             oldest = next(iter(self._mailboxes))
@@ -158,7 +166,7 @@ class _Kept:
         of_mailbox[segment.id] = (now, segment)
         self.size += segment.size
 
-    def _drop_old(self, mailbox: ObjectId, now: float) -> bool:
+    def _drop_old(self, mailbox: tuple[ObjectId, Names], now: float) -> bool:
         """@return: whether none is left."""
         of_mailbox = self._mailboxes[mailbox]
         for id in [id for id, (since, _) in of_mailbox.items() if now - since > _KEPT]:
@@ -168,6 +176,6 @@ class _Kept:
         del self._mailboxes[mailbox]
         return True
 
-    def _drop(self, mailbox: ObjectId, id: ObjectId) -> None:
+    def _drop(self, mailbox: tuple[ObjectId, Names], id: ObjectId) -> None:
         _, segment = self._mailboxes[mailbox].pop(id)
         self.size -= segment.size

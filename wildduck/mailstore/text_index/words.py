@@ -1,16 +1,21 @@
 """
-Words of messages, and what of a text is looked for among them.
+Words and fields of messages, and what of a search is looked for among them.
 
 A word is a longest run of characters that are no separators; separators are the
 ASCII characters but letters, digits and C{_}.  Everything beyond ASCII belongs to
 words: in UTF-8 these are the bytes from 0x80 on, so a text is cut without looking
 at its characters.
+
+Of some fields the decoded and folded value is kept as a whole, in UTF-8 too: what
+stands within one is found without reading the message, phrases and addresses too.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,13 +28,25 @@ from wildduck.threads import BoundedPool
 
 #: Of the way from a message to its words: this code's, and that of what folds.  What was
 #: made by another way is not asked.
-VERSION = f"2 {unicodedata.unidata_version}"
+VERSION = f"3 {unicodedata.unidata_version}"
 
 #: Stands between the words of a segment, and in none of them.
 BETWEEN = b"\n"
+#: In a value in its place: no UTF-8 has this byte.
+_LINE_FEED = b"\xff"
+
+#: Fields whose values are kept.
+FIELDS = ("from", "to", "cc", "bcc", "subject")
+#: What is kept of a message: L{Words.body}, L{Words.head} and those fields.
+BODY, HEAD = "body", "head"
+TABLES = (BODY, HEAD, *FIELDS)
 
 #: Words of a phrase that are looked up: the longest ones.
 _WORDS_OF_PHRASE = 8
+
+#: Names of fields that stand in the words of a header as they are written.
+_PLAIN_NAME = re.compile(rb"[A-Za-z0-9_-]+")
+_BY_NAME = {name.encode("ascii"): name for name in FIELDS}
 
 _CUT = bytes(byte if byte >= 0x80 or chr(byte).isalnum() or byte == 0x5F else 0x20 for byte in range(256))
 
@@ -42,6 +59,15 @@ def split(text: str) -> list[bytes]:
     return text.encode("utf-8", "surrogatepass").translate(_CUT).split()
 
 
+def whole(text: str) -> bytes:
+    """
+    A value as it is kept, or what is looked for in one.
+
+    @param text: folded.
+    """
+    return text.encode("utf-8", "surrogatepass").replace(BETWEEN, _LINE_FEED)
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """
@@ -49,15 +75,23 @@ class Words:
 
     @ivar body: what L{Body <wildduck.mailstore.search.keys.Body>} looks at.
     @ivar head: what L{Text <wildduck.mailstore.search.keys.Text>} looks at besides.
+    @ivar fields: values of L{FIELDS} in the message's own header.
     """
 
     body: set[bytes] = field(default_factory=set)
     head: set[bytes] = field(default_factory=set)
+    fields: defaultdict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
 
     @property
     def size(self) -> int:
-        """Bytes of all words."""
-        return sum(map(len, self.body)) + sum(map(len, self.head))
+        """Bytes of all words and values."""
+        return sum(sum(map(len, some)) for _, some in self.tables())
+
+    def tables(self) -> Iterator[tuple[str, set[bytes]]]:
+        """All of them, by the names of L{TABLES}; one that is empty may lack."""
+        yield BODY, self.body
+        yield HEAD, self.head
+        yield from self.fields.items()
 
     @property
     def are_few(self) -> bool:
@@ -68,6 +102,9 @@ class Words:
         """@param role: of L{searched.walk}."""
         where = self.body if role == searched.MESSAGE else self.head
         where.update(split(fold(searched.text_of_header(lines))))
+        if role == searched.ROOT:
+            for name, value in searched.values_by_name(lines, _BY_NAME):
+                self.fields[_BY_NAME[name]].add(whole(fold(value)))
 
     def add_text(self, text: str) -> None:
         """@param text: of a part, decoded."""
@@ -78,11 +115,11 @@ def of_tree(tree: dict[str, Any]) -> Words | None:
     """
     The words of a message that is in its tree as a whole.
 
+    @param tree: read with L{texts.PARTS <wildduck.mailstore.search.texts.PARTS>} and C{mimeTree.header}.
     @return: C{None} if it is not.
     """
-    native = tree.get("native")
-    if isinstance(native, Mapping) and "layout" in native:
-        # The tree may lack header fields (store.md §7).
+    if tree.get("native"):
+        # There is a layout: the tree may lack header fields (store.md §7).
         return None
     words = Words()
     for node, role in searched.walk(rebuild.nodes(tree)):
@@ -129,11 +166,11 @@ class Needle:
 
     @ivar patterns: each of them must stand in the words of a message, which are
         joined by L{BETWEEN}, one before the first and one after the last.
-    @ivar is_word: then the message matches; else it may.
+    @ivar is_exact: then the message matches; else it may.
     """
 
     patterns: tuple[bytes, ...]
-    is_word: bool
+    is_exact: bool
 
     @classmethod
     def of(cls, text: str) -> Needle | None:
@@ -158,3 +195,28 @@ class Needle:
             at = start + len(word)
             patterns.add(joined[max(0, start - 1) : at + 1])
         return cls(tuple(sorted(patterns, key=len, reverse=True)[:_WORDS_OF_PHRASE]), False)
+
+    @classmethod
+    def in_value(cls, text: str) -> Needle:
+        """
+        For values of one of L{FIELDS}.
+
+        @param text: folded, not empty.
+        """
+        return cls((whole(text),), True)
+
+    @classmethod
+    def in_line(cls, name: bytes, text: str) -> Needle | None:
+        """
+        For the words of a header: those of a field's name and of what it should contain.
+
+        @param name: in any case.
+        @param text: folded; an empty one says nothing.
+        @return: as of L{of}.
+        """
+        if not _PLAIN_NAME.fullmatch(name):
+            return None
+        # What is beside the name is no part of its words.
+        both = (cls.of(text), cls.of(f"\n{name.decode('ascii').lower()}:"))
+        patterns = [pattern for needle in both if needle is not None for pattern in needle.patterns]
+        return cls(tuple(patterns), False) if patterns else None
