@@ -40,6 +40,9 @@ class Piece(Enum):
     TEXT = "text"
 
 
+#: Places in an array are signed 32-bit integers for MongoDB; no array has so many.
+_LAST = 2**31 - 1
+
 #: Keys of the node that tell each.
 _KEYS = {
     Piece.BODY: ("attachmentId", "boundary", "body", "childNodes", "size"),
@@ -114,7 +117,7 @@ def _child(node: Any, number: int, *, first: bool) -> dict[str, Any]:
     of_inner = {
         "$cond": [
             {"$isArray": "$$inner.childNodes"},
-            {"$arrayElemAt": [{"$ifNull": ["$$inner.childNodes", []]}, number - 1]},
+            {"$arrayElemAt": [{"$ifNull": ["$$inner.childNodes", []]}, min(number - 1, _LAST)]},
             {"$cond": [own, "$$inner", None]},
         ]
     }
