@@ -27,17 +27,26 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 _BUILD = _HERE.parent / "build"
 _TIMES = _BUILD / "test-times.json"
-#: One more than processors, for tests also wait; each has a mongod, which wants memory.
-_WORKERS = min(4, max(2, os.cpu_count() or 2) + 1)
+#: Two more than processors, for tests also wait; each has a mongod, which wants memory.
+_WORKERS = min(4, (os.cpu_count() or 2) + 2)
 #: Seconds that one module may take; far beyond what any does.
 _PATIENCE = 900.0
 #: Modules listed at the end.
 _SLOWEST = 15
-#: Packages and modules that start first where nothing is known of their times: they start whole servers.
+#: What starts first where nothing is known of its time: the longest modules, then those that start
+#: whole servers.
 _FIRST = (
+    "test.test_service",
+    "test.imap.test_dialogues",
+    "test.command_line.test_commands",
+    "test.integration.test_kill",
+    "test.mailstore.search.test_search",
+    "test.mailstore.text_index.test_text_index",
+    "test.api.test_updates",
     "test.integration",
     "test.sessions",
-    "test.test_service",
+    "test.database.test_faults",
+    "test.mime.test_hostile",
     "test.command_line",
     "test.private",
     "test.imap",
