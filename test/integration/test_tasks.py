@@ -25,7 +25,7 @@ class TaskTests(unittest.SynchronousTestCase):
         self.databases = shared_databases(self)
 
     def server(self, *sets: str) -> ServerProcess:
-        server = ServerProcess(data_folder(self), [*self.databases, *automatic_ports(), *sets])
+        server = ServerProcess(data_folder(self), [*self.databases, *automatic_ports(), *sets], forked=True)
         self.addCleanup(server.close)
         server.start()
         return server

@@ -26,15 +26,19 @@ from twisted.trial import unittest
 from test.support.blocking_imap import Imap
 from test.support.blocking_lmtp import Lmtp
 from test.support.databases import data_folder, helper
+from test.support.environment import ROOT as ROOT, environment as environment
+from test.support.forks import Fork, run
 from test.support.servers import shared
 from wildduck import config
 from wildduck.private.binaries import launcher
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PASSWORD = "secretpass"
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
+_COMMAND_SECONDS = 300.0
+_TWISTD = "from twisted.scripts.twistd import run; run()"
+_COMMAND = "from wildduck.command_line.main import main; main()"
 _ERRORS = ("Traceback", "#error]", "#critical]")
 
 
@@ -47,14 +51,20 @@ class ServerProcess:
     @ivar expected: log lines that hold one of these are no failure.
     """
 
-    def __init__(self, data: str, sets: Sequence[str] = (), config: str | None = None) -> None:
-        """@param config: path of a settings file."""
+    def __init__(
+        self, data: str, sets: Sequence[str] = (), config: str | None = None, forked: bool = False
+    ) -> None:
+        """
+        @param config: path of a settings file.
+        @param forked: it and its commands are forks (L{test.support.forks}), not interpreters of their own.
+        """
         self.data = data
+        self._forked = forked
         self._config = ["--config", config] if config else []
         self.ports: dict[str, int] = {}
         self.expected: list[str] = []
         self._sets = list(sets)
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | Fork | None = None
         self._served = 0
         self._reading = False
         self._reader: threading.Thread | None = None
@@ -77,20 +87,26 @@ class ServerProcess:
             arguments += ["--set", item]
         self._served = self.seen("serving:")
         os.makedirs(os.path.dirname(self.data) or ".", exist_ok=True)
-        self._process = subprocess.Popen(
+        output, written = os.pipe()
+        self._process = self._spawn(arguments, os.path.dirname(self.data) or ".", written)
+        os.close(written)
+        self._reading = True
+        self._reader = threading.Thread(target=self._read, args=(output,), daemon=True)
+        self._reader.start()
+
+    def _spawn(self, arguments: list[str], cwd: str, output: int) -> subprocess.Popen[bytes] | Fork:
+        if self._forked:
+            with open(os.devnull) as null:
+                return Fork(_TWISTD, arguments, cwd, (null.fileno(), output, output))
+        return subprocess.Popen(
             # It ends when this process does, however that ends, and not by Ctrl-C before it.
-            [*launcher(), sys.executable, "-c", "from twisted.scripts.twistd import run; run()", *arguments],
-            cwd=os.path.dirname(self.data) or ".",
+            [*launcher(), sys.executable, "-c", _TWISTD, *arguments],
+            cwd=cwd,
             env=environment(),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
         )
-        self._reading = True
-        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
-        self._reader.start()
 
     def until_it_serves(self) -> None:
         """The second half of L{start}."""
@@ -208,31 +224,33 @@ class ServerProcess:
 
     def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run the C{wildduck} command on the server's folder."""
-        argv = [sys.executable, "-c", "from wildduck.command_line.main import main; main()"]
-        argv += ["--data", self.data, *self._config]
+        words = ["--data", self.data, *self._config]
         for item in self._sets:
-            argv += ["--set", item]
+            words += ["--set", item]
+        words += arguments
+        cwd = os.path.dirname(self.data)
+        if self._forked:
+            return run(_COMMAND, words, cwd, stdin, _COMMAND_SECONDS)
         return subprocess.run(
-            [*argv, *arguments],
+            [sys.executable, "-c", _COMMAND, *words],
             input=stdin,
             capture_output=True,
             text=True,
             env=environment(),
-            cwd=os.path.dirname(self.data),
-            timeout=300,
+            cwd=cwd,
+            timeout=_COMMAND_SECONDS,
         )
 
     def _down(self) -> bool:
         """Whether the last lines tell of an orderly end."""
         return any("Server Shut Down" in line for line in self._lines[-5:])
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            with self._changed:
-                self._lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
-        process.stdout.close()
+    def _read(self, output: int) -> None:
+        with open(output, errors="replace") as lines:
+            for line in lines:
+                with self._changed:
+                    self._lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
         with self._changed:
             self._reading = False
             self._changed.notify_all()
@@ -243,18 +261,6 @@ class ServerProcess:
         self._reader.join(_STOP_SECONDS)
         self._process = None
         return status
-
-
-def environment() -> dict[str, str]:
-    """
-    The environment of a child that imports the project from this checkout.
-
-    It keeps what it compiles, for without that each start takes twice the time.
-    """
-    path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH", "")]))
-    environment = os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    return environment
 
 
 _AUTO = ("imap.port", "imap.tls_port", "pop3.port", "pop3.tls_port", "lmtp.port", "api.port")
@@ -287,7 +293,7 @@ class _Shared(ServerProcess):
     def __init__(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="wildduck-test-")
         addresses = _addresses(helper().take())
-        super().__init__(os.path.join(self._folder, "data"), [*addresses, *automatic_ports()])
+        super().__init__(os.path.join(self._folder, "data"), [*addresses, *automatic_ports()], forked=True)
         self.start()
 
     def close(self) -> None:
@@ -312,7 +318,7 @@ class ServerTestCase(unittest.TestCase):
         """Two started servers on the same empty databases, as two machines of a cluster."""
         databases = shared_databases(self)
         first, second = self._make(databases, sets), self._make(databases, sets)
-        # Side by side; not in threads, for each child ends with the thread that made it.
+        # Side by side.
         first.begin()
         second.begin()
         first.until_it_serves()
@@ -320,7 +326,7 @@ class ServerTestCase(unittest.TestCase):
         return first, second
 
     def _make(self, databases: Sequence[str], sets: Sequence[str]) -> ServerProcess:
-        server = ServerProcess(data_folder(self), [*databases, *automatic_ports(), *sets])
+        server = ServerProcess(data_folder(self), [*databases, *automatic_ports(), *sets], forked=True)
         self.addCleanup(self._finish, server)
         return server
 
