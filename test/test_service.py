@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 from twisted.trial import unittest
 
+from test.support import forks
 from test.support.databases import data_folder
 from test.support.interrupts import heed_interrupts
 from test.support.server_process import ServerProcess, automatic_ports, environment, shared_databases
@@ -28,15 +29,24 @@ from wildduck import config
 from wildduck.private.folder import DataFolder, Record
 from wildduck.tls.certificate import make_self_signed
 
-_TWISTD = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
+_CODE = "from twisted.scripts.twistd import run; run()"
+_TWISTD = (sys.executable, "-c", _CODE)
 #: For what takes a second on an idle machine.
 _PATIENCE = 60.0
 _LISTENERS = {"imap", "imap_tls", "pop3", "pop3_tls", "lmtp", "api"}
 
 
-def twistd(*arguments: str, folder: str, daemon: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run twistd until it ends."""
+def twistd(
+    *arguments: str, folder: str, daemon: bool = False, forked: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """
+    Run twistd until it ends.
+
+    @param forked: not in an interpreter of its own, unless it becomes a daemon.
+    """
     mode = ["--pidfile=twistd.pid", "--logfile=twistd.log"] if daemon else ["-n", "--pidfile="]
+    if forked and not daemon:
+        return forks.run(_CODE, [*mode, "wildduck", *arguments], folder, "", 120)
     return subprocess.run(
         [*_TWISTD, *mode, "wildduck", *arguments],
         cwd=folder,
@@ -72,9 +82,9 @@ class RefusedTests(unittest.SynchronousTestCase):
         self.data = data_folder(self)
         self.folder = os.path.dirname(self.data)
 
-    def refused(self, *arguments: str, daemon: bool = False) -> str:
+    def refused(self, *arguments: str, daemon: bool = False, forked: bool = True) -> str:
         """The line."""
-        done = twistd("--data", self.data, *arguments, folder=self.folder, daemon=daemon)
+        done = twistd("--data", self.data, *arguments, folder=self.folder, daemon=daemon, forked=forked)
         self.assertEqual(done.returncode, 1, done)
         lines = done.stderr.splitlines()
         self.assertEqual(len(lines), 1, done)
@@ -86,7 +96,7 @@ class RefusedTests(unittest.SynchronousTestCase):
 
     def test_bad_key(self) -> None:
         """A key that does not exist."""
-        line = self.refused(*self.sets("imap.prot=1"))
+        line = self.refused(*self.sets("imap.prot=1"), forked=False)
         self.assertEqual(line, "--set imap.prot: unknown key 'prot', did you mean 'port'?")
 
     def test_bad_key_in_the_file(self) -> None:
@@ -143,7 +153,7 @@ class RefusedTests(unittest.SynchronousTestCase):
         """What only the start itself finds is told the same way."""
         mongo, redis = shared_databases(self)
         redis = redis.replace("redis://", "redis://:wrong@")
-        line = self.refused(*self.sets(mongo, redis, *automatic_ports()))
+        line = self.refused(*self.sets(mongo, redis, *automatic_ports()), forked=False)
         self.assertRegex(line, r"Redis at 127\.0\.0\.1:\d+ refuses the name or password")
 
     def test_newer(self) -> None:
@@ -191,7 +201,8 @@ class RunningTests(unittest.SynchronousTestCase):
 
     def server(self, *sets: str, private: bool = False) -> ServerProcess:
         databases = [] if private else shared_databases(self)
-        server = ServerProcess(data_folder(self), [*databases, *automatic_ports(), *sets])
+        # Those with databases of their own are started by an interpreter, as users do.
+        server = ServerProcess(data_folder(self), [*databases, *automatic_ports(), *sets], forked=not private)
         self.addCleanup(server.close)
         server.start()
         return server

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial import unittest
 
-from test.support.databases import blocking_database, fresh_settings
+from test.support.databases import blocking_database, ensure_indexes, fresh_settings
 from test.support.passwords import cheap_passwords
 from wildduck.accounts import Account
 from wildduck.delivery import Delivered, Delivery, Envelope
@@ -43,7 +43,8 @@ class DeliveryCase(unittest.TestCase):
 
         self.domain = Domain(self.settings, reactor)
         self.addCleanup(lambda: Deferred.fromCoroutine(self.domain.close()))
-        await self.domain.open(ensure_indexes=True)
+        await self.domain.open(ensure_indexes=False)
+        await ensure_indexes(self.settings, self.domain.databases)
         self.delivery = Delivery(self.domain.accounts, self.domain.store)
         self.account = await self.new_account("user")
 

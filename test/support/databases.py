@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from twisted.trial import unittest
 
 from test.support.fast_folder import fast_folder
 from wildduck import config
+from wildduck.database import Databases
 
 #: Redis numbers of a private redis-server; 0 is left alone.
 _REDIS_NUMBERS = 63
@@ -60,6 +62,8 @@ class _Helper:
         self.client: MongoClient[dict[str, Any]] = MongoClient(
             "127.0.0.1", self.mongo_port, directConnection=True
         )
+        #: Pairs whose indexes a test has had made: by which settings, and the collections there were then.
+        self._indexed: dict[int, tuple[config.MongoSettings, set[Any]]] = {}
         self._free: list[int] = []
         self._made = 0
         self._used: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -81,16 +85,55 @@ class _Helper:
     def _clean(self) -> None:
         while True:
             number = self._used.get()
-            for suffix in ("", "-users", "-gridfs", "-sender"):
-                database = self.client[f"test{number}{suffix}"]
-                for collection in database.list_collection_names(filter={"type": "collection"}):
-                    database[collection].delete_many({})
+            names = self._names(number)
+            present = set().union(*(_empty(self.client[name]) for name in names))
             self.redis(number).flushdb()
+            if number in self._indexed and not self._indexed[number][1] <= present:
+                del self._indexed[number]
             self._free.append(number)
+
+    def _names(self, number: int) -> list[str]:
+        return [f"test{number}{suffix}" for suffix in ("", "-users", "-gridfs", "-sender")]
+
+    async def ensure_indexes(self, settings: config.MongoSettings, databases: Databases) -> None:
+        """Make the indexes of a pair, where no earlier test has; each would ask for them one by one."""
+        match = re.search(r"/test(\d+)\Z", settings.uri)
+        number = int(match[1]) if match else 0
+        if number in self._indexed and self._indexed[number][0] == settings:
+            return
+        await databases.ensure_indexes(mixed_cluster=settings.mixed_cluster)
+        if number:
+            ids = (_collections(self.client[name]).values() for name in self._names(number))
+            self._indexed[number] = (settings, set().union(*ids))
 
     def redis(self, number: int) -> Any:
         """A blocking client of one Redis database."""
         return redis.Redis(port=self.redis_port, db=number)
+
+
+def _empty(database: Any) -> set[Any]:
+    """
+    Empty the collections that have documents, asked for together: a test uses few of them.
+
+    @return: ids of all collections.
+    """
+    present = _collections(database)
+    if present:
+        first, *others = present
+        unions = [{"$unionWith": {"coll": name, "pipeline": _look(name)}} for name in others]
+        for row in list(database[first].aggregate([*_look(first), *unions])):
+            database[row["_id"]].delete_many({})
+    return set(present.values())
+
+
+def _collections(database: Any) -> dict[str, Any]:
+    """Names and ids; a collection that is dropped and made again gets another id."""
+    rows = database.list_collections(filter={"type": "collection"})
+    return {row["name"]: row["info"]["uuid"] for row in rows}
+
+
+def _look(name: str) -> list[dict[str, Any]]:
+    return [{"$limit": 1}, {"$project": {"_id": {"$literal": name}}}]
 
 
 _helper: _Helper | None = None
@@ -137,6 +180,11 @@ def fresh_settings(test: unittest.SynchronousTestCase, *sets: str, split: bool =
             *sets,
         ],
     )
+
+
+async def ensure_indexes(settings: config.Settings, databases: Databases) -> None:
+    """Make the indexes in the databases of a test, unless an earlier test's are there."""
+    await helper().ensure_indexes(settings.mongo, databases)
 
 
 def blocking_database(settings: config.Settings) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from test.support.databases import fresh_settings
+from test.support.databases import ensure_indexes, fresh_settings
 from test.support.passwords import cheap_passwords
 from wildduck.accounts import Account
 from wildduck.config import Settings
@@ -62,7 +62,8 @@ class MailServer:
         os.makedirs(server.settings.spool, exist_ok=True)
         server.domain = Domain(server.settings, reactor)
         test.addCleanup(lambda: Deferred.fromCoroutine(server.stop()))
-        await server.domain.open(ensure_indexes=True)
+        await server.domain.open(ensure_indexes=False)
+        await ensure_indexes(server.settings, server.domain.databases)
         server.factory = server.make_factory(tls_options, clock or reactor)
         return server
 

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial import unittest
 
-from test.support.databases import fresh_settings
+from test.support.databases import ensure_indexes, fresh_settings
 from wildduck.config import Settings
 from wildduck.database import Databases, Redis
 from wildduck.events import Notifier
@@ -26,7 +26,7 @@ async def connected(
     test.addCleanup(_closer(databases.close))
     redis = await Redis.connect(settings.redis.uri, reactor)
     test.addCleanup(_closer(redis.close))
-    await databases.ensure_indexes(mixed_cluster=False)
+    await ensure_indexes(settings, databases)
     return settings, databases, redis
 
 
