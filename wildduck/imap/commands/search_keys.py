@@ -15,7 +15,6 @@ from wildduck.mailstore.search import keys
 from wildduck.mailstore.view import View
 
 _ONE_DAY = timedelta(days=1)
-_ADDRESSES = frozenset(("BCC", "CC", "FROM", "TO"))
 
 
 def translated(given: tuple[grammar.Key, ...], view: View, charset: bytes | None) -> keys.Key:
@@ -74,10 +73,7 @@ class _Translation:
         value = self._decoded(given.value)
         if given.name == "TEXT":
             return keys.Text(value)
-        if given.name == "BODY":
-            return keys.Body(value)
-        # What these four are looked for in is the envelope structure (RFC 3501 §6.4.4).
-        return keys.Field(given.name.encode("ascii"), value, given.name in _ADDRESSES)
+        return keys.Body(value) if given.name == "BODY" else keys.Field(given.name.encode("ascii"), value)
 
     def header(self, given: grammar.Header) -> keys.Key:
         return keys.Field(given.field, self._decoded(given.value))

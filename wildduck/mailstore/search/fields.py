@@ -9,7 +9,7 @@ the index has told (L{wildduck.mailstore.text_index}) is not asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wildduck.limits import KIB
@@ -18,7 +18,7 @@ from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import Field, Leaf
 from wildduck.mailstore.search.reading import Answers, Reading
 from wildduck.mailstore.search.whole import UNREADABLE, Whole
-from wildduck.mime import addresses, envelope, headers, searched
+from wildduck.mime import headers, searched
 from wildduck.mime.folded import fold
 
 _BATCH = 500
@@ -35,8 +35,6 @@ _LONGEST = 500
 _LONG_LINE = 20_000
 #: What is encoded, or is no ASCII, may become any text.
 _MAY_BE_ANYTHING = r"(?:[\x00-<>-\x7f]++|=(?!\?))*+[\s\S]"
-#: Only then can an address be other than it is written.
-_INTERRUPTED = r"\(|\s@|@\s"
 
 
 async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) -> dict[Leaf, Verdict]:
@@ -97,8 +95,6 @@ def _possible(leaves: Iterable[Leaf]) -> dict[str, Any] | None:
             # A blank can be where a line is folded: one word is enough.
             word = max(text.split(" "), key=len)
             said.insert(0, rf"[\s\S]*{re.escape(word)}")
-            if leaf.addresses and "@" in text:
-                said.insert(0, rf"[\s\S]*(?:{_INTERRUPTED})")
         # Decided first, without looking further.
         said.insert(0, rf"[\s\S]{{{_LONG_LINE}}}")
         line = rf"^{name}[ \t]*:(?:{'|'.join(said)})"
@@ -136,17 +132,4 @@ class _Wanted:
             values = [fold(value) for value in searched.values(lines, name)]
             for leaf, text in wanted:
                 found[leaf] = any(text in value for value in values)
-                if not found[leaf] and leaf.addresses and "@" in text:
-                    found[leaf] = any(text in address for address in _interrupted(lines, name))
         return found
-
-
-def _interrupted(lines: Sequence[bytes], name: bytes) -> Iterator[str]:
-    """Folded addresses of a field, where some may be written with blanks or comments within them."""
-    for value in headers.all_of(lines, name):
-        text = envelope.field_value(value).decode("utf-8", "replace")
-        if not re.search(_INTERRUPTED, text):
-            continue
-        for entry in addresses.scan(text):
-            members = entry.members if isinstance(entry, addresses.Group) else [entry]
-            yield from (fold(member.address) for member in members)

@@ -134,13 +134,10 @@ class Field:
 
     @ivar name: of the field, in any case.
     @ivar text: with an empty one the field need only be there.
-    @ivar addresses: the text may also be in an address of the field, as ENVELOPE
-        has it: without the blanks and comments that may stand within it (RFC 5322 §3.4.1).
     """
 
     name: bytes
     text: str
-    addresses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
