@@ -21,6 +21,9 @@ MIME_DEPTH = 50
 #: Parts in one message; what follows the last one becomes part of its body.
 MIME_PARTS = 10_000
 
+#: Parts of the message/global within a message that FETCH looks into, of all of them together.
+ENCLOSED_PARTS = 1_000
+
 #: Header bytes of one message kept in the tree; beyond it the header is kept
 #: in the exact bytes only, so that a document stays far below 16 MiB.
 HEADER_BYTES = 1 * MIB

@@ -103,6 +103,7 @@ LINES: dict[str, list[bytes]] = {
         b"FETCH 1:2 (BINARY.PEEK[1]<0.5> BINARY.SIZE[1] BINARY[] PREVIEW (LAZY)) (CHANGEDSINCE 2)",
         b"FETCH * (RFC822.HEADER RFC822.TEXT BODY[1.MIME] BODY[HEADER.FIELDS.NOT ({2+}\r\nTo)])",
         b"FETCH $ FULL",
+        b"FETCH 1:* (BODY BODY.PEEK[1.1.MIME] BODY.PEEK[1.HEADER] BODY.PEEK[1.2.1]<1.9> BINARY.PEEK[1.1])",
     ],
     "UID FETCH": [
         b"UID FETCH 1:* BODY[]<0.100>",

@@ -35,6 +35,8 @@ class FuzzTests(TestCase):
         server = await ImapServer.start(self)
         account = await server.account()
         await server.add(account, "INBOX", b"Subject: x\r\n\r\nbody\r\n")
+        inner = b"Content-Type: message/global\r\n\r\nSubject: \xc3\xbc\r\n\r\nbody\r\n"
+        await server.add(account, "INBOX", inner)
         fed = 0
         answers: dict[bytes, int] = {}
         while fed < _AMOUNT:

@@ -273,14 +273,21 @@ class MailStore:
         """
         return await Content.of(self._backend.gridfs, document, self._backend.mime_pool, exact=exact)
 
-    async def compute(self, function: Callable[..., T], document: Mapping[str, Any], *arguments: Any) -> T:
+    async def compute(
+        self,
+        function: Callable[..., T],
+        document: Mapping[str, Any],
+        *arguments: Any,
+        in_thread: bool = False,
+    ) -> T:
         """
         Call a function of a message document, in a thread if its tree is large.
 
         @param document: the first argument.
+        @param in_thread: in any case.
         @raise Overloaded: too many such calls wait already.
         """
-        if takes_long(document.get("mimeTree")):
+        if in_thread or takes_long(document.get("mimeTree")):
             return await self._backend.mime_pool.run(function, document, *arguments)
         return function(document, *arguments)
 

@@ -8,7 +8,7 @@ Both walk the structure with a stack of their own, never by recursion.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from wildduck.mime.part import ContentType, Part
 from wildduck.mime.wire import NIL, nstring, parenthesized, string, strings
 
 _LANGUAGE = re.compile(rb"[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8})*")
+_GLOBAL = "message/global"
 _BLANKS = re.compile(r"[\s,]+")
 
 
@@ -33,7 +34,7 @@ class Node:
     @ivar encoding: what it is sent with, where that is not what its header
         says (a NUL part in base64).
     @ivar children: parts of a multipart.
-    @ivar message: what a message/rfc822 holds.
+    @ivar message: what a message/rfc822 holds, or a message/global that is told as a message.
     @ivar basic: L{_basic}, once it is known.
     """
 
@@ -53,7 +54,8 @@ class Node:
 
     @property
     def is_message(self) -> bool:
-        return self.content_type.value == "message/rfc822"
+        kind = self.content_type.value
+        return kind == "message/rfc822" or (kind == _GLOBAL and self.message is not None)
 
     def take_type(self, content_type: ContentType, split: bool, opaque: bool) -> None:
         """
@@ -148,15 +150,18 @@ def from_tree(
     mime_tree: dict[str, Any],
     extended: bool,
     sent: Callable[[dict[str, Any]], Form | None] = lambda node: None,
+    enclosed: Mapping[int, dict[str, Any]] | None = None,
 ) -> bytes:
     """
     L{wire} for a stored tree, as WildDuck writes it.
 
     @param mime_tree: a document's mimeTree.
+    @param enclosed: what a message/global holds (L{wildduck.mime.enclosed.tree}) by the identity of
+        its node, an empty message where it is not there; C{None}: that is told as any leaf.
     @param sent: how the body of a node is sent, C{None}: as the node's
         C{size} and C{lineCount} say.
     """
-    return encode(_node_of_tree(mime_tree, sent), extended)
+    return encode(_node_of_tree(mime_tree, sent, enclosed), extended)
 
 
 def of_decoded(tree: dict[str, Any], octets: int, lines: int) -> bytes:
@@ -172,7 +177,11 @@ def of_decoded(tree: dict[str, Any], octets: int, lines: int) -> bytes:
     return encode(top, True)
 
 
-def _node_of_tree(root: dict[str, Any], sent: Callable[[dict[str, Any]], Form | None]) -> Node:
+def _node_of_tree(
+    root: dict[str, Any],
+    sent: Callable[[dict[str, Any]], Form | None],
+    enclosed: Mapping[int, dict[str, Any]] | None = None,
+) -> Node:
     top = Node()
     stack = [(root, top, False)]
     while stack:
@@ -183,7 +192,11 @@ def _node_of_tree(root: dict[str, Any], sent: Callable[[dict[str, Any]], Form | 
         node.take_type(content_type, isinstance(tree.get("boundary"), str), False)
         node.take_form(sent(tree) or Sent(_number(tree.get("size")), _number(tree.get("lineCount"))))
         message, children = tree.get("message"), tree.get("childNodes")
-        if isinstance(message, dict):
+        if enclosed is not None and node.content_type.value == _GLOBAL:
+            held = message if isinstance(message, dict) else enclosed.get(id(tree), {})
+            node.message = Node()
+            stack.append((held, node.message, False))
+        elif isinstance(message, dict):
             # WildDuck took it as one, whatever the header says.
             node.content_type = ContentType("message", "rfc822", node.content_type.parameters)
             node.message = Node()

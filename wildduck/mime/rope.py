@@ -209,22 +209,27 @@ class Rope:
             C{"HEADER"}, C{"TEXT"} or C{"MIME"}.
         @return: start and end for L{slice}, C{None} if there is no such section.
         """
-        if not path:
-            if what == "":
-                return 0, self.length
-            return _of_message(self._root, what)
-        node = self.node(path)
-        if node is None:
-            return None
-        if what == "":
-            return node.body_start, node.body_end
-        if what == "MIME":
-            return node.header_start, node.body_start
-        return None if node.message is None else _of_message(node.message, what)
+        if not path and what == "":
+            return 0, self.length
+        return section_within(self._root, path, what)
 
     def node(self, path: Sequence[int]) -> Node | None:
         """See L{find}."""
         return find(self._root, path)
+
+
+def section_within(message: Node, path: tuple[int, ...], what: str) -> tuple[int, int] | None:
+    """L{Rope.section} in any message, which has nothing but C{"HEADER"} and C{"TEXT"} of its own."""
+    if not path:
+        return _of_message(message, what)
+    node = find(message, path)
+    if node is None:
+        return None
+    if what == "":
+        return node.body_start, node.body_end
+    if what == "MIME":
+        return node.header_start, node.body_start
+    return None if node.message is None else _of_message(node.message, what)
 
 
 def find(root: Node, path: Sequence[int]) -> Node | None:

@@ -58,6 +58,7 @@ _FIELD = re.compile(
 _CONTINUATION = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*)*")
 _TOKEN = re.compile(rb'[\s"]*([^\s"();]+)')
 
+_MESSAGES = ("message/rfc822", "message/global")
 _IDENTITY_ENCODINGS = ("7bit", "8bit", "binary")
 
 
@@ -126,7 +127,9 @@ class Scanner:
     @ivar work: bytes looked at so far, for tests that work is linear.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, enclosed: bool = False) -> None:
+        """@param enclosed: a message/global is split as a message/rfc822 is."""
+        self._messages = _MESSAGES if enclosed else _MESSAGES[:1]
         self._root = Part(0)
         self._stack = [_Open(self._root)]
         self._in_header = True
@@ -301,7 +304,7 @@ class Scanner:
                 self._add_delimiters(current, boundary)
             else:
                 part.opaque = bounded
-        elif part.content_type.value == "message/rfc822" and part.encoding in _IDENTITY_ENCODINGS:
+        elif part.content_type.value in self._messages and part.encoding in _IDENTITY_ENCODINGS:
             if not bounded:
                 part.message = Part(part.body_start)
                 self._begin(part.message)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from wildduck.errors import CannotDo
 from wildduck.imap.commands import parts
+from wildduck.imap.commands.enclosed import Enclosed
 from wildduck.imap.grammar.fetch import Binary, BinarySize
 from wildduck.imap.grammar.strings import LiteralStart, compose_literal
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.decoded import Decoded
+from wildduck.mime.enclosed import is_enclosed
 
 _EMPTY = b'""'
 #: The only encodings that multiparts and messages may have (RFC 2045 §6.4).
@@ -65,7 +67,9 @@ def of_part(content: Content, alone: parts.Alone) -> Decoded:
     return Decoded(content, *alone.place(content.rope), alone.encoding)
 
 
-def of_whole(content: Content, path: tuple[int, ...], *, leaves_only: bool) -> Decoded | None:
+async def of_whole(
+    content: Content, path: tuple[int, ...], *, leaves_only: bool, inside: Enclosed | None = None
+) -> Decoded | None:
     """
     A multipart or a message is given as it is: its own encoding is none, and
     those of its parts are not undone.
@@ -73,6 +77,7 @@ def of_whole(content: Content, path: tuple[int, ...], *, leaves_only: bool) -> D
     @param content: the exact bytes of the whole message.
     @param path: as of L{Binary}.
     @param leaves_only: as RFC 9051 §6.4.5 has it; RFC 3516 and RFC 5524 do not say so.
+    @param inside: of this content, for a session to which message/global is a message.
     @return: C{None} when there is no such part.
     @raise UnknownEncoding: see L{Decoded}.
     @raise CannotDo: the part is a multipart or a message, and that is not wanted,
@@ -82,8 +87,12 @@ def of_whole(content: Content, path: tuple[int, ...], *, leaves_only: bool) -> D
         # A message as a whole has no encoding: what its parts have is not this one's.
         return Decoded(content, 0, content.length, "binary")
     node = content.rope.node(path)
+    if node is None and inside is not None:
+        node = await inside.node(path)
     if node is None:
         return None
+    if leaves_only and inside is not None and is_enclosed(node):
+        raise CannotDo("A message within the message has no transfer encoding")
     if node.is_composite or node.message is not None:
         if leaves_only or parts.encoding(node.tree).strip().lower() not in _IDENTITIES:
             raise CannotDo("A part that has parts of its own has no transfer encoding")

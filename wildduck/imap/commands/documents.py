@@ -10,13 +10,13 @@ with C{None}, and is read again with more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from bson import ObjectId
 
-from wildduck.imap.commands import parts, preview
+from wildduck.imap.commands import enclosed, parts, preview
 from wildduck.imap.grammar.dates import compose_date_time
 from wildduck.mailstore import identity
 from wildduck.mime import (
@@ -129,18 +129,27 @@ def envelope_of_header(header: bytes) -> bytes:
     return mime_envelope.wire(headers.split_header(header))
 
 
-def structure(document: Mapping[str, Any], extended: bool) -> bytes:
+def structure(
+    document: Mapping[str, Any], extended: bool, found: Sequence[enclosed.Found] | None = None
+) -> bytes:
     """
     BODY or BODYSTRUCTURE from the tree.
 
     @param document: with L{ALL_FIELDS}.
     @param extended: with extension data, that is BODYSTRUCTURE.
+    @param found: what is in each message/global, where these are told as messages.
     """
+    grafted = None if found is None else enclosed.grafted(found)
     tree = document.get("mimeTree")
     if not isinstance(tree, dict):
         return bodystructure.from_tree({}, extended)
     encoded = _sent_in_base64(document, tree)
-    return bodystructure.from_tree(tree, extended, lambda node: encoded.get(id(node)))
+    return bodystructure.from_tree(tree, extended, lambda node: encoded.get(id(node)), grafted)
+
+
+def tells_global(structure: bytes) -> bool:
+    """Whether BODY or BODYSTRUCTURE has a message/global that is told as any leaf; at worst too often."""
+    return b'"message" "global"' in structure.lower()
 
 
 def part_structure(

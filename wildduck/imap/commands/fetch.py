@@ -22,7 +22,7 @@ from wildduck.errors import (
 )
 from wildduck.imap.commands import documents, parts
 from wildduck.imap.commands.binary import StreamedDecoded
-from wildduck.imap.commands.fetch_items import Source, Streamed, Value, Wanted, wanted
+from wildduck.imap.commands.fetch_items import Document, Source, Streamed, Value, Wanted, wanted
 from wildduck.imap.commands.resync import tell_vanished
 from wildduck.imap.commands.sets import uids_of
 from wildduck.imap.grammar.fetch import Attribute, Binary, Fetch, Item, Section
@@ -280,11 +280,19 @@ class _Fetch:
         async with aclosing(cast("AsyncGenerator[list[dict[str, Any]], None]", rows)) as batches:
             async for batch in batches:
                 for document in batch:
-                    whole = "mimeTree" in fields
-                    source = Source(store, document, whole, leaves_only=self._modes.rev2)
+                    source = self._source(document, "mimeTree" in fields)
                     if not await self._tell(document["uid"], source, newly_seen):
                         lacking.append(document["uid"])
         return lacking
+
+    def _source(self, document: Document, whole: bool) -> Source:
+        return Source(
+            self._session.store,
+            document,
+            whole,
+            leaves_only=self._modes.rev2,
+            global_messages=self._modes.global_messages,
+        )
 
     def _tell_from_view(self, uids: Sequence[int]) -> None:
         """By a form for each combination of flags, which the numbers are put into."""

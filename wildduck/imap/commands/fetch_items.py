@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from wildduck.imap.commands import binary, documents, parts, preview
 from wildduck.imap.commands.binary import StreamedDecoded
+from wildduck.imap.commands.enclosed import Enclosed, Found
 from wildduck.imap.commands.header_fields import select
 from wildduck.imap.commands.parts import Piece
 from wildduck.imap.grammar.dates import compose_date_time
@@ -18,6 +19,7 @@ from wildduck.mailstore import identity
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.store import MailStore
 from wildduck.mime import narrow, native
+from wildduck.mime.enclosed import all_in
 
 Document: TypeAlias = Mapping[str, Any]
 
@@ -27,6 +29,7 @@ _SECTIONS = {
     "RFC822.HEADER": Section((), "HEADER", peek=True),
     "RFC822.TEXT": Section((), "TEXT"),
 }
+_STRUCTURES = ("BODY", "BODYSTRUCTURE")
 _LAZY_PREVIEW = "PREVIEW (LAZY)"
 #: Items that the session's view answers.
 _FROM_VIEW = ("UID", "FLAGS", "MODSEQ")
@@ -165,11 +168,18 @@ class Source:
     @ivar whole: it has L{documents.ALL_FIELDS}, and L{Wanted.more_fields}.
     """
 
-    def __init__(self, store: MailStore, document: Document, whole: bool, *, leaves_only: bool) -> None:
-        """@param leaves_only: as of L{binary.of_whole}."""
+    def __init__(
+        self, store: MailStore, document: Document, whole: bool, *, leaves_only: bool, global_messages: bool
+    ) -> None:
+        """
+        @param leaves_only: as of L{binary.of_whole}.
+        @param global_messages: the session sees into message/global (L{Enclosed}).
+        """
         self.document = document
         self.whole = whole
         self._leaves_only = leaves_only
+        self._global = global_messages
+        self._inside: dict[Content, Enclosed] = {}
         self._store = store
         self._content: Content | None = None
         self._exact: Content | None = None
@@ -179,7 +189,10 @@ class Source:
         """The value of an item that needs no content, if what was read of the document tells it."""
         if item.section is not None or item.binary is not None:
             return None
-        return _VALUES[item.name][1](self.document)
+        found = _VALUES[item.name][1](self.document)
+        if self._global and found is not None and item.name in _STRUCTURES and documents.tells_global(found):
+            return None
+        return found
 
     async def value(self, item: Wanted) -> Value | None:
         """
@@ -204,13 +217,27 @@ class Source:
             self._content = await self._store.content(self.document)
         return self._content
 
+    async def _found(self) -> list[Found]:
+        """What is in each message/global; a message without one is read no further."""
+        trees = await self._store.compute(all_in, self.document)
+        return await self._enclosed(await self.content()).found(trees) if trees else []
+
+    def _enclosed(self, content: Content) -> Enclosed:
+        """Made once, so that nothing is scanned twice for one message."""
+        if content not in self._inside:
+            self._inside[content] = Enclosed(content)
+        return self._inside[content]
+
     async def _from_whole(self, name: str) -> bytes:
         """What is not ready, and what no header at hand gives."""
         if name == "PREVIEW":
             return await self._store.compute(preview.made, self.document)
         if name != "ENVELOPE":
             extended = name == "BODYSTRUCTURE"
-            return await self._store.compute(documents.structure, self.document, extended)
+            found = await self._found() if self._global else None
+            return await self._store.compute(
+                documents.structure, self.document, extended, found, in_thread=bool(found)
+            )
         content = await self.content()
         place = content.rope.section((), "HEADER")
         header = await content.read(*(place or (0, 0)))
@@ -232,10 +259,13 @@ class Source:
         if self.whole:
             if self._exact is None:
                 self._exact = await self._store.content(self.document, exact=True)
-            decoded = binary.of_whole(self._exact, item.path, leaves_only=self._leaves_only)
+            inside = self._enclosed(self._exact) if self._global else None
+            decoded = await binary.of_whole(
+                self._exact, item.path, leaves_only=self._leaves_only, inside=inside
+            )
             return await binary.value(item, decoded)
         alone = None if part is None else parts.alone(self.document, *part)
-        if alone is None:
+        if alone is None or (self._leaves_only and alone.is_enclosed):
             return None
         content = await self._store.content(alone.document, exact=True)
         return await binary.value(item, binary.of_part(content, alone))
@@ -250,6 +280,8 @@ class Source:
         content = await self.content()
         what = "HEADER" if section.fields else section.what
         place = content.rope.section(section.path, what)
+        if place is None and self._global:
+            place = await self._enclosed(content).section(section.path, what)
         if place is None:
             return b"NIL"
         if section.fields:

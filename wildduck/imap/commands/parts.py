@@ -9,11 +9,11 @@ part, the tree alone does not give the message back) the whole tree is read afte
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from wildduck.mime import headers, layout, native
+from wildduck.mime import enclosed, headers, layout, native
 from wildduck.mime.narrow import SIZE_FIELDS
 from wildduck.mime.rebuild import nodes
 from wildduck.mime.rope import Rope
@@ -60,6 +60,7 @@ class Alone:
 
     @ivar document: one whose message is nothing but what is needed for the section.
     @ivar encoding: the part's Content-Transfer-Encoding, as written.
+    @ivar is_enclosed: of C{Piece.DATA}: it is a message/global that can be looked into.
     """
 
     document: dict[str, Any]
@@ -67,6 +68,7 @@ class Alone:
     _path: tuple[int, ...] = (1,)
     _what: str = ""
     _skipped: int = 0
+    is_enclosed: bool = False
 
     def place(self, rope: Rope) -> tuple[int, int]:
         """
@@ -149,7 +151,8 @@ def alone(document: Mapping[str, Any], piece: Piece, path: tuple[int, ...]) -> A
         beside[native.KEY] = {key: value for key, value in additions.items() if key != "layout"}
     known = {"size": document.get("size"), "magic": document.get("magic")}
     node, *rest = found
-    return Alone({**known, "mimeTree": {**beside, **node}}, *rest)
+    is_enclosed = piece is Piece.DATA and enclosed.is_enclosed(nodes(part))
+    return replace(Alone({**known, "mimeTree": {**beside, **node}}, *rest), is_enclosed=is_enclosed)
 
 
 #: A node that stands for the part, and what is set of L{Alone} after its document.

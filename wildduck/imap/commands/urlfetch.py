@@ -176,7 +176,7 @@ class _Part:
             return None
         content = await self._session.store.content(self._document, exact=True)
         try:
-            decoded = binary.of_whole(content, self._section.path, leaves_only=leaves_only)
+            decoded = await binary.of_whole(content, self._section.path, leaves_only=leaves_only)
         except (UnknownEncoding, CannotDo):
             return None
         if decoded is None:

@@ -31,6 +31,11 @@ class Modes:
         return self.rev2 or self.utf8
 
     @property
+    def global_messages(self) -> bool:
+        """A message/global is a message as message/rfc822 is (RFC 6532 §3.7, RFC 9051 §7.5.2)."""
+        return self.rev2 or self.utf8
+
+    @property
     def vanishes(self) -> bool:
         """What is gone is told as VANISHED."""
         return self.qresync or self.uidonly

@@ -1,0 +1,123 @@
+"""
+What sessions see of message/global within a message (RFC 9051 §6.4.5, §7.5.2).
+
+Its body is read and scanned when it is asked for what is in it; all other
+messages, and sessions that know no message/global, have nothing of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from wildduck import limits
+from wildduck.mailstore.content import Content
+from wildduck.mime import enclosed, rope
+from wildduck.mime.part import Part
+from wildduck.mime.rebuild import Node
+from wildduck.mime.scanner import Scanner
+
+#: The identity of a node of the stored tree, how its message was scanned, and its headers (L{enclosed.tree}).
+Found: TypeAlias = tuple[int, Part, dict[int, bytes]]
+
+
+class Enclosed:
+    """The message/global of one message; each is scanned once."""
+
+    def __init__(self, content: Content) -> None:
+        """@param content: of the whole message, as it is sent or exact; offsets are those of it."""
+        self._content = content
+        self._scanned: dict[int, tuple[Part, Node] | None] = {}
+        self._room = limits.ENCLOSED_PARTS
+
+    async def section(self, path: tuple[int, ...], what: str) -> tuple[int, int] | None:
+        """
+        L{rope.Rope.section} for what it does not find, as that is within a message/global.
+
+        @raise ContentUnreadable: its body is missing.
+        """
+        inner, rest = await self._inner(path)
+        return None if inner is None else rope.section_within(inner, rest, what)
+
+    async def node(self, path: tuple[int, ...]) -> Node | None:
+        """L{rope.Rope.node}, likewise."""
+        inner, rest = await self._inner(path)
+        return None if inner is None or not rest else rope.find(inner, rest)
+
+    async def found(self, trees: frozenset[int]) -> list[Found]:
+        """
+        What is in some of them, as far as they can be looked into.
+
+        @param trees: of L{enclosed.all_in}.
+        @raise ContentUnreadable: a body is missing.
+        """
+        found = []
+        for node in self._content.rope.root.walk():
+            message = await self._message(node) if id(node.tree) in trees else None
+            if message is not None:
+                root = message[0]
+                found.append((id(node.tree), root, await self._headers(root, node.body_start)))
+        return found
+
+    async def _inner(self, path: tuple[int, ...]) -> tuple[Node | None, tuple[int, ...]]:
+        """The message/global that a path leads to or into, and the rest of the path."""
+        last = None
+        length = 0
+        while length < len(path):
+            node = self._content.rope.node(path[: length + 1])
+            if node is None:
+                break
+            last, length = node, length + 1
+        if last is None or not enclosed.is_enclosed(last):
+            return None, ()
+        message = await self._message(last)
+        return None if message is None else message[1], path[length:]
+
+    async def _message(self, node: Node) -> tuple[Part, Node] | None:
+        """C{None} for a message that is not looked into: it has NULs, or too many parts."""
+        if id(node) not in self._scanned:
+            root = None if self._is_changed(node) else await self._scan(node)
+            self._scanned[id(node)] = (root, enclosed.placed(root, node.body_start)) if root else None
+        return self._scanned[id(node)]
+
+    def _is_changed(self, node: Node) -> bool:
+        """It is sent in base64, for it has NULs (design.md §4)."""
+        segments = self._content.rope.slice(node.body_start, node.body_end)
+        return any(isinstance(segment, rope.Stored) and segment.as_base64 for segment in segments)
+
+    async def _scan(self, node: Node) -> Part | None:
+        scanner = Scanner(enclosed=True)
+        if self._room <= 0:
+            return None
+        async for block in self._content.blocks(node.body_start, node.body_end):
+            scanner.feed(block)
+        root = scanner.close()
+        parts = list(root.walk())
+        if len(parts) > self._room or any(part.has_nul or part.header_has_nul for part in parts):
+            return None
+        self._room -= len(parts)
+        return root
+
+    async def _headers(self, root: Part, start: int) -> dict[int, bytes]:
+        """Read one after the other from one stream, for each may be stored in a row of GridFS; bounded."""
+        found: dict[int, bytes] = {}
+        left = limits.HEADER_BYTES
+        wanted = [(part.header_start, part.body_start) for part in root.walk()]
+        position = index = 0
+        async for block in self._content.blocks(start, start + wanted[-1][1]):
+            end = position + len(block)
+            while index < len(wanted) and wanted[index][0] < end:
+                first, stop = wanted[index]
+                piece = block[max(0, first - position) : max(0, stop - position)][:left]
+                found[first] = found.get(first, b"") + piece
+                left -= len(piece)
+                if stop > end:
+                    break
+                index += 1
+            position = end
+        return found
+
+
+def grafted(found: Sequence[Found]) -> dict[int, dict[str, Any]]:
+    """What L{wildduck.mime.bodystructure.from_tree} is given."""
+    return {identity: enclosed.tree(root, raw) for identity, root, raw in found}

@@ -1,0 +1,91 @@
+"""
+Messages of the type message/global within messages (RFC 6532 §3.7), looked into afterwards.
+
+WildDuck knows no such messages, so in stored trees they are leaves.  What is
+found in one takes the forms that a stored tree has for message/rfc822, so
+that all that reads those can read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wildduck.mime import headers
+from wildduck.mime.part import Part
+from wildduck.mime.rebuild import Node, nodes
+
+TYPE = "message/global"
+#: Others are undone by nobody before the message within is looked at.
+_IDENTITY = ("7bit", "8bit", "binary")
+
+
+def is_enclosed(node: Node) -> bool:
+    """Whether a node of a stored tree is a message/global that can be looked into."""
+    if node.is_composite or node.message is not None:
+        return False
+    lines = headers.lines_of(node.tree)
+    raw = headers.first(lines, b"content-type")
+    if raw is None or headers.content_type(raw).value != TYPE:
+        return False
+    return headers.transfer_encoding(headers.first(lines, b"content-transfer-encoding")).lower() in _IDENTITY
+
+
+def all_in(document: Mapping[str, Any]) -> frozenset[int]:
+    """
+    The nodes of a message document for which L{is_enclosed} holds, by the identity of their trees.
+
+    @param document: with C{mimeTree}.
+    """
+    tree = document.get("mimeTree")
+    top = nodes(tree if isinstance(tree, dict) else {})
+    return frozenset(id(node.tree) for node in top.walk() if is_enclosed(node))
+
+
+def placed(root: Part, start: int) -> Node:
+    """
+    The nodes of a message with their places.
+
+    @param root: as it was scanned by itself.
+    @param start: offset of its first byte.
+    """
+    top = nodes(_tree(root, {}))
+    for node, part in zip(top.walk(), root.walk(), strict=True):
+        node.header_start = start + part.header_start
+        node.body_start = start + part.body_start
+        node.body_end = start + part.body_end
+    return top
+
+
+def tree(root: Part, raw: Mapping[int, bytes]) -> dict[str, Any]:
+    """
+    What a structure is made of (L{wildduck.mime.bodystructure.from_tree}), in the form of a stored tree.
+
+    @param root: as it was scanned.
+    @param raw: the header of each part by the offset of its first byte.
+    """
+    return _tree(root, raw)
+
+
+def _tree(root: Part, raw: Mapping[int, bytes]) -> dict[str, Any]:
+    top: dict[str, Any] = {}
+    stack = [(root, top)]
+    while stack:
+        part, node = stack.pop()
+        header = raw.get(part.header_start)
+        node["header"] = (
+            [f"Content-Transfer-Encoding: {part.encoding}"]
+            if header is None
+            else headers.stored_lines(header)
+        )
+        # Of several fields the first was read.
+        node["parsedHeader"] = {"content-type": {"value": part.content_type.value}}
+        node["size"], node["lineCount"] = part.size, part.lines
+        if part.boundary is not None:
+            node["boundary"] = part.boundary.decode("latin-1")
+            node["childNodes"] = [{} for _ in part.children]
+            stack += zip(part.children, node["childNodes"], strict=True)
+        if part.message is not None:
+            node["message"] = {}
+            stack.append((part.message, node["message"]))
+    return top
