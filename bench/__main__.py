@@ -149,6 +149,7 @@ class Run:
 
     def _sample(self, row: Row, place: Place, number: int) -> None:
         place.sample = Sample()
+        self._databases.settle()
         try:
             row.run(place)
         except Refused as error:

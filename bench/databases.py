@@ -6,7 +6,9 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import pymongo
 import redis
 
 from test.support.servers import HOST, free_port
@@ -70,6 +72,16 @@ class Databases:
 
     def redis_uri(self, number: int) -> str:
         return f"redis://{HOST}:{self._redis_port}/{number}"
+
+    def settle(self) -> None:
+        """
+        Have mongod write its files now.
+
+        What was stored before is compressed then, which else were counted to who comes next.
+        """
+        client: pymongo.MongoClient[dict[str, Any]]
+        with pymongo.MongoClient(self.mongo_uri("admin"), directConnection=True) as client:
+            client.admin.command("fsync")
 
     def close(self) -> None:
         """End both."""
