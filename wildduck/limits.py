@@ -354,6 +354,9 @@ REMEMBERED_MAILBOXES = 8
 REMEMBERED_ACCOUNTS = 2000
 REMEMBERED_SECONDS = 30.0
 
+#: Addresses of which a worker remembers where they led (some 300 bytes each).
+REMEMBERED_ADDRESSES = 10_000
+
 #: Mailboxes whose counters are remembered from one message to the next (some 3 KB each).
 EXPECTED_MAILBOXES = 2000
 

@@ -239,13 +239,51 @@ class RecipientTests(DeliveryCase):
             self.db.users.update_one({}, {"$set": change})
             await self.refused(DeliveryNotPossible, "user@example.com")
             self.db.users.update_one({}, {"$unset": dict.fromkeys(change, "")})
-        self.db.mailboxes.update_one({"path": "INBOX"}, {"$set": {"encryptMessages": True}})
-        await self.refused(DeliveryNotPossible, "user@example.com")
-        self.db.mailboxes.update_one({"path": "INBOX"}, {"$unset": {"encryptMessages": ""}})
+        other = await self.new_account("other")
+        inbox = {"path": "INBOX", "user": other.id}
+        self.db.mailboxes.update_one(inbox, {"$set": {"encryptMessages": True}})
+        await self.refused(DeliveryNotPossible, "other@example.com")
+        self.db.mailboxes.update_one(inbox, {"$unset": {"encryptMessages": ""}})
+        await self.delivery.recipient("other@example.com")
         self.db.filters.insert_one({"user": self.account.id, "query": {}, "action": {"delete": True}})
         await self.refused(DeliveryNotPossible, "user@example.com")
         self.db.filters.update_one({}, {"$set": {"disabled": True}})
         await self.delivery.recipient("user@example.com")
+
+    async def test_leads_elsewhere(self) -> None:
+        """An address is another account's, or nobody's, from one moment to the next."""
+        other = await self.new_account("other")
+        address, was = {"addrview": "user@example.com"}, (await self.delivery.recipient("user@example.com"))
+        self.assertEqual(self.account.id, was.account.id)
+        self.db.addresses.update_one(address, {"$set": {"user": other.id}})
+        for _ in range(2):
+            self.assertEqual(other.id, (await self.delivery.recipient("user@example.com")).account.id)
+        self.db.filters.insert_one({"user": self.account.id, "query": {}, "action": {"delete": True}})
+        await self.delivery.recipient("user@example.com")
+        self.db.addresses.update_one(address, {"$set": {"user": self.account.id}})
+        await self.refused(DeliveryNotPossible, "user@example.com")
+        self.db.filters.delete_many({})
+        self.db.users.delete_one({"_id": self.account.id})
+        await self.refused(AddressNotFound, "user@example.com")
+        self.db.addresses.delete_one(address)
+        await self.refused(AddressNotFound, "user@example.com")
+
+    async def test_asked_at_once(self) -> None:
+        """What is to be known of who received mail before is asked for without waiting in between."""
+        await self.delivery.recipient("user@example.com")
+        begun: list[str] = []
+        users = self.domain.databases.users
+        real = users.find_one
+
+        def find_one(collection: str, *arguments: Any, **options: Any) -> Any:
+            begun.append(collection)
+            return real(collection, *arguments, **options)
+
+        for handle in (users, self.domain.databases.main):
+            self.patch(handle, "find_one", find_one)
+        looking = Deferred.fromCoroutine(self.delivery.recipient("user@example.com"))
+        self.assertEqual(["addresses", "users", "filters"], begun[:3])
+        await looking
 
     async def test_settings_of_what_is_sent(self) -> None:
         """What concerns only mail that goes out hinders none that comes in."""

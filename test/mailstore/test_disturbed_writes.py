@@ -226,14 +226,16 @@ class AddTests(DisturbedCase):
 
     async def test_thread_fails(self) -> None:
         """Where the thread can't be found the quota is given back."""
-        self.disturb("find_one_and_update", "threads", lost_request)
-        await self.fails(Unavailable, self.add(message()))
-        self.assertEqual(0, self.storage_used())
+        answer = message().replace(b"Message-ID:", b"In-Reply-To: <m0@example.org>\r\nMessage-ID:")
+        for method, data in (("update_one", message()), ("find_one_and_update", answer)):
+            self.disturb(method, "threads", lost_request)
+            await self.fails(Unavailable, self.add(data))
+            self.assertEqual(0, self.storage_used())
 
     async def test_quota_and_thread_fail(self) -> None:
         """The quota's refusal is what is told; the other failure is not left unhandled."""
         account = await self.new_account(quota=1)
-        self.disturb("find_one_and_update", "threads", lost_request)
+        self.disturb("update_one", "threads", lost_request)
         await self.fails(OverQuota, self.add(message(), account=account))
 
 

@@ -58,6 +58,22 @@ class ExpectedTests(StoreCase):
         self.db.mailboxes.update_one({"_id": self.box.id}, {"$inc": {"modifyIndex": 1}})
         self.assertEqual((9, 11), await self.put(9))
 
+    async def test_repeated(self) -> None:
+        """Taking numbers once more, for the first answer was lost, takes others and is done once."""
+        main = self.node.databases.main
+        real = main.update_one
+
+        async def update_one(collection: str, *arguments: Any, **options: Any) -> Any:
+            done = await real(collection, *arguments, **options)
+            if collection == "mailboxes":
+                self.assertFalse(options["numbered"])
+                done = await real(collection, *arguments, **options)
+            return done
+
+        self.patch(main, "update_one", update_one)
+        self.assertEqual((4, 5), await self.put(3))
+        self.assertEqual((5, 5), (self.stored()["uidNext"], self.stored()["modifyIndex"]))
+
     async def test_many_at_once(self) -> None:
         """Of messages that come at the same time each has numbers of its own."""
         numbers = await gather(*(self.put(n) for n in range(20)))

@@ -124,7 +124,7 @@ class AddTests(KillCase):
         await self.mortal.add(self.account, await self.inbox(), content, meta={"source": "API"})
         await self.mortal.settle()
         self.assertEqual(
-            {("update_one", "users"), ("find_one_and_update", "threads")},
+            {("update_one", "users"), ("update_one", "threads")},
             set(self.killer.writes[:2]),
         )
         self.assertEqual(

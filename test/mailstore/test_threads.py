@@ -25,6 +25,22 @@ class ThreadTests(StoreCase):
         self.assertEqual(["a", "b", "c"], sorted(row["ids"]))
         self.assertEqual(("Hello", self.account.id), (row["subject"], row["user"]))
 
+    async def test_begun(self) -> None:
+        """A message that refers to none begins a thread, which its copy and its answers join."""
+        first = await self.find(["a"], "Hello")
+        self.assertEqual(first, await self.find(["a"], "Hello"))
+        row = self.db.threads.find_one()
+        updated = row.pop("updated")
+        self.assertEqual(
+            {"_id": first, "ids": ["a"], "subject": "Hello", "user": self.account.id},
+            row,
+        )
+        again = await self.find(["a"], "Hello")
+        self.assertEqual(first, again)
+        self.assertEqual(["a"], self.db.threads.find_one()["ids"])
+        self.assertGreaterEqual(self.db.threads.find_one()["updated"], updated)
+        self.assertEqual(1, self.db.threads.count_documents({}))
+
     async def test_other_subject_or_account(self) -> None:
         """Neither another subject nor another account joins."""
         first = await self.find(["a"], "Hello")

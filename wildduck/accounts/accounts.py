@@ -33,6 +33,7 @@ from wildduck.accounts.keys import (
 from wildduck.accounts.notes import Notes, Origin
 from wildduck.accounts.policy import FailureCounter
 from wildduck.accounts.pwned import PwnedPasswords
+from wildduck.accounts.receiving import Receivers
 from wildduck.accounts.sign_in import AccountRealm, PasswordChecker
 from wildduck.accounts.sign_in_notes import SignInNotes
 from wildduck.accounts.stored import stored_string, stored_tags
@@ -53,6 +54,7 @@ class Accounts:
     Account management over the C{users} handle.
 
     @ivar directory: look-ups.
+    @ivar receivers: L{Receivers}: who receives mail, and with filters or not.
     @ivar book: the addresses of accounts.
     @ivar forwarded: the addresses that are forwarded.
     @ivar authlog: security events of the accounts.
@@ -89,6 +91,7 @@ class Accounts:
         self._notifier = notifier or Notifier(redis)
         self._pool = password_pool
         self.directory = Directory(databases.users, default_quota, databases.shared_settings)
+        self.receivers = Receivers(databases, self.directory)
         self.book = Addresses(databases.users, clock)
         self.forwarded = ForwardedAddresses(databases.users, self.book)
         self.authlog = AuthLog(databases.users, databases.shared_settings)
@@ -161,12 +164,6 @@ class Accounts:
     async def addresses(self, account: Account) -> list[Address]:
         """All addresses of an account."""
         return await self.book.of(account.id)
-
-    async def has_filters(self, account: Account) -> bool:
-        """Whether the account has filters in force for incoming mail."""
-        query = {"user": account.id, "disabled": {"$ne": True}}
-        found = await self._databases.main.find_one("filters", query, projection={"_id": True})
-        return found is not None
 
     # --- making ---------------------------------------------------------------------
 

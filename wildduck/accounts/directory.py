@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from wildduck.accounts import normalise
 from wildduck.accounts.values import ACCOUNT_FIELDS, Account, Recipient
-from wildduck.database import Database, SharedSettings
+from wildduck.database import Database, Line, SharedSettings
 from wildduck.database.shared_settings import MAX_STORAGE
 from wildduck.errors import AddressNotFound, DeliveryNotPossible, UserNotFound
 
@@ -28,10 +28,12 @@ class Directory:
         self._default_quota = default_quota
         self._settings = settings
 
-    async def find(self, query: Row, more_fields: Row | None = None) -> tuple[Account, Row] | None:
+    async def find(
+        self, query: Row, more_fields: Row | None = None, line: Line | None = None
+    ) -> tuple[Account, Row] | None:
         """The account that a query on C{users} finds, and its document."""
         document = await self._users.find_one(
-            "users", query, projection={**ACCOUNT_FIELDS, **(more_fields or {})}
+            "users", query, projection={**ACCOUNT_FIELDS, **(more_fields or {})}, line=line
         )
         if document is None:
             return None
@@ -93,16 +95,17 @@ class Directory:
             raise AddressNotFound()
         return Recipient(account=found[0], address=address, matched=str(row.get("address") or ""))
 
-    async def row(self, address: str, *, wildcards: bool) -> Row:
+    async def row(self, address: str, *, wildcards: bool, line: Line | None = None) -> Row:
         """
         The row of C{addresses} that an address leads to: exact, domain alias, wildcards.
 
         @param address: in any case, with dots and label.
         @param wildcards: whether those are looked for.
+        @param line: on which it is asked for.
         @raise AddressNotFound: nobody's, and not forwarded.
         """
         view = normalise.address_view(address)
-        row = await self._address_row(view)
+        row = await self._address_row(view, line)
         if row is None and wildcards:
             row = await self._wildcard_row(view)
         if row is None:
@@ -120,9 +123,9 @@ class Directory:
         )
         return [(row["unameview"], self._account(row)) for row in rows]
 
-    async def _address_row(self, view: str) -> Row | None:
+    async def _address_row(self, view: str, line: Line | None = None) -> Row | None:
         """The row of a normalised address, at its own domain or the alias target's."""
-        row = await self._users.find_one("addresses", {"addrview": view})
+        row = await self._users.find_one("addresses", {"addrview": view}, line=line)
         if row is not None:
             return row
         local, at, domain = view.rpartition("@")

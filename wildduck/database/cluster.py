@@ -140,11 +140,13 @@ class Cluster:
         slow: bool = False,
         repeat: Repeat = Repeat.PLAIN,
         seconds: float | None = None,
+        line: Line | None = None,
     ) -> Answer:
         """
         Run a command that is not a write of documents.
 
         @param command: with its C{$db}.
+        @param line: send it behind the others of this line.
         @raise DomainError: see L{wildduck.database.failures.check}.
         """
         if seconds is None:
@@ -153,7 +155,7 @@ class Cluster:
         pool = self.slow if slow else self.quick
         request = make_request(command)
         try:
-            answer = await pool.submit(request, deadline)
+            answer = await pool.submit(request, deadline, line=line)
             check(answer.reply)
         except Interrupted:
             if repeat is not Repeat.PLAIN:

@@ -92,7 +92,7 @@ class Database:
     def line(self, *, durable: bool) -> Line:
         """
         @param durable: the last write of it will be.
-        @return: a new line, for writes that follow each other without waiting.
+        @return: a new line, for writes or questions that follow each other without waiting.
         """
         return Line(durable)
 
@@ -139,11 +139,15 @@ class Database:
         projection: Projection | None = None,
         sort: Sort | None = None,
         slow: bool = False,
+        line: Line | None = None,
     ) -> Document | None:
-        """@return: the first match, C{None} without one."""
+        """
+        @param line: see L{Line}.
+        @return: the first match, C{None} without one.
+        """
         command = self._find(collection, filter, projection, sort, 1)
         command["singleBatch"] = True
-        answer = await self._cluster.run(command, slow=slow)
+        answer = await self._cluster.run(command, slow=slow, line=line)
         batch: list[Document] = answer.reply["cursor"]["firstBatch"]
         return batch[0] if batch else None
 
@@ -337,18 +341,20 @@ class Database:
         durable: bool = False,
         group: WriteGroup | None = None,
         idempotent: bool = False,
+        numbered: bool = True,
         line: Line | None = None,
     ) -> Updated:
         """
         Change the first match.
 
+        @param numbered: see L{find_one_and_update}.
         @param line: see L{Line}.
         """
         reply = await self._cluster.write(
             self._named({"update": collection, "updates": [statement(filter, update, upsert=upsert)]}),
             durable=durable,
             group=group,
-            repeat=Repeat.ALWAYS if idempotent else Repeat.NUMBERED,
+            repeat=_repeat(idempotent, numbered),
             line=line,
         )
         return _updated(reply)

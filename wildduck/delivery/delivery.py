@@ -26,7 +26,6 @@ from wildduck.errors import (
     OverQuota,
     Unavailable,
 )
-from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.store import MailStore
 from wildduck.mailstore.values import Mailbox
 from wildduck.mime.message import Message
@@ -58,17 +57,17 @@ class Delivery:
         local = address.rpartition("@")[0]
         if not local or "*" in local:
             raise AddressNotFound()  # never the name of a wildcard itself
-        recipient = await self._accounts.recipient(address)
-        account = recipient.account
+        receiver = await self._accounts.receivers.find(address)
+        account = receiver.recipient.account
         if account.disabled:
             raise AccountDisabled()
         if account.storage_used >= account.quota or account.storage_used + size > account.quota:
             raise OverQuota()
-        mailbox, filtered = await gather(self._mailbox(account), self._accounts.has_filters(account))
+        mailbox = await self._mailbox(account)
         encrypts = account.encrypt_messages or mailbox.encrypted
-        if encrypts or account.targets or account.autoreply or filtered:
+        if encrypts or account.targets or account.autoreply or receiver.filtered:
             raise DeliveryNotPossible()
-        return Destination(account, normalise.address(recipient.address), mailbox)
+        return Destination(account, normalise.address(receiver.recipient.address), mailbox)
 
     async def deliver(self, destination: Destination, message: Message, envelope: Envelope) -> Delivered:
         """
@@ -124,7 +123,7 @@ class Delivery:
         except MailboxNotFound:
             pass
         try:
-            return await mailboxes.get(account.id, "INBOX")
+            return await mailboxes.target(account.id, "INBOX")
         except MailboxNotFound:
             raise Unavailable() from None  # an account that is being made or deleted
 

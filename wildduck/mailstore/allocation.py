@@ -103,7 +103,10 @@ async def allocate(
     single = uids == 1 and modseqs == 1
     expected = backend.expected.take(mailbox) if single else None
     if expected is not None and expected.uid_next <= MAX_UID:
-        done = await backend.main.update_one("mailboxes", expected.filter(), TAKE_ONE, group=group, line=line)
+        # The filter names the counters, which only grow: what was done does not match again.
+        done = await backend.main.update_one(
+            "mailboxes", expected.filter(), TAKE_ONE, group=group, numbered=False, line=line
+        )
         if done.matched:
             now = expected.after(taken)
             backend.expected.keep(now)

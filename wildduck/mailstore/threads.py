@@ -44,6 +44,16 @@ async def find_thread(
     elif not ids:
         # Nothing could ever join it: no row.
         return ObjectId()
+    if follows is None and len(ids) == 1:
+        # It refers to no other, so most probably no other refers to it yet.
+        thread = ObjectId()
+        begun: dict[str, Any] = {"_id": thread, "ids": list(ids), "subject": subject, "user": user}
+        begun["updated"] = backend.now()
+        done = await backend.main.update_one(
+            "threads", which, {"$setOnInsert": begun}, upsert=True, numbered=False, line=line
+        )
+        if done.upserted_id is not None:
+            return thread
     known = {"$cond": [{"$isArray": "$ids"}, "$ids", []]}
     new: list[Any] = [{"$literal": value} for value in ids]
     row = await backend.main.find_one_and_update(
@@ -73,5 +83,5 @@ async def find_thread(
     )
     if row is None:
         return ObjectId()
-    thread: ObjectId = row["_id"]
-    return thread
+    found: ObjectId = row["_id"]
+    return found
