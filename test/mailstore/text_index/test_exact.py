@@ -156,8 +156,8 @@ class ExactTests(IndexCase):
 
     async def test_line_feed_in_a_value(self) -> None:
         """One that was encoded is a character like others, and ends no value."""
-        await self.add(b"From: =?utf-8?q?one=0Atwo?=\r\n\r\n")
-        await self.add(b"From: one\r\nFrom: two\r\nFrom: \xff\r\n\r\n")
+        await self.add(b"From: =?utf-8?q?one=0Atwo?=\r\n\r\nbody\r\n")
+        await self.add(b"From: one\r\nFrom: two\r\nFrom: \xff\r\n\r\nbody\r\n")
         await self.index()
         self.assertEqual(await self.without_reading(Field(b"from", "e\nt")), [1])
         self.assertEqual(await self.without_reading(Field(b"from", "two")), [1, 2])

@@ -28,7 +28,19 @@ ALPHABET = "aAbß\u0130\u0131\u017f\u0301e\u00e9\ufb01\u4e2d_7 .-\n\r\t\0\u00a0\
 TEXT = st.text(ALPHABET, max_size=12)
 #: Lines of a header, as they may be stored.
 NAMES = st.sampled_from(
-    (b"From", b"fROM", b"To", b"Subject", b"X-From", b"x_y", b"-", b"From \t", b"From x", b":")
+    (
+        b"From",
+        b"fROM",
+        b"To",
+        b"Subject",
+        b"X-From",
+        b"x_y",
+        b"-",
+        b"From \t",
+        b"From x",
+        b":",
+        b"=?utf-8?q?f=6Fx?=",
+    )
 )
 LINES = st.builds(
     lambda name, colon, value: name + colon + value,
