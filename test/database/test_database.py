@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from bson.objectid import ObjectId
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 
-from test.database.case import ReplicaSetCase, StandaloneCase
+from test.database.case import ReplicaSetCase, StandaloneCase, reactor
+from test.support.databases import blocking_database
 from wildduck import limits
-from wildduck.database import Updated, database
+from wildduck.database import Updated, database, decode
 from wildduck.database.cursors import read
 from wildduck.errors import DatabaseFailure, DuplicateKey, Unavailable
 
@@ -283,6 +287,80 @@ class CursorTests(ReplicaSetCase):
         # The command that kills the cursor went out before this one, on one of two connections.
         while await self._open_cursors() > before:
             pass
+
+    async def test_raw(self) -> None:
+        """Batches that are left as they come hold the same documents."""
+        raw = self.main.raw_batches("rows", {}, projection={"x": 0}, sort={"_id": 1}, batch_size=600)
+        batches = [list(decode(batch).values()) async for batch in raw]
+        self.assertEqual([600, 600, 600, 600, 100], [len(batch) for batch in batches])
+        self.assertEqual([{"_id": n} for n in range(2500)], [row for batch in batches for row in batch])
+        nothing = self.main.raw_batches("rows", {"_id": -1}, projection={}, sort={"_id": 1}, batch_size=9)
+        self.assertEqual([], [batch async for batch in nothing])
+
+    async def test_next_batch_is_under_way(self) -> None:
+        """mongod has been asked for the next batch before one is worked on, though that waits for nothing."""
+        sizes = []
+        for raw in (False, True):
+            async for batch in self._prefetched(raw):
+                sizes.append(len(batch))
+                if len(sizes) % 2:
+                    # The reactor stands still here, and yet the next batch is made.
+                    self._await_batches(2)
+                else:
+                    break
+        self.assertEqual(4, len(sizes))
+
+    def _prefetched(self, raw: bool) -> Any:
+        if raw:
+            return self.main.raw_batches("rows", {}, projection={"x": 0}, sort={"_id": 1}, batch_size=50)
+        return self.main.batches("rows", {}, batch_size=50, prefetch=True)
+
+    def _await_batches(self, count: int) -> None:
+        """Block until mongod has made so many batches of the cursor on C{rows}."""
+        admin = blocking_database(self.settings).client.admin
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            found = admin.aggregate(
+                [
+                    {"$currentOp": {"idleCursors": True, "localOps": True}},
+                    {"$match": {"ns": f"{self.main.name}.rows", "cursor.nBatchesReturned": {"$gte": count}}},
+                ]
+            )
+            if list(found):
+                return
+        self.fail("the next batch was not asked for")
+
+    async def test_failure_of_the_next_batch(self) -> None:
+        """It is told when that batch is wanted, not before."""
+        for raw in (False, True):
+            batches, count = self._prefetched(raw), 0
+            with self.assertRaises(DatabaseFailure):
+                async for _ in batches:
+                    count += 1
+                    if count == 1:
+                        self._await_batches(2)
+                        blocking_database(self.settings).drop_collection("rows")
+            # The second had been made before.
+            self.assertEqual(2, count)
+            await self.main.insert_many("rows", ({"_id": n, "x": "y" * 100} for n in range(2500)))
+
+    async def test_cancelled(self) -> None:
+        """No cursor stays open, wherever the work is cancelled: while a batch is waited for, or worked on."""
+        before = await self._open_cursors()
+        for raw in (False, True):
+            for turns in range(12):
+                running = Deferred.fromCoroutine(self._read(raw))
+                for _ in range(turns):
+                    await deferLater(reactor(), 0)
+                running.cancel()
+                with self.assertRaises(CancelledError):
+                    await running
+        while await self._open_cursors() > before:
+            pass
+
+    async def _read(self, raw: bool) -> None:
+        async for _ in self._prefetched(raw):
+            await deferLater(reactor(), 0)
 
     async def test_large_reply(self) -> None:
         """A reply of many MiB arrives whole."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+from twisted.internet.defer import CancelledError, Deferred
+
 from test.mailstore.test_view import ViewCase
-from wildduck.errors import MailboxNotFound, Unavailable
+from wildduck.errors import DatabaseFailure, MailboxNotFound, Unavailable
 from wildduck.events.notifier import CHANNEL
 from wildduck.limits import MODSEQ_HOLE_SECONDS, POLL_SECONDS
-from wildduck.mailstore import flags
+from wildduck.mailstore import flags, index
 from wildduck.mailstore.columns import ROW_BYTES
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.index import JOURNAL_TRUSTED_SECONDS
@@ -26,13 +29,18 @@ class SharingTests(ViewCase):
         """Collections that are read from now on."""
         asked: list[str] = []
         main = self.node.databases.main
-        batches = main.batches
 
-        def watched(collection: str, *args: Any, **options: Any) -> Any:
-            asked.append(collection)
-            return batches(collection, *args, **options)
+        def watch(name: str) -> None:
+            batches = getattr(main, name)
 
-        self.patch(main, "batches", watched)
+            def watched(collection: str, *args: Any, **options: Any) -> Any:
+                asked.append(collection)
+                return batches(collection, *args, **options)
+
+            self.patch(main, name, watched)
+
+        watch("batches")
+        watch("raw_batches")
         return asked
 
     async def test_second_session_reads_nothing(self) -> None:
@@ -156,7 +164,7 @@ class SharingTests(ViewCase):
         view = await self.open()
         self.clock.advance(JOURNAL_TRUSTED_SECONDS + 1)
         main = self.node.databases.main
-        batches = main.batches
+        batches = main.raw_batches
         stored: list[Any] = []
 
         def late(collection: str, *args: Any, **options: Any) -> Any:
@@ -164,7 +172,7 @@ class SharingTests(ViewCase):
             whole = args[0] == {"mailbox": self.mailbox.id}
             return self._store_behind(found, view, stored) if whole and not stored else found
 
-        self.patch(main, "batches", late)
+        self.patch(main, "raw_batches", late)
         await view.refresh(may_expunge=True)
         self.assertEqual(1, len(stored))
         self.assertEqual(("\\Flagged",), view.flags(2))
@@ -174,6 +182,87 @@ class SharingTests(ViewCase):
             if not stored:
                 stored.append(await self.store.store_flags(view, [2], "=", ["\\Flagged"]))
             yield batch
+
+
+class LoadTests(ViewCase):
+    """A mailbox of several batches, of which the next is read while one is taken over."""
+
+    async def _start(self) -> None:
+        await super()._start()
+        self.patch(index, "LOAD_ROWS", 3)
+        for number in range(10):
+            await self.arrive(*(("\\Seen",) if number % 2 else ()))
+        self._cursors_before = await self._cursors()
+
+    async def _cursors(self) -> int:
+        status = await self.node.databases.main.command({"serverStatus": 1})
+        return int(status["metrics"]["cursor"]["open"]["total"])
+
+    async def _all_closed(self) -> None:
+        while await self._cursors() > self._cursors_before:
+            pass
+
+    def _after_batch(self, number: int, do: Callable[[], Any]) -> None:
+        """Do something once, when so many batches have come, and before the last of them is taken over."""
+        main = self.node.databases.main
+        batches, came = main.raw_batches, []
+
+        async def late(*args: Any, **options: Any) -> Any:
+            async for batch in batches(*args, **options):
+                came.append(batch)
+                if len(came) == number:
+                    done = do()
+                    if isinstance(done, Coroutine):
+                        await done
+                yield batch
+
+        self.patch(main, "raw_batches", late)
+
+    async def test_all(self) -> None:
+        view = await self.open()
+        self.assertEqual((list(range(1, 11)), 1), (list(view.uids), view.first_unseen))
+        self.assertEqual([(), ("\\Seen",), ()], [view.flags(uid) for uid in (9, 10, 11)])
+        await self._all_closed()
+
+    async def test_batch_that_fails(self) -> None:
+        """Nobody gets a part of the mailbox; who asks again gets all of it."""
+        stored = list(self.db.messages.find())
+
+        def gone() -> None:
+            # Every cursor on it fails from now on.
+            self.db.drop_collection("messages")
+
+        self._after_batch(2, gone)
+        await self.fails(DatabaseFailure, self.open())
+        await self._all_closed()
+        await self.node.databases.ensure_indexes(mixed_cluster=False)
+        self.db.messages.insert_many(stored)
+        view = await self.open()
+        self.assertEqual(list(range(1, 11)), list(view.uids))
+
+    async def test_mailbox_deleted_on_the_way(self) -> None:
+        """The session is told at its next look, and no cursor stays."""
+        mailbox = await self.store.mailboxes.create(self.account.id, "Foo")
+        self.mailbox = mailbox
+        for _ in range(10):
+            await self.arrive()
+
+        self._after_batch(2, lambda: self.store.mailboxes.delete(self.account.id, mailbox))
+        view = await self.store.open_mailbox(mailbox)
+        await self.fails(MailboxNotFound, view.refresh(may_expunge=True))
+        view.close()
+        await self._all_closed()
+        await self.fails(MailboxNotFound, self.store.open_mailbox(mailbox))
+
+    async def test_session_that_leaves_on_the_way(self) -> None:
+        """The mailbox is read to its end, for others may wait for it, and then no cursor is open."""
+        self._after_batch(2, lambda: leaving.cancel())
+        leaving = Deferred.fromCoroutine(self.open())
+        other = Deferred.fromCoroutine(self.open())
+        await self.assertFailure(leaving, CancelledError)
+        view = await other
+        self.assertEqual(list(range(1, 11)), list(view.uids))
+        await self._all_closed()
 
 
 class LostPingTests(ViewCase):

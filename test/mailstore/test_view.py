@@ -441,13 +441,18 @@ class RefreshTests(ViewCase):
         await view.refresh(may_expunge=True)
         asked: list[str] = []
         main = self.node.databases.main
-        batches = main.batches
 
-        def watched(collection: str, *args: Any, **options: Any) -> Any:
-            asked.append(collection)
-            return batches(collection, *args, **options)
+        def watch(name: str) -> None:
+            batches = getattr(main, name)
 
-        self.patch(main, "batches", watched)
+            def watched(collection: str, *args: Any, **options: Any) -> Any:
+                asked.append(collection)
+                return batches(collection, *args, **options)
+
+            self.patch(main, name, watched)
+
+        watch("batches")
+        watch("raw_batches")
         self.assertEqual([], await view.refresh(may_expunge=True))
         self.assertEqual([], asked)
         await self.arrive()

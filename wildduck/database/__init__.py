@@ -7,6 +7,7 @@ locks.  It knows nothing of mail but the names of collections.
 
 from __future__ import annotations
 
+from wildduck.database.codec import decode
 from wildduck.database.database import Database, Updated
 from wildduck.database.databases import Databases
 from wildduck.database.gridfs import GridFS
@@ -30,4 +31,5 @@ __all__ = [
     "Transaction",
     "Updated",
     "WriteGroup",
+    "decode",
 ]

@@ -141,19 +141,21 @@ class Cluster:
         repeat: Repeat = Repeat.PLAIN,
         seconds: float | None = None,
         line: Line | None = None,
+        raw: bool = False,
     ) -> Answer:
         """
         Run a command that is not a write of documents.
 
         @param command: with its C{$db}.
         @param line: send it behind the others of this line.
+        @param raw: leave the reply's batch as it is.
         @raise DomainError: see L{wildduck.database.failures.check}.
         """
         if seconds is None:
             seconds = limits.SLOW_OPERATION_SECONDS if slow else limits.OPERATION_SECONDS
         deadline = self.clock.seconds() + seconds
         pool = self.slow if slow else self.quick
-        request = make_request(command)
+        request = make_request(command, raw=raw)
         try:
             answer = await pool.submit(request, deadline, line=line)
             check(answer.reply)
@@ -271,10 +273,12 @@ class Cluster:
         return float(self.clock.seconds()) + limits.OPERATION_SECONDS
 
 
-def make_request(command: Mapping[str, Any], sequence: Documents | None = None) -> Request:
+def make_request(
+    command: Mapping[str, Any], sequence: Documents | None = None, *, raw: bool = False
+) -> Request:
     """Encode a command."""
     body = encode(command)
     if sequence is None:
-        return Request(body, size=len(body))
+        return Request(body, size=len(body), raw=raw)
     name, documents = sequence
     return Request(body, name.encode("ascii"), documents, len(body) + sum(map(len, documents)))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from wildduck import limits
 from wildduck.database.cluster import Cluster, Repeat, make_request
@@ -21,7 +22,8 @@ async def read(
     slow: bool,
     prefetch: bool = False,
     seconds: float | None = None,
-) -> AsyncIterator[list[dict[str, Any]]]:
+    raw: bool = False,
+) -> AsyncIterator[Any]:
     """
     Run a command that opens a cursor and go through it.
 
@@ -33,13 +35,15 @@ async def read(
     @param prefetch: ask for the next batch before this one is worked on, which
         holds two of them in memory.
     @param seconds: for each batch; the usual ones if not given.
-    @return: iterates over batches that are not empty.
+    @param raw: leave batches as they come (L{wildduck.database.raw}).
+    @return: iterates over batches that are not empty, C{bytes} if C{raw}, else
+        lists of documents.
     @raise Unavailable: no answer in time, or the connection that holds the
         cursor was lost.
     """
     if seconds is None:
         seconds = limits.SLOW_OPERATION_SECONDS if slow else limits.OPERATION_SECONDS
-    answer = await cluster.run(command, slow=slow, repeat=Repeat.PLAIN, seconds=seconds)
+    answer = await cluster.run(command, slow=slow, repeat=Repeat.PLAIN, seconds=seconds, raw=raw)
     wire = answer.connection
     cursor = answer.reply["cursor"]
     batch = cursor["firstBatch"]
@@ -55,13 +59,14 @@ async def read(
                 "$db": database,
             }
             if cursor["id"] and prefetch:
-                next_batch = _ask(cluster, wire, make_request(more), seconds)
+                next_batch = _ask(cluster, wire, make_request(more, raw=raw), seconds)
+                await _sent(cluster)
             if batch:
                 yield batch
             if not cursor["id"]:
                 return
             if next_batch is None:
-                next_batch = _ask(cluster, wire, make_request(more), seconds)
+                next_batch = _ask(cluster, wire, make_request(more, raw=raw), seconds)
             asked, next_batch = next_batch, None
             reply = (await asked).reply
             check(reply)
@@ -80,3 +85,14 @@ async def read(
 
 def _ask(cluster: Cluster, wire: Wire, request: Request, seconds: float) -> Deferred[Answer]:
     return wire.send(request, cluster.clock.seconds() + seconds)
+
+
+async def _sent(cluster: Cluster) -> None:
+    """
+    Let the reactor write what a transport has taken, for who will not wait for anything soon.
+
+    A transport writes when the reactor next looks what is ready.  Calls that
+    are due come before that look, so those of the turn after it are waited for.
+    """
+    for _ in range(2):
+        await deferLater(cluster.clock, 0)

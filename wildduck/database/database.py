@@ -231,6 +231,24 @@ class Database:
             command["hint"] = hint
         return read(self._cluster, command, batch_size, slow=slow, prefetch=prefetch)
 
+    def raw_batches(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        projection: Projection,
+        sort: Sort,
+        batch_size: int,
+    ) -> AsyncIterator[bytes]:
+        """
+        As L{batches} with C{prefetch}, but each as the BSON of an array of documents.
+
+        For small documents, many at a time: see L{wildduck.database.raw}.
+        """
+        command = self._find(collection, filter, projection, sort, 0)
+        command["batchSize"] = batch_size
+        return read(self._cluster, command, batch_size, slow=True, prefetch=True, raw=True)
+
     def aggregate(
         self,
         collection: str,

@@ -19,8 +19,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from txmongo.protocol import MongoDecoder, MongoProtocol
 
-from wildduck.database.codec import decode
+from wildduck.database.codec import decode, encode
 from wildduck.database.failures import Interrupted, TimedOut, is_not_primary
+from wildduck.database.raw import decode_around_batch
 from wildduck.limits import PIPELINE_BYTES
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ class Request(NamedTuple):
     @ivar sequence: name of its document sequence, C{b""} for none.
     @ivar documents: the documents of the sequence.
     @ivar size: bytes of all.
+    @ivar raw: the batch of the reply stays as it is (L{decode_around_batch}).
     """
 
     body: bytes
     sequence: bytes = b""
     documents: Sequence[bytes] = ()
     size: int = 0
+    raw: bool = False
 
 
 class Answer(NamedTuple):
@@ -71,6 +74,7 @@ class _Waiting(NamedTuple):
     sent: float
     deadline: float
     size: int
+    raw: bool
 
 
 class Wire(MongoProtocol):
@@ -188,11 +192,14 @@ class Wire(MongoProtocol):
         if waiting is None:
             if response_to < _FIRST_ID:
                 self.handle(MongoDecoder.decode(data[start : start + length]))
+            else:
+                self._unwanted(data[start + _PREFIX.size : start + length])
             return
         self._bytes_out -= waiting.size
         try:
             # The only section of a reply is one document up to the end.
-            reply = decode(memoryview(data)[start + _PREFIX.size : start + length])
+            document = memoryview(data)[start + _PREFIX.size : start + length]
+            reply = decode_around_batch(bytes(document)) if waiting.raw else decode(document)
         except Exception:
             self.pool.freed()
             waiting.deferred.errback(Failure())
@@ -203,6 +210,17 @@ class Wire(MongoProtocol):
             self.transport.loseConnection()
         self.pool.freed()
         waiting.deferred.callback(Answer(self, reply))
+
+    def _unwanted(self, document: bytes) -> None:
+        """Nobody waits for this reply any more: a cursor that it opens would stay open for minutes."""
+        try:
+            cursor = decode_around_batch(document).get("cursor") or {}
+            database, _, collection = cursor.get("ns", "").partition(".")
+        except Exception:
+            return
+        if cursor.get("id"):
+            kill = encode({"killCursors": collection, "cursors": [cursor["id"]], "$db": database})
+            self.post(Request(kill, size=len(kill)))
 
     def retire(self) -> None:
         """Its server is no longer the primary: be closed once the commands on their way are answered."""
@@ -235,7 +253,7 @@ class Wire(MongoProtocol):
         request_id = self._post(request)
         deferred: Deferred[Answer] = Deferred(self._canceller(request_id))
         now = self.pool.clock.seconds()
-        self._waiting[request_id] = _Waiting(deferred, now, deadline, request.size)
+        self._waiting[request_id] = _Waiting(deferred, now, deadline, request.size, request.raw)
         self._bytes_out += request.size
         if self._alarm is None:
             self._set_alarm(now, deadline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from wildduck.limits import MAX_UID
@@ -76,12 +76,24 @@ class Columns:
         if not 0 < row.uid <= MAX_UID or (self.uids and row.uid <= self.uids[-1]):
             return False
         bits = self.table.pack(row.uid, row.flags)
-        self.uids.append(row.uid)
-        self.modseqs.append(row.modseq)
-        self.bits.append(bits)
-        self.dates.append(row.date)
-        self.unseen += not bits & self._seen
+        self.extend([(row.uid, row.modseq, bits, row.date)])
         return True
+
+    def extend(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        """
+        Add messages behind all others.
+
+        @param rows: UID (ascending, higher than those that are there), MODSEQ, what
+            L{FlagTable.pack} gave for the flags, and INTERNALDATE as of L{Row.date}.
+        """
+        if not rows:
+            return
+        uids, modseqs, bits, dates = zip(*rows, strict=True)
+        self.uids.extend(uids)
+        self.modseqs.extend(modseqs)
+        self.bits.extend(bits)
+        self.dates.extend(dates)
+        self.unseen += sum(not one & self._seen for one in bits)
 
     def insert(self, row: Row) -> None:
         """Add a message where its UID belongs, if that is not there yet."""

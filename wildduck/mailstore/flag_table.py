@@ -146,6 +146,10 @@ class FlagTable:
         wanted = folded(name)
         return [uid for uid, names in self._spilled.items() if any(folded(one) == wanted for one in names)]
 
+    def has_spilled(self, uid: int) -> bool:
+        """Whether a message has flags that its bits do not tell of."""
+        return uid in self._spilled
+
     def forget(self, uid: int) -> None:
         """The message is gone."""
         self._spilled.pop(uid, None)

@@ -10,7 +10,7 @@ from itertools import compress
 from typing import Any
 
 from wildduck.mailstore.columns import NO_DATE
-from wildduck.mailstore.index import milliseconds
+from wildduck.mailstore.loading import milliseconds
 from wildduck.mailstore.search import masks
 from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import Age, Arrived, Changed, Flag, Leaf, Recent, Uids
