@@ -50,15 +50,14 @@ _AT_A_STRETCH = 0.01
 _DAMAGED = (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError)
 
 _SEEN = "\\Seen"
-_GONE = b"EXPUNGEISSUED"
 _UID = Attribute("UID")
 _MODSEQ = Attribute("MODSEQ")
 
 
 async def fetch(session: Session, command: Fetch) -> Done:
     """
-    Messages that another session has expunged are left out (RFC 2180 §4.1.2); where
-    nothing is left that is no success (§4.1.3).
+    Messages that another session has expunged are left out, and the answer says
+    so (RFC 9051 §7.1 EXPUNGEISSUED), also where nothing is left.
 
     @raise DailyLimitReached: bodies are asked for, and the account has downloaded enough today.
     @raise ProtocolError: VANISHED without QRESYNC enabled (RFC 7162 §3.2.6).
@@ -77,11 +76,9 @@ async def fetch(session: Session, command: Fetch) -> Done:
         return Done("Some messages can not be read", b"CORRUPTION", "NO")
     if job.refused is not None:
         return Done(str(job.refused), (job.refused.imap_code or "CANNOT").encode("ascii"), "NO")
-    if job.told == len(uids) or command.by_uid:
-        return Done("FETCH completed")
-    if job.told:
-        return Done("Some messages are gone", _GONE)
-    return Done("All these messages are gone", _GONE, "NO")
+    if job.told < len(uids) and not command.by_uid:
+        return Done("Some messages are gone", b"EXPUNGEISSUED")
+    return Done("FETCH completed")
 
 
 async def _chosen(session: Session, command: Fetch) -> Sequence[int]:

@@ -51,7 +51,7 @@ async def answer(
         items.append((b"ALL", await compose_set(numbers, session.breathe)))
     if returns.partial is not None:
         some = await compose_set(returns.partial.select(numbers), session.breathe)
-        items.append((b"PARTIAL", b"(%b %b)" % (returns.partial.compose(), some or b"NIL")))
+        items.append((b"PARTIAL", b"(%b %b)" % (returns.partial.ascending().compose(), some or b"NIL")))
     if numbers and with_modseq:
         items.append((b"MODSEQ", b"%d" % max(_returned(returns, found.modseqs), default=0)))
     session.respond(EsearchData(tag, by_uid, tuple(items)))

@@ -32,6 +32,16 @@ class PartialRange:
             return results[max(0, len(results) - high) : max(0, len(results) - low + 1)]
         return results[low - 1 : high]
 
+    def ascending(self) -> PartialRange:
+        """
+        The same range with the smaller place first, as answers name it (RFC 5267 §5: 500:400 is 400:500).
+
+        One from the end stays as it was asked for: RFC 9394 has no such rule for it.
+        """
+        if self.from_end or self.first <= self.last:
+            return self
+        return PartialRange(self.last, self.first)
+
     def compose(self) -> bytes:
         sign = b"-" if self.from_end else b""
         return b"%b%d:%b%d" % (sign, self.first, sign, self.last)
