@@ -11,7 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from wildduck.imap.capabilities import CAPABILITIES
 
 _DOCUMENT = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "imap.rst")
-_ROW = re.compile(r"^   \* - (\S+)\n     - (.+)\n     -(?: .*)?\n     - (.+)\n     -", re.MULTILINE)
+_ROW = re.compile(
+    r"^   \* - (\S+)\n     - (.+)\n     -(?: .*(?:\n       .*)*)?\n     - (.+)\n     -", re.MULTILINE
+)
 _MODULE = re.compile(r"``(test\.[\w.]+)``")
 
 
