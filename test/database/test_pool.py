@@ -9,6 +9,7 @@ from twisted.trial import unittest
 
 from test.database.wires import make_pool, make_wire, reply, request, sent
 from wildduck import limits
+from wildduck.database.failures import Interrupted
 from wildduck.database.group import Line
 from wildduck.database.wire import Answer, Request, Wire
 from wildduck.errors import Overloaded, Unavailable
@@ -40,6 +41,21 @@ class PoolTests(unittest.SynchronousTestCase):
         self.assertFalse(line.open)
         pool.submit(request(n=3), 5.0, line=line)
         self.assertEqual(two.load, 1)
+
+    def test_line_that_is_lost(self) -> None:
+        """Once its connection is gone the next command goes another way, and nothing is said to nobody."""
+        pool, _ = make_pool()
+        one, two = make_wire(pool), make_wire(pool)
+        line = Line(durable=False)
+        first = pool.submit(request(n=0), 5.0, line=line)
+        one.connectionLost(None)
+        self.failureResultOf(first, Interrupted)
+        self.assertFalse(line.open)
+        pool.submit(request(n=1), 5.0, line=line)
+        self.assertEqual([{"n": 1}], [command for _, command in sent(two)])
+        # As a cursor would, which stays with its connection.
+        self.failureResultOf(one.send(request(getMore=1), 5.0), Interrupted)
+        self.assertEqual(0, one.load)
 
     def test_line_that_waits(self) -> None:
         """Where its first command waits for room, there is no way yet that the second could go."""
@@ -169,6 +185,24 @@ class PoolTests(unittest.SynchronousTestCase):
         wire.dataReceived(reply(two, ok=1))
         self.successResultOf(second)
         self.assertTrue(wire.transport.disconnecting)
+
+    def test_not_primary_and_cancelled(self) -> None:
+        """Such a connection is left, too, when nobody waits any more for what it still carries."""
+        for give_up in ("cancel", "wait"):
+            pool, clock = make_pool()
+            wire = make_wire(pool)
+            first, second = pool.submit(request(a=1), 9.0), pool.submit(request(b=1), 5.0)
+            (one, _), (two, _) = sent(wire)
+            clock.advance(1.0)
+            wire.dataReceived(reply(one, ok=0, code=10107))
+            self.successResultOf(first)
+            if give_up == "cancel":
+                second.cancel()
+            else:
+                clock.advance(5.0)
+            self.failureResultOf(second)
+            wire.dataReceived(reply(two, ok=1))
+            self.assertTrue(wire.transport.disconnecting)
 
     def test_cancelled_in_queue(self) -> None:
         """A cancelled command leaves the queue; one that was sent from it is cancelled there."""

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -115,6 +115,8 @@ class Wire(MongoProtocol):
         super().connectionMade()
 
     def connectionLost(self, reason: Any) -> None:
+        # Twisted leaves it as it was.
+        self.connected = 0
         if self._alarm is not None and self._alarm.active():
             self._alarm.cancel()
         self._alarm = None
@@ -194,6 +196,7 @@ class Wire(MongoProtocol):
                 self.handle(MongoDecoder.decode(data[start : start + length]))
             else:
                 self._unwanted(data[start + _PREFIX.size : start + length])
+                self._leave()
             return
         self._bytes_out -= waiting.size
         try:
@@ -201,13 +204,14 @@ class Wire(MongoProtocol):
             document = memoryview(data)[start + _PREFIX.size : start + length]
             reply = decode_around_batch(bytes(document)) if waiting.raw else decode(document)
         except Exception:
+            self._leave()
             self.pool.freed()
             waiting.deferred.errback(Failure())
             return
         if is_not_primary(reply):
             self.pool.stepped_down(self)
-        elif self._retired and not self._waiting:
-            self.transport.loseConnection()
+        else:
+            self._leave()
         self.pool.freed()
         waiting.deferred.callback(Answer(self, reply))
 
@@ -226,7 +230,11 @@ class Wire(MongoProtocol):
         """Its server is no longer the primary: be closed once the commands on their way are answered."""
         self._retired = True
         self.pool.unusable(self)
-        if not self._waiting:
+        self._leave()
+
+    def _leave(self) -> None:
+        """Close it if it is to be closed and nobody waits for anything."""
+        if self._retired and not self._waiting:
             self.transport.loseConnection()
 
     # --- sending -----------------------------------------------------------------
@@ -250,6 +258,8 @@ class Wire(MongoProtocol):
         @return: fires with the reply, whatever it says; fails with
             L{Interrupted} or L{TimedOut}.
         """
+        if not self.connected:
+            return fail(Interrupted())
         request_id = self._post(request)
         deferred: Deferred[Answer] = Deferred(self._canceller(request_id))
         now = self.pool.clock.seconds()
