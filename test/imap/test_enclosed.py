@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from twisted.python.threadable import isInIOThread
 from twisted.trial.unittest import TestCase
 
 from test.imap.dialogue import FOLDER
@@ -12,6 +13,9 @@ from test.imap.server import ImapServer, MemoryClient
 from test.support.databases import blocking_database
 from wildduck import limits
 from wildduck.database import GridFS
+from wildduck.imap.commands import enclosed
+from wildduck.mime.part import Part
+from wildduck.mime.scanner import Scanner
 
 UTF8 = b"ENABLE UTF8=ACCEPT"
 _PATHS = b"1 2 3 3.1 3.2 3.3 3.1.1 4.2 4.2.1 4.2.2 4.2.2.1 4.2.2.2 4.2.2.2.1".split()
@@ -142,3 +146,22 @@ class EnclosedTests(TestCase):
         read_ranges.clear()
         await other.command(b"FETCH 2 (BODY BODYSTRUCTURE BODY.PEEK[1.1])")
         self.assertEqual(len(read_ranges), 0)
+
+    async def test_scanned_in_a_thread(self) -> None:
+        """One of many parts, each of which takes its time, keeps nobody else waiting."""
+        many = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + b"--b\r\n\r\n\r\n" * 900
+        _, client = await self.started(holding(many))
+        here: list[bool] = []
+
+        class Watched(Scanner):
+            def feed(self, data: bytes) -> None:
+                here.append(isInIOThread())
+                super().feed(data)
+
+            def close(self) -> Part:
+                here.append(isInIOThread())
+                return super().close()
+
+        self.patch(enclosed, "Scanner", Watched)
+        self.assertIn(b"BODY[1.900] {2}", await self.told(client, 1, b"(BODY.PEEK[1.MIME] BODY.PEEK[1.900])"))
+        self.assertEqual({False}, set(here))

@@ -7,8 +7,8 @@ messages, and sessions that know no message/global, have nothing of that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from wildduck import limits
 from wildduck.mailstore.content import Content
@@ -17,16 +17,26 @@ from wildduck.mime.part import Part
 from wildduck.mime.rebuild import Node
 from wildduck.mime.scanner import Scanner
 
+#: Bytes of a body that is scanned without a thread: parts can be as short as nine bytes.
+_SHORT = 2 * limits.KIB
+_T = TypeVar("_T")
 #: The identity of a node of the stored tree, how its message was scanned, and its headers (L{enclosed.tree}).
 Found: TypeAlias = tuple[int, Part, dict[int, bytes]]
+
+
+class InThread(Protocol):
+    """Calls a function in a thread."""
+
+    async def __call__(self, function: Callable[..., _T], *arguments: Any) -> _T: ...
 
 
 class Enclosed:
     """The message/global of one message; each is scanned once."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, in_thread: InThread) -> None:
         """@param content: of the whole message, as it is sent or exact; offsets are those of it."""
         self._content = content
+        self._in_thread = in_thread
         self._scanned: dict[int, tuple[Part, Node] | None] = {}
         self._room = limits.ENCLOSED_PARTS
 
@@ -76,8 +86,7 @@ class Enclosed:
     async def _message(self, node: Node) -> tuple[Part, Node] | None:
         """C{None} for a message that is not looked into: it has NULs, or too many parts."""
         if id(node) not in self._scanned:
-            root = None if self._is_changed(node) else await self._scan(node)
-            self._scanned[id(node)] = (root, enclosed.placed(root, node.body_start)) if root else None
+            self._scanned[id(node)] = None if self._is_changed(node) else await self._scan(node)
         return self._scanned[id(node)]
 
     def _is_changed(self, node: Node) -> bool:
@@ -85,18 +94,19 @@ class Enclosed:
         segments = self._content.rope.slice(node.body_start, node.body_end)
         return any(isinstance(segment, rope.Stored) and segment.as_base64 for segment in segments)
 
-    async def _scan(self, node: Node) -> Part | None:
-        scanner = Scanner(enclosed=True)
+    async def _scan(self, node: Node) -> tuple[Part, Node] | None:
         if self._room <= 0:
             return None
+        scanner = Scanner(enclosed=True)
+        run = _here if node.body_end - node.body_start <= _SHORT else self._in_thread
         async for block in self._content.blocks(node.body_start, node.body_end):
-            scanner.feed(block)
-        root = scanner.close()
-        parts = list(root.walk())
-        if len(parts) > self._room or any(part.has_nul or part.header_has_nul for part in parts):
+            await run(scanner.feed, block)
+        found = await run(_close, scanner, node.body_start, self._room)
+        if found is None:
             return None
-        self._room -= len(parts)
-        return root
+        count, root, top = found
+        self._room -= count
+        return root, top
 
     async def _headers(self, root: Part, start: int) -> dict[int, bytes]:
         """Read one after the other from one stream, for each may be stored in a row of GridFS; bounded."""
@@ -116,6 +126,22 @@ class Enclosed:
                 index += 1
             position = end
         return found
+
+
+async def _here(function: Callable[..., _T], *arguments: Any) -> _T:
+    return function(*arguments)
+
+
+def _close(scanner: Scanner, start: int, room: int) -> tuple[int, Part, Node] | None:
+    """
+    @param start: offset of the body's first byte.
+    @return: the number of parts, and these; C{None} for what is not looked into.
+    """
+    root = scanner.close()
+    parts = list(root.walk())
+    if len(parts) > room or any(part.has_nul or part.header_has_nul for part in parts):
+        return None
+    return len(parts), root, enclosed.placed(root, start)
 
 
 def grafted(found: Sequence[Found]) -> dict[int, dict[str, Any]]:

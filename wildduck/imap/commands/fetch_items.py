@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from wildduck.imap.commands import binary, documents, parts, preview
 from wildduck.imap.commands.binary import StreamedDecoded
@@ -22,6 +22,7 @@ from wildduck.mime import narrow, native
 from wildduck.mime.enclosed import all_in
 
 Document: TypeAlias = Mapping[str, Any]
+_T = TypeVar("_T")
 
 #: Older names of sections (RFC 3501 §6.4.5), which a response repeats.
 _SECTIONS = {
@@ -225,8 +226,11 @@ class Source:
     def _enclosed(self, content: Content) -> Enclosed:
         """Made once, so that nothing is scanned twice for one message."""
         if content not in self._inside:
-            self._inside[content] = Enclosed(content)
+            self._inside[content] = Enclosed(content, self._in_thread)
         return self._inside[content]
+
+    async def _in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        return await self._store.compute(lambda _: function(*arguments), self.document, in_thread=True)
 
     async def _from_whole(self, name: str) -> bytes:
         """What is not ready, and what no header at hand gives."""
