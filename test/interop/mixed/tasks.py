@@ -90,8 +90,11 @@ def _check(mixed: Cluster, user: ObjectId) -> None:
     expect(archived.count_documents({"user": user}) == 5, "what was cleared is not in the archive")
     for row in messages.find({"user": user}):
         made = int(row["_id"].generation_time.timestamp() * 1000)
-        stamp = (row["exp"], row["retention"], row["retentionTime"], row["rdate"])
-        expect(stamp == (True, _DAY, made, made + _DAY), f"a message is stamped with {stamp}")
+        came = row["retentionTime"]
+        # The whole second in which it got its place: the next one, where its document was made just before.
+        expect(came in (made, made + 1000), f"a message of {made} came at {came}")
+        stamp = (row["exp"], row["retention"], row["rdate"] - came)
+        expect(stamp == (True, _DAY, _DAY), f"a message is stamped with {stamp}")
     stored = sum(row["size"] for row in messages.find({"user": user}))
     used = mixed.database["users"].find_one({"_id": user})["storageUsed"]
     expect(used == stored, f"{used} bytes are recorded, {stored} stored")
