@@ -251,6 +251,12 @@ class StoreTests(FlagCase):
         await self.store.store_flags(self.mailbox, [2], "-", names[:1])
         self.assertEqual([*names[1:], "more"], self.row(2)["flags"])
 
+    async def test_too_many_named(self) -> None:
+        """More than a message can have are not looked for in each of its flags."""
+        self.put(1)
+        names = [f"k{n}" for n in range(MESSAGE_FLAGS + 1)]
+        await self.fails(LimitReached, self.store.store_flags(self.mailbox, [1], "-", names))
+
     async def test_bad_requests(self) -> None:
         """An endless keyword and an unknown mode are refused."""
         await self.fails(LimitReached, self.store.store_flags(self.mailbox, [1], "+", ["x" * 256]))

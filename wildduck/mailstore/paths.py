@@ -7,6 +7,7 @@ from typing import Any
 
 from wildduck.errors import CannotDo
 from wildduck.limits import MAILBOX_DEPTH, MAILBOX_SEGMENT
+from wildduck.mime.normal import normalized
 
 INBOX = "INBOX"
 
@@ -30,7 +31,7 @@ def normal_path(path: str) -> str:
 
 def composed(path: str) -> str:
     """The same characters in Unicode's Normalization Form C, as Net-Unicode wants them (RFC 5198 §3)."""
-    return path if path.isascii() else unicodedata.normalize("NFC", path)
+    return path if path.isascii() else normalized("NFC", path)
 
 
 def check_path(path: str) -> None:

@@ -42,6 +42,7 @@ from wildduck.mailstore.drafting import Drafting
 from wildduck.mailstore.expunge import expunge
 from wildduck.mailstore.flag_table import DELETED, canonical, in_one_spelling
 from wildduck.mailstore.flags import FlagStore, changed_flags
+from wildduck.mailstore.keywords import check_count
 from wildduck.mailstore.listing import Listing
 from wildduck.mailstore.mailboxes import Mailboxes
 from wildduck.mailstore.message import Reading
@@ -366,15 +367,17 @@ class MailStore:
 
         @param mode: C{"+"}, C{"-"} or C{"="}.
         @param unchanged_since: change only messages with a MODSEQ up to this one.
-        @raise LimitReached: a keyword is too long.
+        @raise LimitReached: a keyword is too long, or there are more flags than a message may have.
         @raise Unavailable: some messages may have been changed.
         """
+        wanted = canonical(flags)
+        check_count(wanted)
         store = partial(
             self._flags.store, unchanged_since=unchanged_since, session=_session(session), progress=progress
         )
         if not isinstance(mailbox, View):
-            return await store(mailbox, uids, mode, flags)
-        given = mailbox.spelled(canonical(flags), everyhow=mode == "-")
+            return await store(mailbox, uids, mode, wanted)
+        given = mailbox.spelled(wanted, everyhow=mode == "-")
         with mailbox.knows_own_changes(lambda known: changed_flags(known, mode, given)) as done:
             return await store(mailbox.mailbox, uids, mode, given, done=done)
 

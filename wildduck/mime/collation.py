@@ -5,7 +5,7 @@ The comparator i;unicode-casemap (RFC 5051), in which texts are sorted and compa
 
 from __future__ import annotations
 
-from unicodedata import normalize
+from wildduck.mime.normal import normalized
 
 
 def collated(text: str) -> str:
@@ -14,7 +14,7 @@ def collated(text: str) -> str:
     """
     if text.isascii():
         return text.upper()
-    return normalize("NFKD", "".join(map(_titlecased, text)))
+    return normalized("NFKD", "".join(map(_titlecased, text)))
 
 
 def _titlecased(character: str) -> str:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from unicodedata import combining, normalize
 
+from wildduck.mime.normal import normalized
+
 #: Characters looked at for a place where a text may be cut.
 _LOOKED_BACK = 1024
 
@@ -21,7 +23,7 @@ def fold(text: str) -> str:
     """@return: what compares and contains as C{text} does for people."""
     if text.isascii():
         return text.lower()
-    return normalize("NFKD", normalize("NFKD", text).casefold())
+    return normalized("NFKD", normalized("NFKD", text).casefold())
 
 
 class Finder:

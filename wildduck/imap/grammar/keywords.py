@@ -19,11 +19,11 @@ names one keyword.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from wildduck.imap.grammar.cursor import UNICODE_ATOM, Cursor
 from wildduck.imap.grammar.modes import Modes
 from wildduck.limits import KEYWORD_BYTES
+from wildduck.mime.normal import normalized
 
 #: C{ATOM-CHAR}, and others but controls, line separators and surrogates; a byte order mark not as the first.
 _KEYWORD = re.compile(
@@ -76,7 +76,7 @@ def compose_keyword(name: str, modes: Modes) -> bytes:
 
 
 def _composed(name: str) -> str:
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    return name if name.isascii() else normalized("NFC", name)
 
 
 def _unescaped(atom: bytes) -> str | None:
