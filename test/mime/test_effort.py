@@ -6,7 +6,14 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wildduck.mime.effort import HEADER_LENGTH, NODES, takes_long
+from wildduck.mime.effort import (
+    DECODED_LENGTH,
+    DECODED_LINES,
+    HEADER_LENGTH,
+    NODES,
+    decoding_takes_long,
+    takes_long,
+)
 
 
 class TakesLongTests(SynchronousTestCase):
@@ -24,3 +31,14 @@ class TakesLongTests(SynchronousTestCase):
             nested = {"message": {"childNodes": [nested]}}
         for tree in ({"childNodes": [{}] * (NODES + 1)}, nested, {"header": ["x" * (HEADER_LENGTH + 1)]}):
             self.assertTrue(takes_long(tree))
+
+    def test_decoding(self) -> None:
+        """Decoding of a header takes long before taking it apart does, within a message within it too."""
+        long = ["x" * DECODED_LENGTH, "y"]
+        for lines in (long, ["A: b"] * (DECODED_LINES + 1)):
+            self.assertTrue(decoding_takes_long(lines))
+        for lines in (["x" * DECODED_LENGTH], ["A: b"] * DECODED_LINES, None, "x" * 10_000, [None] * 9):
+            self.assertFalse(decoding_takes_long(lines))
+        nested = {"message": {"header": long}}
+        self.assertFalse(takes_long(nested))
+        self.assertTrue(takes_long(nested, DECODED_LENGTH))

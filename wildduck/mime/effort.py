@@ -8,13 +8,17 @@ from typing import Any
 #: Parts, and bytes of header, beyond which a tree takes some 10 ms.
 NODES = 100
 HEADER_LENGTH = 64 * 1024
+#: Lines and bytes of a header of which to decode all fields may take some 20 ms.
+DECODED_LINES = 500
+DECODED_LENGTH = 8 * 1024
 
 
-def takes_long(tree: Any) -> bool:
+def takes_long(tree: Any, header_length: int = HEADER_LENGTH) -> bool:
     """
     Look at a tree (spec/schema.md 'mimeTree node') until it is known to be large.
 
     @param tree: anything; what is no tree takes no time.
+    @param header_length: bytes of all headers that are many.
     """
     nodes = length = 0
     stack = [tree]
@@ -26,7 +30,7 @@ def takes_long(tree: Any) -> bool:
         lines = node.get("header")
         if isinstance(lines, list):
             length += sum(len(line) for line in lines if isinstance(line, str))
-        if nodes > NODES or length > HEADER_LENGTH:
+        if nodes > NODES or length > header_length:
             return True
         children = node.get("childNodes")
         if isinstance(children, list):
@@ -34,3 +38,15 @@ def takes_long(tree: Any) -> bool:
             stack.extend(children[: NODES + 1])
         stack.append(node.get("message"))
     return False
+
+
+def decoding_takes_long(lines: Any) -> bool:
+    """
+    The same for decoding a header's fields, which takes longer than taking them apart.
+
+    @param lines: C{header} of a tree, or anything.
+    """
+    if not isinstance(lines, list):
+        return False
+    length = sum(len(line) for line in lines if isinstance(line, str))
+    return len(lines) > DECODED_LINES or length > DECODED_LENGTH

@@ -12,19 +12,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from wildduck.limits import KIB
 from wildduck.mailstore.search import masks
 from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import Field, Leaf
 from wildduck.mailstore.search.reading import Answers, Reading
 from wildduck.mailstore.search.whole import UNREADABLE, Whole
 from wildduck.mime import headers, searched
+from wildduck.mime.effort import decoding_takes_long
 from wildduck.mime.folded import fold
 
 _BATCH = 500
-#: Lines and bytes of a header that are looked through without a thread.
-_LINES = 500
-_SHORT = 64 * KIB
 #: Where there is a layout, the tree may lack fields (store.md §7).
 _PROJECTION = {"mimeTree.header": True, "mimeTree.native.layout": True}
 KINDS = frozenset((Field,))
@@ -60,7 +57,7 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
             tree = document.get("mimeTree")
             if not isinstance(tree, dict) or tree.get("native"):
                 lacking.append(place)
-            elif _is_long(tree.get("header")):
+            elif decoding_takes_long(tree.get("header")):
                 say(place, await pool.run(wanted.look_in_tree, tree))
             else:
                 say(place, wanted.look_in_tree(tree))
@@ -105,13 +102,6 @@ def _possible(leaves: Iterable[Leaf]) -> dict[str, Any] | None:
         {"mimeTree.header": {"$not": {"$type": "array"}}},
     ]
     return {"$or": [*lines, *others]}
-
-
-def _is_long(lines: Any) -> bool:
-    """Whether a header is looked through in a thread."""
-    return isinstance(lines, list) and (
-        len(lines) > _LINES or sum(len(line) for line in lines if isinstance(line, str)) > _SHORT
-    )
 
 
 class _Wanted:

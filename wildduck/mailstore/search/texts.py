@@ -18,7 +18,7 @@ from wildduck.mailstore.search.keys import Body, Leaf, Text
 from wildduck.mailstore.search.reading import Answers, Reading
 from wildduck.mailstore.search.whole import UNREADABLE, Whole
 from wildduck.mime import headers, rebuild, searched
-from wildduck.mime.effort import takes_long
+from wildduck.mime.effort import DECODED_LENGTH, takes_long
 from wildduck.mime.folded import Finder, fold
 from wildduck.mime.pieces import BrokenOff, StreamedText
 
@@ -216,10 +216,10 @@ def _in(text: str, wanted: set[str]) -> set[str]:
 def takes_long_to_look(document: Mapping[str, Any], tree: dict[str, Any]) -> bool:
     """Whether it is better done in a thread."""
     size = document.get("size")
-    if isinstance(size, int) and 0 <= size <= _SHORT:
+    if isinstance(size, int) and 0 <= size <= DECODED_LENGTH:
         # Headers and bodies are no more than this, and a part has some bytes.
         return False
-    return takes_long(tree) or _inline_bytes(tree) > _SHORT
+    return takes_long(tree, DECODED_LENGTH) or _inline_bytes(tree) > _SHORT
 
 
 def _inline_bytes(tree: dict[str, Any]) -> int:
