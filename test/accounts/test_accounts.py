@@ -112,7 +112,9 @@ class CreateTests(AccountsCase):
     async def test_address_as_name(self) -> None:
         """A name that is an address receives mail at once."""
         account = await self.accounts.create("user@example.com", "secret")
-        self.assertEqual((await self.accounts.recipient("u.ser+x@Example.com")).account.id, account.id)
+        self.assertEqual(
+            (await self.accounts.receivers.find("u.ser+x@Example.com")).recipient.account.id, account.id
+        )
 
 
 class RecipientTests(AccountsCase):
@@ -140,7 +142,7 @@ class RecipientTests(AccountsCase):
             ("postmaster@example.com", "all"),
             ("JÕGI@xn--bcher-kva.example", "unicode"),
         ):
-            recipient = await self.accounts.recipient(address)
+            recipient = (await self.accounts.receivers.find(address)).recipient
             self.assertEqual((made[recipient.account.id], recipient.address), (name, address))
 
     async def test_nobody(self) -> None:
@@ -158,7 +160,7 @@ class RecipientTests(AccountsCase):
             "a@exa\x00mple",
         ):
             with self.assertRaises(errors.AddressNotFound):
-                await self.accounts.recipient(address)
+                await self.accounts.receivers.find(address)
 
     async def test_forwarded(self) -> None:
         """A forwarded address is known, but this server can't deliver to it; nobody signs in by it."""
@@ -166,7 +168,7 @@ class RecipientTests(AccountsCase):
             {"address": "f@example.com", "addrview": "f@example.com", "targets": []}
         )
         with self.assertRaises(errors.DeliveryNotPossible):
-            await self.accounts.recipient("f@example.com")
+            await self.accounts.receivers.find("f@example.com")
         await self.refused(errors.AuthenticationFailed, "f@example.com", "secret")
 
 

@@ -278,7 +278,7 @@ class ForwardedTests(AddressCase):
         found = await self.forwarded.get(made.id)
         self.assertEqual((found.forwards, found.disabled, len(found.targets)), (7, False, 4))
         with self.assertRaises(errors.DeliveryNotPossible):
-            await self.accounts.recipient("sales+x@example.com")
+            await self.accounts.receivers.find("sales+x@example.com")
 
     async def test_change(self) -> None:
         """Each field by itself; no forwards is a number too."""
@@ -352,7 +352,9 @@ class DomainTests(AddressCase):
         )
         self.assertEqual(self.default(self.user), "user@new.example")
         self.assertIsNotNone(self.raw.domaincache.find_one({"domain": "new.example"}))
-        self.assertEqual((await self.accounts.recipient("user@new.example")).account.id, self.user)
+        self.assertEqual(
+            (await self.accounts.receivers.find("user@new.example")).recipient.account.id, self.user
+        )
         again = await rename_domain(self.databases, self.book, "example.com", "new.example")
         self.assertEqual(again, Renamed())
         self.assertEqual(await rename_domain(self.databases, self.book, "a", "a"), Renamed())

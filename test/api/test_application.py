@@ -360,7 +360,9 @@ class LegacyTests(ApiCase):
         """An account has its mailboxes when the answer comes."""
         _, answer = await self.post("/user/create", username="user@example.com", password="secretpass")
         self.assertEqual(self.raw.mailboxes.count_documents({}), 5)
-        self.assertEqual(str((await self.accounts.recipient("user@example.com")).account.id), answer["id"])
+        self.assertEqual(
+            str((await self.accounts.receivers.find("user@example.com")).recipient.account.id), answer["id"]
+        )
 
     async def test_recipients_sent(self) -> None:
         """What was sent today is counted by the shared counter."""

@@ -40,7 +40,7 @@ from wildduck.accounts.stored import stored_string, stored_tags
 from wildduck.accounts.surroundings import Surroundings
 from wildduck.accounts.updating import Changed, Updating
 from wildduck.accounts.usage import LimitDefaults, Usages
-from wildduck.accounts.values import Account, Address, Authentication, Recipient, SignIn
+from wildduck.accounts.values import Account, Address, Authentication, SignIn
 from wildduck.accounts.verified import Verifier
 from wildduck.database import Databases, Redis
 from wildduck.errors import BadInput
@@ -156,10 +156,6 @@ class Accounts:
     async def get(self, name: str) -> Account:
         """@raise UserNotFound: nobody has this sign-in name or address."""
         return await self.directory.by_name(name)
-
-    async def recipient(self, address: str) -> Recipient:
-        """@raise AddressNotFound: nobody receives mail for the address."""
-        return await self.directory.recipient(address)
 
     async def addresses(self, account: Account) -> list[Address]:
         """All addresses of an account."""
