@@ -194,6 +194,7 @@ class AppendTests(SynchronousTestCase):
         self.assertEqual(whole(b"a REPLACE * x {0+}\r\n\r\n")[0].start.command.number, STAR)
         for broken in (
             b"a REPLACE 0 x {1+}\r\nq\r\n",
+            b"a REPLACE 04 x {1+}\r\nq\r\n",
             b"a REPLACE 1:2 x {1+}\r\nq\r\n",
             b"a REPLACE $ x {1+}\r\nq\r\n",
             b"a REPLACE 1 {1+}\r\nq\r\n",

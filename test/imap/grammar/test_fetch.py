@@ -94,6 +94,7 @@ REFUSED = [
     (b"UID FETCH 1 FLAGS (PARTIAL)", "expected a space"),
     (b"UID FETCH 1 FLAGS (PARTIAL 1)", "expected a colon"),
     (b"UID FETCH 1 FLAGS (PARTIAL 0:5)", "a place in the results can not be zero"),
+    (b"UID FETCH 1 FLAGS (PARTIAL 01:5)", "a place in the results can not begin with zero"),
     (b"UID FETCH 1 FLAGS (PARTIAL -1:5)", "expected a minus sign"),
     (b"UID FETCH 1 FLAGS (PARTIAL 1:-5)", "expected a place"),
     (b"UID FETCH 1 FLAGS (PARTIAL 1:*)", "expected a place"),

@@ -150,7 +150,11 @@ class Cursor:
         return value
 
     def nz_number(self, what: str = "a number", most: int = MAX_NUMBER) -> int:
+        """C{digit-nz *DIGIT}: other than C{number} it has no leading zeros."""
+        start = self.position
         value = self.number(what, most)
         if value == 0:
             raise self.error(f"{what} can not be zero")
+        if self.line.startswith(b"0", start):
+            raise self.error(f"{what} can not begin with zero")
         return value

@@ -105,7 +105,7 @@ def looking_at_set(cursor: Cursor) -> bool:
 
 
 def sequence_set(cursor: Cursor) -> SequenceSet:
-    """@raise ProtocolError: not a set, zero, over 32 bits, or too many ranges."""
+    """@raise ProtocolError: not a set, zero, a leading zero, over 32 bits, or too many ranges."""
     if cursor.take(b"$"):
         return SAVED
     match = cursor.match(_SET)
@@ -143,4 +143,6 @@ def _parse_number(digits: bytes) -> int:
     value = int(digits)
     if not 0 < value <= MAX_NUMBER:
         raise ProtocolError("a number in the sequence set is out of bounds")
+    if digits.startswith(b"0"):
+        raise ProtocolError("a number in the sequence set begins with zero")
     return value

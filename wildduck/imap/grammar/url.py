@@ -211,7 +211,10 @@ def _partial(match: re.Match[str]) -> tuple[int, int | None] | None:
 
 
 def _number(digits: str, least: int) -> int:
+    """C{nz-number} with 1 as the least, C{number} with 0, which may have leading zeros."""
     value = int(digits)
+    if least and digits.startswith("0"):
+        raise ProtocolError("a number in the URL begins with zero")
     if not least <= value <= MAX_NUMBER:
         raise ProtocolError("a number in the URL is out of bounds")
     return value
