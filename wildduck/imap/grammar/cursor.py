@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from wildduck import limits
 from wildduck.errors import ProtocolError
 from wildduck.imap.grammar.modes import PLAIN, Modes
 
@@ -108,6 +109,11 @@ class Cursor:
     def error(self, text: str) -> ProtocolError:
         """A refusal that says where in the line it was met; never what was there."""
         return ProtocolError(f"{text} at column {self.position + 1}")
+
+    def bound(self, count: int, what: str) -> None:
+        """@raise ProtocolError: a list has so many members, L{limits.IMAP_LIST}, and one more begins here."""
+        if count >= limits.IMAP_LIST:
+            raise self.error(f"too many {what}")
 
     # --- tokens -------------------------------------------------------------
 

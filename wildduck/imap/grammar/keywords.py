@@ -19,6 +19,7 @@ names one keyword.
 from __future__ import annotations
 
 import re
+from binascii import a2b_qp
 
 from wildduck.imap.grammar.cursor import UNICODE_ATOM, Cursor
 from wildduck.imap.grammar.modes import Modes
@@ -29,10 +30,9 @@ from wildduck.mime.normal import normalized
 _KEYWORD = re.compile(
     "(?!\ufeff)[!#$&'+,\\-./0-9:;<=>?@A-Z\\[^_`a-z|}~\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]+"
 )
-_OCTET = rb"3[Dd]|[89A-Fa-f][0-9A-Fa-f]"
-_ESCAPE = re.compile(rb"=(%b)" % _OCTET)
-#: Each equals sign begins an octet.
-_ESCAPED = re.compile(rb"(?:[^=]|=(?:%b))+" % _OCTET)
+#: An equals sign that begins no octet; one that is not followed by that of an equals sign.
+_NO_OCTET = re.compile(rb"=(?!3[Dd]|[89A-Fa-f][0-9A-Fa-f])")
+_OUTERMOST = re.compile(rb"=(?!3[Dd])")
 _LEVELS = re.compile(rb"=((?:3[Dd])*)")
 _TO_ESCAPE = re.compile(rb"[=\x80-\xff]")
 
@@ -81,21 +81,19 @@ def _composed(name: str) -> str:
 
 def _unescaped(atom: bytes) -> str | None:
     """What an atom stands for; C{None}: for itself."""
-    levels = _LEVELS.findall(atom)
-    if not levels:
+    if b"=" not in atom:
         return None
-    # Without so many "3D" behind each equals sign it begins an octet beyond US-ASCII somewhere.
-    depth = min(map(len, levels)) // 2
-    innermost = re.sub(rb"=(?:3[Dd]){%d}" % depth, b"=", atom)
-    name = _octets(innermost) if _ESCAPED.fullmatch(innermost) else b""
+    innermost, depth = atom, 0
+    if not _OUTERMOST.search(atom):
+        # Without so many "3D" behind each equals sign it begins an octet beyond US-ASCII somewhere.
+        depth = min(map(len, _LEVELS.findall(atom))) // 2
+        innermost = re.sub(rb"=(?:3[Dd]){%d}" % depth, b"=", atom)
+    if _NO_OCTET.search(innermost):
+        return None
     try:
-        text = name.decode("utf-8")
+        text = a2b_qp(innermost).decode("utf-8")
     except UnicodeDecodeError:
         return None
     if not _KEYWORD.fullmatch(text):
         return None
-    return _octets(atom).decode("ascii") if depth else text
-
-
-def _octets(atom: bytes) -> bytes:
-    return _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), atom)
+    return a2b_qp(atom).decode("ascii") if depth else text

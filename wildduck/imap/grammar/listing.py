@@ -147,6 +147,7 @@ def _patterns(cursor: Cursor) -> Reading[tuple[str, ...]]:
         return ((yield from list_mailbox(cursor)),)
     patterns = [(yield from list_mailbox(cursor))]
     while cursor.take(b" "):
+        cursor.bound(len(patterns), "patterns")
         patterns.append((yield from list_mailbox(cursor)))
     cursor.expect(b")", "the end of the list of patterns")
     return tuple(patterns)

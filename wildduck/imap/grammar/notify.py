@@ -148,7 +148,11 @@ def _names(cursor: Cursor) -> Reading[tuple[str, ...]]:
     if not cursor.take(b"("):
         return ((yield from mailbox(cursor)),)
     names = {(yield from mailbox(cursor)): None}
+    count = 1
     while cursor.take(b" "):
+        if count == limits.IMAP_NOTIFY_MAILBOXES:
+            raise cursor.error("too many mailboxes")
+        count += 1
         names[(yield from mailbox(cursor))] = None
     cursor.expect(b")", "the end of the list of mailboxes")
     return tuple(names)

@@ -114,7 +114,9 @@ def sequence_set(cursor: Cursor) -> SequenceSet:
     pieces = match.group().split(b",")
     if len(pieces) > limits.IMAP_SET_RANGES:
         raise ProtocolError("the sequence set has too many ranges")
-    return SequenceSet(tuple(map(_pair, pieces)))
+    # A line has room for more of them than for different ones.
+    pairs = {piece: _pair(piece) for piece in dict.fromkeys(pieces)}
+    return SequenceSet(tuple(map(pairs.__getitem__, pieces)))
 
 
 def known_set(cursor: Cursor) -> SequenceSet:
