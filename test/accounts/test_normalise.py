@@ -41,6 +41,7 @@ class AddressTests(SynchronousTestCase):
             ('"odd@local"@example.com', '"odd@local"@example.com'),
             ("user@xn--\u0000.example", "user@xn--\u0000.example"),
             ("user@sub.xn--bcher-kva.example", "user@sub.bücher.example"),
+            ("user@" + "xn--bcher-kva." * 20, "user@" + "xn--bcher-kva." * 20),
         ):
             self.assertEqual(normalise.address_view(address), view)
 

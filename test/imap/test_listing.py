@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from wildduck import limits
 from wildduck.imap.listing import Asked, Entry, Found, listing, subscriptions
 from wildduck.imap.patterns import Pattern, Patterns, interpreted
 
@@ -212,6 +213,14 @@ class ListingTests(SynchronousTestCase):
         ):
             self.assertEqual(interpreted(reference, [pattern]), expected)
         self.assertEqual(interpreted("", ["e\u0301*"], unicode=True), ["e\u0301*", "\xe9*"])
+
+    def test_long(self) -> None:
+        """A pattern may have its full length in NFC; what is longer in any form is left out."""
+        longest = "\u03b1\u0313\u0300\u0345" * limits.IMAP_PATTERN
+        composed = "\u1f82" * limits.IMAP_PATTERN
+        self.assertEqual(interpreted("/", [longest], unicode=True), [longest, composed])
+        self.assertEqual(interpreted("", [longest + "*", "a"], unicode=True), ["a"])
+        self.assertEqual(len(Patterns([longest, composed])._patterns), 1)
 
 
 class ExtendedListingTests(SynchronousTestCase):

@@ -9,9 +9,11 @@ from unittest import mock
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from wildduck.accounts import normalise
 from wildduck.imap.grammar import keywords
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.modes import Modes
+from wildduck.imap.patterns import interpreted
 from wildduck.mailstore.paths import composed
 from wildduck.mime import normal
 from wildduck.mime.collation import collated
@@ -50,7 +52,11 @@ class NormalizedTests(SynchronousTestCase):
             return normalize(form, text)  # type: ignore[arg-type]
 
         text = "a" + "\u0301\u0316" * 200
-        for work in (fold, collated, composed, lambda text: compose(text.encode())):
+        for work in (
+            *(fold, collated, composed, normalise.address, normalise.domain),
+            lambda text: compose(text.encode()),
+            lambda text: interpreted("", [text], unicode=True),
+        ):
             given.clear()
             with mock.patch.object(normal, "normalize", noted):
                 work(text)

@@ -7,12 +7,12 @@ Source: spec/schema.md §9, spec/api.md 'Common parameter types'.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 import idna
 
 from wildduck.errors import BadInput
+from wildduck.mime.normal import normalized
 
 #: Characters of the widest partial wildcard (spec/config.md 'wildcard part').
 WILDCARD_PART = 32
@@ -47,10 +47,10 @@ def name_view(name: str) -> str:
 
 
 def domain(value: str) -> str:
-    """A domain in lower case with its A-labels decoded; one that does not decode is kept."""
+    """A domain in lower case with its A-labels decoded; one that does not decode, or is too long, is kept."""
     value = value.strip(" ").lower()
-    if "xn--" not in value:
-        return unicodedata.normalize("NFC", value)
+    if "xn--" not in value or len(value) > DOMAIN_BYTES:
+        return normalized("NFC", value)
     return ".".join(_u_label(label) for label in value.split("."))
 
 
@@ -58,7 +58,7 @@ def _u_label(label: str) -> str:
     if not label.startswith("xn--"):
         return label
     try:
-        return unicodedata.normalize("NFC", idna.ulabel(label))
+        return normalized("NFC", idna.ulabel(label))
     except (idna.IDNAError, UnicodeError):
         return label
 
@@ -68,13 +68,13 @@ def address(value: str, *, remove_label: bool = False, remove_dots: bool = False
     local, at, host = value.strip(" ").rpartition("@")
     if not at:
         local, host = host, ""
-    local = unicodedata.normalize("NFC", local).lower()
+    local = normalized("NFC", local).lower()
     if remove_label:
         local = local.partition("+")[0]
     if remove_dots:
         local = local.replace(".", "")
     # Last, for blanks and combining marks can stand beside what was taken out.
-    local = unicodedata.normalize("NFC", local.strip(" "))
+    local = normalized("NFC", local.strip(" "))
     return local + at + domain(host) if at else local
 
 

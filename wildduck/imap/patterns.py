@@ -10,11 +10,11 @@ parents match.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterable
 
 from wildduck import limits
 from wildduck.imap.grammar.mailboxes import DELIMITER, INBOX
+from wildduck.mime.normal import normalized
 
 #: C{*%} matches what C{*} matches.
 _WILDCARDS = re.compile(r"[*%]{2,}")
@@ -98,7 +98,9 @@ class Patterns:
 
 def interpreted(reference: str, patterns: Iterable[str], *, unicode: bool = False) -> list[str]:
     """
-    The patterns that both arguments of LIST and LSUB make together, without empty ones.
+    The patterns that both arguments of LIST and LSUB make together.
+
+    Without empty ones, and without those that are much too long (L{Patterns}).
 
     A slash at the beginning of a name means nothing to SELECT, so here neither
     (RFC 3501 §6.3.8: "interpreted as by SELECT").
@@ -107,10 +109,13 @@ def interpreted(reference: str, patterns: Iterable[str], *, unicode: bool = Fals
         there as they were given: so are patterns.
     """
     found: dict[str, None] = {}
+    # What is longer is no pattern in NFC either, where no character stands for more than four.
+    longest = 4 * limits.IMAP_PATTERN
     for pattern in patterns:
-        if pattern:
-            whole = (reference + pattern).lstrip(DELIMITER)
-            found[whole] = None
-            if unicode:
-                found[unicodedata.normalize("NFC", whole)] = None
+        whole = (reference + pattern).lstrip(DELIMITER)
+        if not pattern or len(whole) > longest:
+            continue
+        found[whole] = None
+        if unicode:
+            found[normalized("NFC", whole)] = None
     return list(found)
