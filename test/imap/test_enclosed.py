@@ -147,6 +147,27 @@ class EnclosedTests(TestCase):
         await other.command(b"FETCH 2 (BODY BODYSTRUCTURE BODY.PEEK[1.1])")
         self.assertEqual(len(read_ranges), 0)
 
+    async def test_long_headers(self) -> None:
+        """What is told of headers past the bound is of their part all the same; all of it can be read."""
+        image = b"Content-Type: image/png; name=a\r\nContent-Transfer-Encoding: base64\r\n\r\nR0lG"
+        padding = b"".join(b"X-%06d: %b\r\n" % (number, b"x" * 88) for number in range(11_000))
+        self.assertGreater(len(padding), limits.HEADER_BYTES)
+        text = b"Content-Type: text/html\r\n\r\n<b>"
+        inner = b'Content-Type: multipart/mixed; boundary="b"\r\nSubject: first\r\n' + padding
+        inner += b"\r\n--b\r\n" + image + b"\r\n--b\r\n" + text + b"\r\n--b--\r\n"
+        _, client = await self.started(holding(inner), holding(padding + inner))
+        for number, subject in ((1, b'"first"'), (2, b"NIL")):
+            structure = await self.told(client, number, b"BODY")
+            self.assertIn(b'("image" "png" NIL NIL NIL "base64" 4)', structure)
+            self.assertIn(b'("text" "html" ', structure)
+            self.assertIn(b" (NIL %b NIL NIL" % subject, structure)
+            self.assertIn(
+                b"BODY[1.1.MIME] {%d}" % (len(image) - 4),
+                await self.told(client, number, b"BODY.PEEK[1.1.MIME]"),
+            )
+            header = await self.told(client, number, b"BODY.PEEK[1.HEADER.FIELDS (Subject)]")
+            self.assertIn(b"{18}\r\nSubject: first\r\n\r\n", header)
+
     async def test_scanned_in_a_thread(self) -> None:
         """One of many parts, each of which takes its time, keeps nobody else waiting."""
         many = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + b"--b\r\n\r\n\r\n" * 900

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wildduck.mime import headers
+from wildduck.mime import fields, headers
 from wildduck.mime.part import Part
 from wildduck.mime.rebuild import Node, nodes
 
@@ -57,27 +57,41 @@ def placed(root: Part, start: int) -> Node:
     return top
 
 
-def tree(root: Part, raw: Mapping[int, bytes]) -> dict[str, Any]:
+def fields_of(part: Part, header: bytes, budget: fields.FieldBudget) -> list[bytes]:
+    """
+    The fields of a part's header, as far as there is room; its type and encoding are among them.
+
+    @param header: may be cut off.
+    """
+    budget.lost = len(header) < part.body_start - part.header_start
+    found = fields.read(len(header), (header,), budget)
+    if budget.lost and not headers.all_of(found, b"content-type"):
+        found.append(b"Content-Type: " + part.content_type.value.encode("utf-8", "replace"))
+    if budget.lost and not headers.all_of(found, b"content-transfer-encoding"):
+        found.append(_encoding(part))
+    return found
+
+
+def _encoding(part: Part) -> bytes:
+    return b"Content-Transfer-Encoding: " + part.encoding.encode("utf-8", "replace")
+
+
+def tree(root: Part, kept: Mapping[int, list[bytes]]) -> dict[str, Any]:
     """
     What a structure is made of (L{wildduck.mime.bodystructure.from_tree}), in the form of a stored tree.
 
     @param root: as it was scanned.
-    @param raw: the header of each part by the offset of its first byte.
+    @param kept: L{fields_of} of each part by the offset of its first byte.
     """
-    return _tree(root, raw)
+    return _tree(root, kept)
 
 
-def _tree(root: Part, raw: Mapping[int, bytes]) -> dict[str, Any]:
+def _tree(root: Part, kept: Mapping[int, list[bytes]]) -> dict[str, Any]:
     top: dict[str, Any] = {}
     stack = [(root, top)]
     while stack:
         part, node = stack.pop()
-        header = raw.get(part.header_start)
-        node["header"] = (
-            [f"Content-Transfer-Encoding: {part.encoding}"]
-            if header is None
-            else headers.stored_lines(header)
-        )
+        node["header"] = headers.stored(kept.get(part.header_start, [_encoding(part)]))
         # Of several fields the first was read.
         node["parsedHeader"] = {"content-type": {"value": part.content_type.value}}
         node["size"], node["lineCount"] = part.size, part.lines

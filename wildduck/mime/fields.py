@@ -29,10 +29,12 @@ class FieldBudget:
     Hands out room for header fields, for all parts of one message together.
 
     @ivar left: what may still be kept, see L{_FIELD_COST}.
+    @ivar lost: something of a field was not kept.
     """
 
     def __init__(self, left: int = limits.HEADER_BYTES) -> None:
         self.left = left
+        self.lost = False
 
     def keep(self, fields: Iterable[bytes]) -> list[bytes]:
         """
@@ -44,6 +46,7 @@ class FieldBudget:
         kept = []
         for field in fields:
             if _cost(field) > self.left:
+                self.lost = True
                 if self.left < 2 * _WORTH_KEEPING:
                     continue
                 field = _cut(field, self.left // (2 if field.isascii() else 4) - _FIELD_COST)
@@ -85,6 +88,7 @@ def read(length: int, blocks: Iterable[bytes], budget: FieldBudget) -> list[byte
         for match in _FIELD_END.finditer(rest):
             examined += 1
             if examined > _FIELDS or budget.left <= _FIELD_COST:
+                budget.lost = True
                 return kept
             if not skipping:
                 kept += budget.keep((rest[start : match.start()].rstrip(b"\r"),))

@@ -167,7 +167,12 @@ def stored_lines(raw: bytes, budget: int = limits.HEADER_BYTES) -> list[str]:
     @param raw: the header, as for L{split_header}.
     @param budget: bytes in all; a field that does not fit is left out.
     """
-    return [_LINE_BREAK.sub(b"\r\n", line).decode("latin-1") for line in bounded(split_header(raw), budget)]
+    return stored(bounded(split_header(raw), budget))
+
+
+def stored(lines: Iterable[bytes]) -> list[str]:
+    """L{stored_lines} for what was split already."""
+    return [_LINE_BREAK.sub(b"\r\n", line).decode("latin-1") for line in lines]
 
 
 def lines_of(node: dict[str, Any]) -> list[bytes]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from wildduck import limits
 from wildduck.mailstore.content import Content
 from wildduck.mime import enclosed, rope
+from wildduck.mime.fields import FieldBudget
 from wildduck.mime.part import Part
 from wildduck.mime.rebuild import Node
 from wildduck.mime.scanner import Scanner
@@ -20,8 +21,9 @@ from wildduck.mime.scanner import Scanner
 #: Bytes of a body that is scanned without a thread: parts can be as short as nine bytes.
 _SHORT = 2 * limits.KIB
 _T = TypeVar("_T")
-#: The identity of a node of the stored tree, how its message was scanned, and its headers (L{enclosed.tree}).
-Found: TypeAlias = tuple[int, Part, dict[int, bytes]]
+#: The identity of a node of the stored tree, how its message was scanned, and the fields of
+#: its parts (L{enclosed.tree}).
+Found: TypeAlias = tuple[int, Part, dict[int, list[bytes]]]
 
 
 class InThread(Protocol):
@@ -108,21 +110,24 @@ class Enclosed:
         self._room -= count
         return root, top
 
-    async def _headers(self, root: Part, start: int) -> dict[int, bytes]:
+    async def _headers(self, root: Part, start: int) -> dict[int, list[bytes]]:
         """Read one after the other from one stream, for each may be stored in a row of GridFS; bounded."""
-        found: dict[int, bytes] = {}
-        left = limits.HEADER_BYTES
-        wanted = [(part.header_start, part.body_start) for part in root.walk()]
+        found: dict[int, list[bytes]] = {}
+        budget = FieldBudget()
+        parts = list(root.walk())
+        header = bytearray()
         position = index = 0
-        async for block in self._content.blocks(start, start + wanted[-1][1]):
+        async for block in self._content.blocks(start, start + parts[-1].body_start):
             end = position + len(block)
-            while index < len(wanted) and wanted[index][0] < end:
-                first, stop = wanted[index]
-                piece = block[max(0, first - position) : max(0, stop - position)][:left]
-                found[first] = found.get(first, b"") + piece
-                left -= len(piece)
-                if stop > end:
+            while index < len(parts) and parts[index].header_start < end:
+                part = parts[index]
+                piece = block[max(0, part.header_start - position) : max(0, part.body_start - position)]
+                header += piece[: limits.HEADER_BYTES - len(header)]
+                if part.body_start > end:
                     break
+                run = _here if len(header) <= _SHORT else self._in_thread
+                found[part.header_start] = await run(enclosed.fields_of, part, bytes(header), budget)
+                header.clear()
                 index += 1
             position = end
         return found
@@ -146,4 +151,4 @@ def _close(scanner: Scanner, start: int, room: int) -> tuple[int, Part, Node] | 
 
 def grafted(found: Sequence[Found]) -> dict[int, dict[str, Any]]:
     """What L{wildduck.mime.bodystructure.from_tree} is given."""
-    return {identity: enclosed.tree(root, raw) for identity, root, raw in found}
+    return {identity: enclosed.tree(root, kept) for identity, root, kept in found}
