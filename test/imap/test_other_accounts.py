@@ -122,20 +122,20 @@ def _plain(authorization: str, username: str, password: str = PASSWORD) -> bytes
 
 #: Attempts to act for fred, while she is signed in and while nobody is; then she is again.
 SIGNING: list[tuple[bytes, bytes]] = [
-    (_plain("", "fred"), b"NO [CLIENTBUG]"),
-    (_plain("fred", "eve"), b"NO [CLIENTBUG]"),
-    (b'LOGIN fred "%b"' % PASSWORD.encode(), b"NO [CLIENTBUG]"),
+    (_plain("", "fred"), b"BAD [CLIENTBUG]"),
+    (_plain("fred", "eve"), b"BAD [CLIENTBUG]"),
+    (b'LOGIN fred "%b"' % PASSWORD.encode(), b"BAD [CLIENTBUG]"),
     (b"STATUS secret (MESSAGES)", b"NO [NONEXISTENT]"),
     (b"SELECT INBOX", b"OK"),
-    (_plain("", "fred"), b"NO [CLIENTBUG]"),
+    (_plain("", "fred"), b"BAD [CLIENTBUG]"),
     (b"UNAUTHENTICATE", b"OK"),
-    (b"SELECT secret", b"NO [CLIENTBUG]"),
+    (b"SELECT secret", b"BAD [CLIENTBUG]"),
     (_plain("fred", "eve"), b"NO [AUTHORIZATIONFAILED]"),
     (_plain("eve", "fred"), b"NO [AUTHORIZATIONFAILED]"),
     (_plain("", "fred", "a guess"), b"NO [AUTHENTICATIONFAILED]"),
     (b"LOGIN fred guess", b"NO [AUTHENTICATIONFAILED]"),
     (b"AUTHENTICATE EXTERNAL ZnJlZA==", b"NO [CANNOT]"),
-    (b"STATUS secret (MESSAGES)", b"NO [CLIENTBUG]"),
+    (b"STATUS secret (MESSAGES)", b"BAD [CLIENTBUG]"),
     (_plain("", "eve"), b"OK"),
     (b'LIST "" *', b"OK"),
     (b"EXAMINE secret", b"NO [NONEXISTENT]"),
@@ -267,7 +267,7 @@ class OtherAccountTests(TestCase):
         await server.add(fred[0], "secret", MESSAGE)
         await server.add(fred[0], "INBOX", MESSAGE)
         self.assertEqual(await client.command(b"NOOP"), b"t OK Completed\r\n")
-        self.assertRegex(await client.command(b"FETCH 1 BODY[]"), rb"\At NO ")
+        self.assertRegex(await client.command(b"FETCH 1 BODY[]"), rb"\At BAD ")
         answer = await client.command(b"SELECT INBOX")
         self.assertIn(b"* 0 EXISTS\r\n", answer)
         self.assertEqual(await client.command(b"UID FETCH $ FLAGS"), b"t OK FETCH completed\r\n")

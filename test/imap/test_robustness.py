@@ -64,7 +64,7 @@ class FailureTests(TestCase):
         self.patch(server.domain.store, "open", silent)
         answer = await client.command(b"SELECT INBOX")
         self.assertEqual(answer, b"t NO [UNAVAILABLE] Temporarily unavailable, please try again\r\n")
-        self.assertIn(b"t NO [CLIENTBUG]", await client.command(b"CLOSE"))
+        self.assertIn(b"t BAD [CLIENTBUG]", await client.command(b"CLOSE"))
 
     async def test_changes_unavailable(self) -> None:
         """A command that is done is OK, also when what else has happened can not be told."""
@@ -237,7 +237,7 @@ class HasteTests(TestCase):
         client.send(b"a FETCH 1 BODY[HEADER.FIELDS (" + b"{1+}\r\nx " * 1100 + b"x)]\r\n")
         self.assertEqual(await client.line(), b"a BAD [TOOBIG] the command's literals are too big")
         client.send(b"b LOGIN " + b"{120000+}\r\n" + b"x" * 120_000 + b" x\r\n")
-        self.assertIn(b"b NO [CLIENTBUG]", await client.line())
+        self.assertIn(b"b BAD [CLIENTBUG]", await client.line())
         self.assertEqual(await client.command(b"NOOP"), b"t OK Completed\r\n")
 
     async def test_authentication_given_up(self) -> None:

@@ -433,5 +433,5 @@ class Scheduler:
 
 
 def _wrong_state(row: Row, state: State) -> Done:
-    """RFC 3501 §3 leaves BAD or NO to us, most RFCs too."""
-    return Done(f"{row.name} can not be given in the {state.value} state", _CLIENT_BUG, row.wrong_state)
+    """BAD: RFC 3501 §3 leaves that or NO to us; RFC 3691, 8437 and 9051 §6.4.2 do not."""
+    return Done(f"{row.name} can not be given in the {state.value} state", _CLIENT_BUG, "BAD")

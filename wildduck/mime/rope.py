@@ -233,19 +233,30 @@ def section_within(message: Node, path: tuple[int, ...], what: str) -> tuple[int
 
 
 def find(root: Node, path: Sequence[int]) -> Node | None:
-    """The part that a path names; a message that is no multipart is its own part 1."""
+    """
+    The part that a path names; a message that is no multipart is its own part 1.
+
+    A multipart without parts has an empty one, for its body structure tells of one
+    (RFC 3501 §9 'body-type-mpart').
+    """
     node, fresh = root, True
     for number in path:
         if not fresh and node.message is not None:
             node, fresh = node.message, True
         if node.is_composite:
-            if not 1 <= number <= len(node.children):
+            children = node.children or [_nothing(node.body_end)]
+            if not 1 <= number <= len(children):
                 return None
-            node = node.children[number - 1]
+            node = children[number - 1]
         elif number != 1 or not fresh:
             return None
         fresh = False
     return node
+
+
+def _nothing(place: int) -> Node:
+    """A part without header and body."""
+    return Node({"header": [], "size": 0}, place, place, place)
 
 
 def needs_blob(document: Mapping[str, Any]) -> str | None:

@@ -62,8 +62,6 @@ class Row:
         C{mailbox} and C{target} of its value.
     @ivar expunges: takes messages out of the selected mailbox; its client is told
         so whatever else it wants to be told (RFC 5465).
-    @ivar wrong_state: how it is refused in other states than its own; with NO a
-        client sees that its syntax was right (RFC 5530 §3).
     """
 
     name: str
@@ -78,7 +76,6 @@ class Row:
     writes: bool = False
     reports: bool = False
     idles: bool = False
-    wrong_state: str = "NO"
     names: bool = False
     expunges: bool = False
 
@@ -92,7 +89,7 @@ _ROWS = (
     Row("ENABLE", frozenset((State.AUTHENTICATED,)), session.enable),
     Row("NOTIFY", SIGNED_IN, notify.notify),
     Row("COMPRESS", SIGNED_IN, session.compress),
-    Row("UNAUTHENTICATE", SIGNED_IN, session.unauthenticate, wrong_state="BAD"),
+    Row("UNAUTHENTICATE", SIGNED_IN, session.unauthenticate),
     Row("STARTTLS", NOT_SIGNED_IN, session.start_tls),
     Row("LOGIN", NOT_SIGNED_IN, sign_in.login),
     Row("AUTHENTICATE", NOT_SIGNED_IN, sign_in.authenticate),
