@@ -9,8 +9,8 @@ from bson import ObjectId
 from wildduck import limits
 from wildduck.config import Settings
 from wildduck.errors import MessageTooBig
+from wildduck.imap.commands.enclosed import Enclosed
 from wildduck.imap.grammar.append import Options
-from wildduck.mailstore.content import Content
 from wildduck.mailstore.values import Mailbox
 from wildduck.mime.message import Intake, Message, Spool
 
@@ -85,7 +85,7 @@ class Uploads:
     def __init__(self, settings: Settings, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
         self.messages: list[Upload] = []
-        self.last_read: tuple[ObjectId, int, Content] | None = None
+        self.last_read: tuple[ObjectId, int, Enclosed] | None = None
         self._settings = settings
         self._spool = Spool(settings.spool)
 

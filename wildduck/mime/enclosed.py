@@ -14,6 +14,7 @@ from typing import Any
 from wildduck.mime import fields, headers
 from wildduck.mime.part import Part
 from wildduck.mime.rebuild import Node, nodes
+from wildduck.mime.rope import find
 
 TYPE = "message/global"
 #: Others are undone by nobody before the message within is looked at.
@@ -29,6 +30,22 @@ def is_enclosed(node: Node) -> bool:
     if raw is None or headers.content_type(raw).value != TYPE:
         return False
     return headers.transfer_encoding(headers.first(lines, b"content-transfer-encoding")).lower() in _IDENTITY
+
+
+def leading_to(root: Node, path: tuple[int, ...]) -> tuple[Node | None, tuple[int, ...]]:
+    """
+    The message/global of a stored tree that a path leads to or into, and the rest of the path.
+
+    @return: C{None} where it leads to none.
+    """
+    last = None
+    length = 0
+    while length < len(path):
+        node = find(root, path[: length + 1])
+        if node is None:
+            break
+        last, length = node, length + 1
+    return (None, ()) if last is None or not is_enclosed(last) else (last, path[length:])
 
 
 def all_in(document: Mapping[str, Any]) -> frozenset[int]:

@@ -7,13 +7,20 @@ from contextlib import aclosing
 from typing import cast
 
 from wildduck.errors import DomainError, MailboxNotFound, ProtocolError
-from wildduck.imap.commands.referred import Octets, Unresolved, check_fresh, content_of, octets_of
+from wildduck.imap.commands.enclosed import Enclosed
+from wildduck.imap.commands.referred import (
+    Octets,
+    Unresolved,
+    check_fresh,
+    document_of,
+    octets_of,
+    opened,
+)
 from wildduck.imap.commands.urlauth import authorized, names_user
 from wildduck.imap.grammar.responses import bad_url_code
 from wildduck.imap.grammar.url import ImapUrl, parse
 from wildduck.imap.session import Session
 from wildduck.imap.uploads import Uploads
-from wildduck.mailstore.content import Content
 from wildduck.mailstore.values import Mailbox
 
 
@@ -53,17 +60,17 @@ async def add(session: Session, uploads: Uploads, raw: bytes) -> None:
 async def _octets(session: Session, uploads: Uploads, raw: bytes, url: ImapUrl) -> Octets:
     mailbox = await _mailbox(session, raw, url)
     check_fresh(mailbox, url)
-    return await octets_of(await _content(session, uploads, mailbox, url), url)
+    return await octets_of(await _message(session, uploads, mailbox, url), url)
 
 
-async def _content(session: Session, uploads: Uploads, mailbox: Mailbox, url: ImapUrl) -> Content:
+async def _message(session: Session, uploads: Uploads, mailbox: Mailbox, url: ImapUrl) -> Enclosed:
     """The message; that of the URL before most often, read once."""
     last = uploads.last_read
     if last is not None and last[:2] == (mailbox.id, url.uid):
         return last[2]
-    content = await content_of(session, mailbox, url)
-    uploads.last_read = (mailbox.id, url.uid, content)
-    return content
+    message = await opened(session, await document_of(session, mailbox, url))
+    uploads.last_read = (mailbox.id, url.uid, message)
+    return message
 
 
 async def _mailbox(session: Session, raw: bytes, url: ImapUrl) -> Mailbox:

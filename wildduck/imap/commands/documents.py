@@ -29,6 +29,7 @@ from wildduck.mime import (
     rebuild,
     rope,
 )
+from wildduck.mime.enclosed import leading_to
 from wildduck.mime.narrow import SIZE_FIELDS, root_header
 
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -153,7 +154,10 @@ def tells_global(structure: bytes) -> bool:
 
 
 def part_structure(
-    document: Mapping[str, Any], path: tuple[int, ...], decoded: tuple[int, int] | None
+    document: Mapping[str, Any],
+    path: tuple[int, ...],
+    decoded: tuple[int, int] | None,
+    found: Sequence[enclosed.Found] | None = None,
 ) -> bytes | None:
     """
     BODYSTRUCTURE of one part (RFC 5524 §3.2).
@@ -162,16 +166,26 @@ def part_structure(
     @param path: part numbers, empty for the message itself.
     @param decoded: octets and lines of the part without its transfer encoding, where that
         is to be described.
+    @param found: what is in each message/global, where the path may lead into one, or these
+        are told as messages.
     @return: C{None} where there is no such part.
     """
     tree = document.get("mimeTree")
-    node = rope.find(rebuild.nodes(tree), path) if isinstance(tree, dict) else None
-    if node is None or not isinstance(tree, dict):
+    if not isinstance(tree, dict):
+        return None
+    grafted = None if found is None else enclosed.grafted(found)
+    root = rebuild.nodes(tree)
+    node = rope.find(root, path)
+    if node is None and grafted:
+        last, rest = leading_to(root, path)
+        held = None if last is None else grafted.get(id(last.tree))
+        node = None if held is None else rope.find(rebuild.nodes(held), rest)
+    if node is None:
         return None
     if decoded is not None:
         return bodystructure.of_decoded(node.tree, *decoded)
     encoded = _sent_in_base64(document, tree)
-    return bodystructure.from_tree(node.tree, True, lambda node: encoded.get(id(node)))
+    return bodystructure.from_tree(node.tree, True, lambda node: encoded.get(id(node)), grafted)
 
 
 def _sent_in_base64(document: Mapping[str, Any], tree: dict[str, Any]) -> dict[int, bodystructure.Sent]:

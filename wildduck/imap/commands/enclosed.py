@@ -33,11 +33,15 @@ class InThread(Protocol):
 
 
 class Enclosed:
-    """The message/global of one message; each is scanned once."""
+    """
+    The message/global of one message; each is scanned once.
+
+    @ivar content: of the whole message.
+    """
 
     def __init__(self, content: Content, in_thread: InThread) -> None:
-        """@param content: of the whole message, as it is sent or exact; offsets are those of it."""
-        self._content = content
+        """@param content: as it is sent or exact; offsets are those of it."""
+        self.content = content
         self._in_thread = in_thread
         self._scanned: dict[int, tuple[Part, Node] | None] = {}
         self._room = limits.ENCLOSED_PARTS
@@ -64,7 +68,7 @@ class Enclosed:
         @raise ContentUnreadable: a body is missing.
         """
         found = []
-        for node in self._content.rope.root.walk():
+        for node in self.content.rope.root.walk():
             message = await self._message(node) if id(node.tree) in trees else None
             if message is not None:
                 root = message[0]
@@ -73,17 +77,9 @@ class Enclosed:
 
     async def _inner(self, path: tuple[int, ...]) -> tuple[Node | None, tuple[int, ...]]:
         """The message/global that a path leads to or into, and the rest of the path."""
-        last = None
-        length = 0
-        while length < len(path):
-            node = self._content.rope.node(path[: length + 1])
-            if node is None:
-                break
-            last, length = node, length + 1
-        if last is None or not enclosed.is_enclosed(last):
-            return None, ()
-        message = await self._message(last)
-        return None if message is None else message[1], path[length:]
+        last, rest = enclosed.leading_to(self.content.rope.root, path)
+        message = None if last is None else await self._message(last)
+        return None if message is None else message[1], rest
 
     async def _message(self, node: Node) -> tuple[Part, Node] | None:
         """C{None} for a message that is not looked into: it has NULs, or too many parts."""
@@ -93,7 +89,7 @@ class Enclosed:
 
     def _is_changed(self, node: Node) -> bool:
         """It is sent in base64, for it has NULs (design.md §4)."""
-        segments = self._content.rope.slice(node.body_start, node.body_end)
+        segments = self.content.rope.slice(node.body_start, node.body_end)
         return any(isinstance(segment, rope.Stored) and segment.as_base64 for segment in segments)
 
     async def _scan(self, node: Node) -> tuple[Part, Node] | None:
@@ -101,7 +97,7 @@ class Enclosed:
             return None
         scanner = Scanner(enclosed=True)
         run = _here if node.body_end - node.body_start <= _SHORT else self._in_thread
-        async for block in self._content.blocks(node.body_start, node.body_end):
+        async for block in self.content.blocks(node.body_start, node.body_end):
             await run(scanner.feed, block)
         found = await run(_close, scanner, node.body_start, self._room)
         if found is None:
@@ -117,7 +113,7 @@ class Enclosed:
         parts = list(root.walk())
         header = bytearray()
         position = index = 0
-        async for block in self._content.blocks(start, start + parts[-1].body_start):
+        async for block in self.content.blocks(start, start + parts[-1].body_start):
             end = position + len(block)
             while index < len(parts) and parts[index].header_start < end:
                 part = parts[index]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from wildduck.errors import DomainError
+from wildduck.imap.commands.enclosed import Enclosed
 from wildduck.imap.commands.header_fields import select
 from wildduck.imap.grammar.fetch import Section, section_of
 from wildduck.imap.grammar.url import ImapUrl
@@ -14,6 +15,7 @@ from wildduck.imap.session import Session
 from wildduck.mailstore.content import CONTENT_FIELDS, Content
 from wildduck.mailstore.values import Mailbox
 
+T = TypeVar("T")
 #: A message document.
 Document: TypeAlias = Mapping[str, Any]
 
@@ -80,23 +82,34 @@ async def document_of(session: Session, mailbox: Mailbox, url: ImapUrl) -> Docum
     raise Unresolved()
 
 
-async def content_of(session: Session, mailbox: Mailbox, url: ImapUrl) -> Content:
+async def opened(session: Session, document: Document, *, exact: bool = False) -> Enclosed:
     """
-    As L{document_of}, its content.
+    The content of a message, which a URL sees into whatever this session has enabled.
 
+    For it names the same for who made it and for who reads it.
+
+    @param exact: as of L{MailStore.content<wildduck.mailstore.store.MailStore.content>}.
     @raise ContentUnreadable: it is damaged.
     """
-    return await session.store.content(await document_of(session, mailbox, url))
+
+    async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
+        return await session.store.compute(lambda _: function(*arguments), document, in_thread=True)
+
+    return Enclosed(await session.store.content(document, exact=exact), in_thread)
 
 
-async def octets_of(content: Content, url: ImapUrl) -> Octets:
+async def octets_of(message: Enclosed, url: ImapUrl) -> Octets:
     """
     The octets of a message that a URL names.
 
     @raise Unresolved: the message has no such part.
     """
+    content = message.content
     section = section_of(url.section) if url.section else Section()
-    place = content.rope.section(section.path, "HEADER" if section.fields else section.what)
+    what = "HEADER" if section.fields else section.what
+    place = content.rope.section(section.path, what)
+    if place is None:
+        place = await message.section(section.path, what)
     if place is None:
         raise Unresolved()
     if not section.fields:

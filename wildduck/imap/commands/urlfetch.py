@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import cast
@@ -18,7 +18,16 @@ from wildduck.errors import (
     UnknownEncoding,
 )
 from wildduck.imap.commands import binary, documents
-from wildduck.imap.commands.referred import Document, Octets, Unresolved, check_fresh, document_of, octets_of
+from wildduck.imap.commands.enclosed import Enclosed, Found
+from wildduck.imap.commands.referred import (
+    Document,
+    Octets,
+    Unresolved,
+    check_fresh,
+    document_of,
+    octets_of,
+    opened,
+)
 from wildduck.imap.commands.urlauth import authorized
 from wildduck.imap.grammar.fetch import Section, section_of
 from wildduck.imap.grammar.strings import LiteralStart
@@ -34,6 +43,7 @@ from wildduck.imap.grammar.urlauth import (
 )
 from wildduck.imap.session import Done, Session
 from wildduck.mailstore.decoded import Decoded, Measured
+from wildduck.mime.enclosed import all_in
 
 #: Whatever keeps a URL from being read: who asks gets NIL.
 _NOTHING = (ProtocolError, Unresolved, MailboxNotFound, ContentUnreadable)
@@ -126,8 +136,7 @@ class _Part:
 
     async def body(self, name: bytes) -> _Value:
         """The octets as BODY[...] sends them."""
-        content = await self._session.store.content(self._document)
-        octets = await octets_of(content, self._url)
+        octets = await octets_of(await opened(self._session, self._document), self._url)
         await octets.prepare()
         return _octets(name, octets)
 
@@ -155,12 +164,32 @@ class _Part:
         # A multipart or a message is what it is without an encoding, too.
         part = await self._decoded(leaves_only=True) if decoded and self._section.path else None
         measured = None if part is None else await _described(part)
-        found = await self._session.store.compute(
-            documents.part_structure, self._document, self._section.path, measured
-        )
-        if found is None:
+        structure = None
+        if not self._session.modes.global_messages:
+            structure = await self._described_by(measured, None)
+        if structure is None:
+            structure = await self._described_by(measured, await self._found())
+        if structure is None:
             raise Unresolved()
-        return _Value(name, found)
+        return _Value(name, structure)
+
+    async def _found(self) -> list[Found]:
+        """What is in each message/global."""
+        trees = await self._session.store.compute(all_in, self._document)
+        return await (await opened(self._session, self._document)).found(trees) if trees else []
+
+    async def _described_by(
+        self, measured: tuple[int, int] | None, found: Sequence[Found] | None
+    ) -> bytes | None:
+        """@param found: as of L{documents.part_structure}."""
+        return await self._session.store.compute(
+            documents.part_structure,
+            self._document,
+            self._section.path,
+            measured,
+            found,
+            in_thread=bool(found),
+        )
 
     @property
     def _has_no_encoding(self) -> bool:
@@ -174,9 +203,13 @@ class _Part:
         """
         if self._section.what:
             return None
-        content = await self._session.store.content(self._document, exact=True)
+        message = await opened(self._session, self._document, exact=True)
+        path = self._section.path
+        inside: Enclosed | None = message
+        if not self._session.modes.global_messages and message.content.rope.node(path) is not None:
+            inside = None
         try:
-            decoded = await binary.of_whole(content, self._section.path, leaves_only=leaves_only)
+            decoded = await binary.of_whole(message.content, path, leaves_only=leaves_only, inside=inside)
         except (UnknownEncoding, CannotDo):
             return None
         if decoded is None:
