@@ -235,7 +235,11 @@ class Scheduler:
         self._count(failure.status == "BAD")
 
     def _count(self, bad: bool) -> None:
-        """Bad commands one after the other end the session: this is no IMAP client."""
+        """
+        Bad commands one after the other end the session: this is no IMAP client.
+
+        Who gives well-formed commands in the wrong state is one, and is not counted.
+        """
         self._bad = self._bad + 1 if bad else 0
         signed_in = self._session.state is not State.NOT_AUTHENTICATED
         if self._bad >= (limits.IMAP_BAD_COMMANDS if signed_in else limits.IMAP_BAD_BEFORE_LOGIN):
@@ -308,7 +312,8 @@ class Scheduler:
         session.respond(Condition(done.status, done.text, done.code, request.tag))
         if done.then is not None:
             done.then()
-        self._count(done.status == "BAD" or done.code == _CLIENT_BUG)
+        if done.code != _CLIENT_BUG:
+            self._count(done.status == "BAD")
 
     def _with_highest_modseq(self, done: Done) -> Done:
         """C{HIGHESTMODSEQ}, where it is due, in the tagged response if that has room for it."""
