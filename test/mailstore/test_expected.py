@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from bson import ObjectId
+
 from test.mailstore.support import StoreCase, message
+from wildduck.database.failures import Interrupted
 from wildduck.errors import CannotDo, MailboxNotFound
 from wildduck.limits import MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.concurrently import gather
+from wildduck.mailstore.journal import UNUSED
 
 
 class ExpectedTests(StoreCase):
@@ -44,6 +48,7 @@ class ExpectedTests(StoreCase):
         self.assertNotIn("mailboxes", self.read)
         after = self.stored()
         self.assertGreaterEqual(after["native"].pop("time"), before["native"].pop("time"))
+        self.assertIsInstance(after["native"].pop("taker"), ObjectId)
         self.assertEqual({**before["native"], "index": 4, "next": 4}, after.pop("native"))
         del before["native"]
         self.assertEqual({**before, "uidNext": 4, "modifyIndex": 4}, after)
@@ -73,6 +78,53 @@ class ExpectedTests(StoreCase):
         self.patch(main, "update_one", update_one)
         self.assertEqual((4, 5), await self.put(3))
         self.assertEqual((5, 5), (self.stored()["uidNext"], self.stored()["modifyIndex"]))
+
+    async def test_answer_lost(self) -> None:
+        """Numbers that were taken by an update whose answer was lost are used, for it has left its name."""
+        main = self.node.databases.main
+        real = main.update_one
+
+        async def update_one(collection: str, *arguments: Any, **options: Any) -> Any:
+            done = await real(collection, *arguments, **options)
+            if collection == "mailboxes" and not options.get("numbered", True):
+                options["group"].repeated = True
+                done = await real(collection, *arguments, **options)
+            return done
+
+        self.patch(main, "update_one", update_one)
+        self.assertEqual((3, 4), await self.put(3))
+        self.assertEqual((4, 4), (self.stored()["uidNext"], self.stored()["modifyIndex"]))
+        self.assertEqual((4, 5), await self.put(4))
+        self.assertNotIn("mailboxes", self.read)
+
+    async def test_connection_lost(self) -> None:
+        """Where it is not repeated the numbers are given up, so that no reader waits for them."""
+        main = self.node.databases.main
+        real = main.update_one
+
+        async def update_one(collection: str, *arguments: Any, **options: Any) -> Any:
+            done = await real(collection, *arguments, **options)
+            if collection == "mailboxes" and not options.get("numbered", True):
+                raise Interrupted()
+            return done
+
+        self.patch(main, "update_one", update_one)
+        await self.fails(Interrupted, self.put(3))
+        await self.store.settle()
+        [entry] = self.db.journal.find({"command": UNUSED})
+        self.assertEqual((3, 4), (entry["uid"], entry["modseq"]))
+        self.assertEqual((4, 5), await self.put(4))
+
+        async def cut_off(collection: str, *arguments: Any, **options: Any) -> Any:
+            if collection == "mailboxes" and not options.get("numbered", True):
+                raise Interrupted()
+            return await real(collection, *arguments, **options)
+
+        self.patch(main, "update_one", cut_off)
+        await self.put(5)
+        await self.fails(Interrupted, self.put(6))
+        await self.store.settle()
+        self.assertEqual(1, self.db.journal.count_documents({"command": UNUSED}))
 
     async def test_many_at_once(self) -> None:
         """Of messages that come at the same time each has numbers of its own."""

@@ -11,6 +11,8 @@ of ours, C{native}::
     {time}          when that was, by the database's clock
     {foreign}       when we last found that somebody else (WildDuck) had taken numbers
     {recent}        the first UID that nobody was told of (L{wildduck.mailstore.recent})
+    {taker}         names the last update that has taken numbers as expected
+                    (L{wildduck.mailstore.expected})
 
 If nobody has taken a number for longer than any writer may hold one, all that
 were taken are decided, and the writer raises the mark itself.  A reader that
@@ -29,7 +31,7 @@ from wildduck.database import Line, WriteGroup
 from wildduck.errors import DatabaseFailure, LimitReached, MailboxNotFound, Overloaded, Unavailable
 from wildduck.limits import MAX_UID, MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.backend import Backend
-from wildduck.mailstore.expected import TAKE_ONE
+from wildduck.mailstore.expected import Expected, take_one
 from wildduck.mailstore.journal import unused_entry
 from wildduck.mailstore.values import MAILBOX_FIELDS, Mailbox, number
 
@@ -103,16 +105,9 @@ async def allocate(
     single = uids == 1 and modseqs == 1
     expected = backend.expected.take(mailbox) if single else None
     if expected is not None and expected.uid_next <= MAX_UID:
-        # The filter names the counters, which only grow: what was done does not match again.
-        done = await backend.main.update_one(
-            "mailboxes", expected.filter(), TAKE_ONE, group=group, numbered=False, line=line
-        )
-        if done.matched:
-            now = expected.after(taken)
-            backend.expected.keep(now)
-            return Allocation(
-                Mailbox.from_document(now.document), expected.uid_next, now.modify_index, 1, taken
-            )
+        found = await _take_expected(backend, expected, taken, group, line)
+        if found is not None:
+            return found
     document = await _advance(backend, mailbox, uids, modseqs, group, line)
     if not (_is_number(document.get("uidNext")) and _is_number(document.get("modifyIndex"))):
         await _mend_counters(backend, mailbox)
@@ -129,6 +124,44 @@ async def allocate(
         modseqs=modseqs,
         taken=taken,
     )
+
+
+async def _take_expected(
+    backend: Backend, expected: Expected, taken: float, group: WriteGroup | None, line: Line | None
+) -> Allocation | None:
+    """@return: C{None} where the counters are not as expected any more."""
+    taker, after = ObjectId(), expected.after(taken)
+    numbers = Allocation(
+        Mailbox.from_document(after.document), expected.uid_next, after.modify_index, 1, taken
+    )
+    try:
+        # The filter names the counters, which only grow: what was done does not match again.
+        done = await backend.main.update_one(
+            "mailboxes", expected.filter(), take_one(taker), group=group, numbered=False, line=line
+        )
+    except Unavailable:
+        backend.background(_give_up_if_taken(backend, numbers, taker))
+        raise
+    if not done.matched:
+        # Sent twice, and done at the first time?
+        if group is None or not group.repeated or not await _has_taken(backend, numbers, taker):
+            return None
+    backend.expected.keep(after)
+    return numbers
+
+
+async def _give_up_if_taken(backend: Backend, allocation: Allocation, taker: ObjectId) -> None:
+    try:
+        if await _has_taken(backend, allocation, taker):
+            await give_up(backend, allocation)
+    except (Unavailable, Overloaded):
+        return
+
+
+async def _has_taken(backend: Backend, allocation: Allocation, taker: ObjectId) -> bool:
+    """Whether an update whose answer was lost has been done; C{False}, too, if another one came after it."""
+    mine = {"_id": allocation.mailbox.id, "native.taker": taker}
+    return await backend.main.find_one("mailboxes", mine, projection={"_id": True}) is not None
 
 
 async def _advance(

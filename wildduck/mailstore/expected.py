@@ -61,11 +61,17 @@ class Expected:
         )
 
 
-#: Takes one UID and one MODSEQ; see L{wildduck.mailstore.allocation.advance}.
-TAKE_ONE: dict[str, Any] = {
-    "$inc": {"uidNext": 1, "modifyIndex": 1, "native.index": 1, "native.next": 1},
-    "$currentDate": {"native.time": True},
-}
+def take_one(taker: ObjectId) -> dict[str, Any]:
+    """
+    Takes one UID and one MODSEQ; see L{wildduck.mailstore.allocation.advance}.
+
+    @param taker: told by nobody else, so that it can be found out afterwards whether it was done.
+    """
+    return {
+        "$inc": {"uidNext": 1, "modifyIndex": 1, "native.index": 1, "native.next": 1},
+        "$currentDate": {"native.time": True},
+        "$set": {"native.taker": taker},
+    }
 
 
 class ExpectedCounters:
