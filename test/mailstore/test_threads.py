@@ -7,6 +7,7 @@ from typing import Any
 from bson import ObjectId
 
 from test.mailstore.support import StoreCase
+from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.threads import THREAD_IDS, find_thread
 
 
@@ -40,6 +41,26 @@ class ThreadTests(StoreCase):
         self.assertEqual(["a"], self.db.threads.find_one()["ids"])
         self.assertGreaterEqual(self.db.threads.find_one()["updated"], updated)
         self.assertEqual(1, self.db.threads.count_documents({}))
+
+    async def test_at_the_same_time(self) -> None:
+        """A message that is delivered several times at once, by several servers, begins one thread."""
+        backends = [self.store._backend, *[(await self.new_node()).store._backend for _ in range(2)]]
+        for n in range(30):
+            for ids in ([f"a{n}"], [f"b{n}", f"c{n}"]):
+                found = await gather(
+                    *(find_thread(backend, self.account.id, ids, "Hello") for backend in backends * 3)
+                )
+                self.assertEqual(1, len(set(found)), ids)
+        self.assertEqual(60, self.db.threads.count_documents({}))
+
+    async def test_id_is_in_use(self) -> None:
+        """Where the row of this id has other hashes by now a message begins a thread all the same."""
+        for ids in (["a"], ["b", "c"]):
+            first = await self.find(ids, "Hello")
+            self.db.threads.update_one({"_id": first}, {"$set": {"ids": ["others"]}})
+            second = await self.find(ids, "Hello")
+            self.assertNotEqual(first, second)
+            self.assertEqual(second, await self.find(ids, "Hello"))
 
     async def test_other_subject_or_account(self) -> None:
         """Neither another subject nor another account joins."""
