@@ -91,7 +91,7 @@ COPY_BATCH_BYTES = 16 * MIB
 APPEND_DOCUMENTS_BYTES = 16 * MIB
 
 #: Indexes of mailboxes that no session has open, kept for the next one, all
-#: together (28 bytes a message).
+#: together (30 bytes a message).
 INDEX_BYTES = 64 * MIB
 #: Events kept for a session that does not read them (it is slow); beyond it
 #: that session compares what it knows with what is there.

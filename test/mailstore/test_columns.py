@@ -18,7 +18,11 @@ _FLAGS = strategies.lists(
 _STEPS = strategies.lists(
     strategies.one_of(
         strategies.tuples(
-            strategies.just("insert"), _UIDS, strategies.integers(1, 9), _FLAGS, strategies.integers(-9, 9)
+            strategies.just("insert"),
+            _UIDS,
+            strategies.integers(1, 9),
+            _FLAGS,
+            strategies.tuples(strategies.integers(-9, 9), strategies.sampled_from([0, -420, 330])),
         ),
         strategies.tuples(strategies.just("change"), _UIDS, strategies.integers(1, 9), _FLAGS),
         strategies.tuples(strategies.just("remove"), strategies.sets(_UIDS)),
@@ -35,11 +39,11 @@ class ColumnsTests(unittest.SynchronousTestCase):
     def test_model(self, steps: list[tuple]) -> None:  # type: ignore[type-arg]
         columns = Columns(FlagTable(f"k{n}" for n in range(70)))
         model: dict[int, tuple[int, set[str]]] = {}
-        dates: dict[int, int] = {}
+        dates: dict[int, tuple[int, int]] = {}
         for kind, *rest in steps:
             if kind == "insert":
                 uid, modseq, flags, date = rest
-                columns.insert(Row(uid, modseq, flags, date))
+                columns.insert(Row(uid, modseq, flags, *date))
                 if uid not in model:
                     dates[uid] = date
                 model.setdefault(uid, (modseq, set(flags)))
@@ -58,13 +62,14 @@ class ColumnsTests(unittest.SynchronousTestCase):
             elif model:
                 row = columns.pop()
                 self.assertEqual((row.modseq, set(row.flags)), model.pop(row.uid))
-                self.assertEqual(row.date, dates[row.uid])
+                self.assertEqual((row.date, row.zone), dates[row.uid])
         self.assertEqual(sorted(model), list(columns.uids))
         found = {
             uid: (columns.modseqs[place], set(columns.flags(place))) for place, uid in enumerate(columns.uids)
         }
         self.assertEqual(model, found)
-        self.assertEqual([dates[uid] for uid in columns.uids], list(columns.dates))
+        held = list(zip(columns.dates, columns.zones, strict=True))
+        self.assertEqual([dates[uid] for uid in columns.uids], held)
         self.assertEqual(sum("\\Seen" not in flags for _, flags in model.values()), columns.unseen)
 
     @given(strategies.lists(_UIDS, unique=True), strategies.data())

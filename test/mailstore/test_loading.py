@@ -25,6 +25,9 @@ _FLAGS = strategies.lists(strategies.sampled_from(_NAMES), max_size=4)
 _DATES = strategies.integers(-(10**12), 10**13).map(lambda ms: _EPOCH + timedelta(milliseconds=ms))
 _MEMBERS = {
     "idate": strategies.one_of(_DATES, strategies.sampled_from([None, 7, "x", Int64(5)])),
+    "native": strategies.sampled_from(
+        [None, {}, 7, *({"zone": zone} for zone in (330, -420.0, Int64(60), 1440, -(2**31), 2**40))]
+    ),
     "flags": strategies.one_of(
         _FLAGS, strategies.sampled_from([None, "x", {"a": "b"}, [1, "x", None], b"\1\2", Binary(b"a", 5)])
     ),
@@ -47,6 +50,16 @@ _PLAIN = strategies.fixed_dictionaries(
         "modseq": strategies.integers(1, 60),
     }
 )
+#: As one that APPEND gave a date in another zone than UTC.
+_ZONED = strategies.fixed_dictionaries(
+    {
+        "idate": _DATES,
+        "flags": _FLAGS,
+        "native": strategies.fixed_dictionaries({"zone": strategies.integers(-1500, 1500)}),
+        "uid": strategies.integers(1, 60),
+        "modseq": strategies.integers(1, 60),
+    }
+)
 
 
 @strategies.composite
@@ -56,7 +69,7 @@ def _odd(draw: strategies.DrawFn) -> dict[str, Any]:
     return {name: draw(_MEMBERS[name]) for name in names}
 
 
-_ROWS = strategies.lists(strategies.one_of(_PLAIN, _PLAIN, _odd()), max_size=30)
+_ROWS = strategies.lists(strategies.one_of(_PLAIN, _PLAIN, _ZONED, _odd()), max_size=30)
 
 
 def _raw(rows: list[dict[str, Any]]) -> bytes:
@@ -67,7 +80,7 @@ def _raw(rows: list[dict[str, Any]]) -> bytes:
 
 def _held(columns: Columns) -> tuple[Any, ...]:
     flags = [columns.flags(place) for place in range(len(columns.uids))]
-    lists = (columns.uids, columns.modseqs, columns.bits, columns.dates)
+    lists = (columns.uids, columns.modseqs, columns.bits, columns.dates, columns.zones)
     return (*map(list, lists), flags, columns.unseen, columns.table.names)
 
 
@@ -115,8 +128,12 @@ class LoadingTests(unittest.SynchronousTestCase):
         row = {"idate": _EPOCH, "flags": ["\\Seen"], "modseq": 1}
         members = ("idate", "flags", "uid", "modseq")
         rows = [{name: n if name == "uid" else row[name] for name in members} for n in range(1, 50)]
+        for n in (3, 5):
+            zone = {"native": {"zone": -n}}
+            rows[n] = {"idate": _EPOCH, "flags": ["\\Seen"], **zone, "uid": n + 1, "modseq": 1}
         loading = Loading(FlagTable())
         loading.take(_raw(rows))
+        self.assertEqual([0, 0, 0, -3, 0, -5, 0], list(loading.columns.zones[:7]))
         self.assertEqual((49, 0), (len(loading.columns.uids), loading.columns.unseen))
         self.assertEqual([encode({"0": "\\Seen"})], decoded)
 

@@ -376,9 +376,7 @@ async def _error(running: Deferred[Any]) -> Exception | None:
 
 
 def internal_date(date: datetime.datetime | None, backend: Backend) -> datetime.datetime:
-    """INTERNALDATE: as given, in UTC, or now."""
+    """INTERNALDATE: as given, in the zone that was given, or now; one without a zone is in UTC."""
     if date is None:
         return backend.now()
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=datetime.timezone.utc)
-    return date.astimezone(datetime.timezone.utc)
+    return date.replace(tzinfo=datetime.timezone.utc) if date.tzinfo is None else date

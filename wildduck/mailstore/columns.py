@@ -1,4 +1,4 @@
-"""The messages of a mailbox as four arrays: UID, MODSEQ, flag bits, INTERNALDATE; 28 bytes a message."""
+"""The messages of a mailbox as arrays: UID, MODSEQ, flag bits, INTERNALDATE, its zone; 30 bytes a message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wildduck.limits import MAX_UID
 from wildduck.mailstore.flag_table import SEEN, FlagTable, new_bits
 
 #: Memory of one message in L{Columns}.
-ROW_BYTES = 4 + 8 + 8 + 8
+ROW_BYTES = 4 + 8 + 8 + 8 + 2
 
 #: In place of an INTERNALDATE that is none; earlier than any.
 NO_DATE = -(2**63)
@@ -22,12 +22,14 @@ class Row(NamedTuple):
     A message as it was read.
 
     @ivar date: its INTERNALDATE in milliseconds since 1970, or L{NO_DATE}; it never changes.
+    @ivar zone: the zone that it was given in, in minutes east of UTC (L{wildduck.mailstore.zones}).
     """
 
     uid: int
     modseq: int
     flags: Iterable[str]
     date: int = NO_DATE
+    zone: int = 0
 
 
 class Columns:
@@ -38,6 +40,7 @@ class Columns:
     @ivar modseqs: C{array('Q')}, in the same order.
     @ivar bits: C{array('Q')}, likewise; what they mean is in C{table}.
     @ivar dates: C{array('q')}, likewise; see L{Row.date}.
+    @ivar zones: C{array('h')}, likewise; see L{Row.zone}.
     @ivar unseen: number of messages without C{\\Seen}.
     """
 
@@ -47,6 +50,7 @@ class Columns:
         self.modseqs: array[int] = array("Q")
         self.bits = new_bits()
         self.dates: array[int] = array("q")
+        self.zones: array[int] = array("h")
         self.unseen = 0
         self._seen = table.learn(SEEN)
 
@@ -76,23 +80,24 @@ class Columns:
         if not 0 < row.uid <= MAX_UID or (self.uids and row.uid <= self.uids[-1]):
             return False
         bits = self.table.pack(row.uid, row.flags)
-        self.extend([(row.uid, row.modseq, bits, row.date)])
+        self.extend([(row.uid, row.modseq, bits, row.date, row.zone)])
         return True
 
-    def extend(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+    def extend(self, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
         """
         Add messages behind all others.
 
         @param rows: UID (ascending, higher than those that are there), MODSEQ, what
-            L{FlagTable.pack} gave for the flags, and INTERNALDATE as of L{Row.date}.
+            L{FlagTable.pack} gave for the flags, INTERNALDATE and zone as of L{Row}.
         """
         if not rows:
             return
-        uids, modseqs, bits, dates = zip(*rows, strict=True)
+        uids, modseqs, bits, dates, zones = zip(*rows, strict=True)
         self.uids.extend(uids)
         self.modseqs.extend(modseqs)
         self.bits.extend(bits)
         self.dates.extend(dates)
+        self.zones.extend(zones)
         self.unseen += sum(not one & self._seen for one in bits)
 
     def insert(self, row: Row) -> None:
@@ -108,16 +113,17 @@ class Columns:
         self.modseqs.insert(place, row.modseq)
         self.bits.insert(place, bits)
         self.dates.insert(place, row.date)
+        self.zones.insert(place, row.zone)
         self.unseen += not bits & self._seen
 
     def pop(self) -> Row:
         """Take the last message away."""
         place = len(self.uids) - 1
-        row = Row(self.uids[place], self.modseqs[place], self.flags(place), self.dates[place])
+        flags = self.flags(place)
         self.unseen -= not self.bits[place] & self._seen
-        self.table.forget(row.uid)
-        del self.uids[place], self.modseqs[place], self.bits[place], self.dates[place]
-        return row
+        uid, modseq, _ = self.uids.pop(), self.modseqs.pop(), self.bits.pop()
+        self.table.forget(uid)
+        return Row(uid, modseq, flags, self.dates.pop(), self.zones.pop())
 
     def change(self, row: Row) -> bool:
         """
@@ -146,7 +152,7 @@ class Columns:
         places = sorted(place for place in map(self.position, set(gone)) if place >= 0)
         removed = [self.uids[place] for place in places]
         self.unseen -= sum(not self.bits[place] & self._seen for place in places)
-        for column in (self.uids, self.modseqs, self.bits, self.dates):
+        for column in (self.uids, self.modseqs, self.bits, self.dates, self.zones):
             cut(column, places)
         for uid in removed:
             self.table.forget(uid)

@@ -17,6 +17,7 @@ from wildduck.mailstore.attachments import Kept
 from wildduck.mailstore.flag_table import DELETED, DRAFT, FLAGGED, SEEN
 from wildduck.mailstore.referenced import Follows
 from wildduck.mailstore.retention import stamp
+from wildduck.mailstore.zones import fields_of
 from wildduck.mime.analysis import Analysis
 from wildduck.mime.native import BLOB, KEY, native_key
 
@@ -50,7 +51,7 @@ class Origin:
     What is known of a message beside its bytes.
 
     @ivar flags: canonical, without C{\\Recent}.
-    @ivar internal_date: INTERNALDATE.
+    @ivar internal_date: INTERNALDATE, aware; its zone is kept beside it (L{wildduck.mailstore.zones}).
     @ivar meta: WildDuck's C{meta}: source, from, to, origin, transtype, time...
     @ivar extra: further fields of WildDuck's: filters, forwardTargets,
         outbound, verificationResults.
@@ -76,6 +77,8 @@ def build(analysis: Analysis, kept: Kept, magic: int, origin: Origin) -> dict[st
         "idate": origin.internal_date,
         "hdate": analysis.header_date or origin.internal_date,
         "flags": list(origin.flags),
+        # Behind the flags, where L{wildduck.mailstore.loading} looks for it.
+        **fields_of(origin.internal_date),
         "size": analysis.size,
         "meta": dict(origin.meta),
         "filters": extra.pop("filters", []),

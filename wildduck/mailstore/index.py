@@ -106,6 +106,11 @@ class MailboxIndex:
         return self._columns.dates
 
     @property
+    def zones(self) -> array[int]:
+        """C{array('h')} in the order of L{uids}: L{Row.zone <wildduck.mailstore.columns.Row>}."""
+        return self._columns.zones
+
+    @property
     def flag_table(self) -> FlagTable:
         """Names of all flags seen."""
         return self._columns.table

@@ -2,8 +2,9 @@
 All messages of a mailbox into L{Columns}, from the bytes in which they come.
 
 A row of nearly every message has the same four members in the same order, the
-one in which this server and WildDuck write a document.  Its values are taken
-from where they lie; any other row is decoded, at ten times the cost.
+one in which this server and WildDuck write a document, and in their midst the
+zone of its date if it has one.  Its values are taken from where they lie; any
+other row is decoded, at ten times the cost.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from wildduck.limits import MAX_UID
 from wildduck.mailstore.columns import NO_DATE, Columns, Row
 from wildduck.mailstore.flag_table import FlagTable, texts
 from wildduck.mailstore.values import number
+from wildduck.mailstore.zones import FIELD, MOST, zone_of
 
 #: What is read of a message.
-ROW = {"_id": False, "uid": True, "modseq": True, "flags": True, "idate": True}
+ROW = {"_id": False, "uid": True, "modseq": True, "flags": True, "idate": True, FIELD: True}
 
 #: Of a row, up to the members of its flags: length, INTERNALDATE, length of the flags.
 _HEAD = struct.Struct("<i7sq7si")
@@ -30,14 +32,17 @@ _IDATE, _FLAGS = b"\x09idate\0", b"\x04flags\0"
 _TAIL = struct.Struct("<5si8siB")
 _UID, _MODSEQ = b"\x10uid\0", b"\x10modseq\0"
 _LENGTH = struct.Struct("<i")
+#: Of a row, between its flags and its UID: the zone of its date, in a document of its own.
+_ZONE = struct.Struct("<18siB")
+_ZONED = b"\x03native\0\x0f\0\0\0\x10zone\0"
 
 #: Combinations of flags whose bits are kept at hand.
 _COMBINATIONS = 1000
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=timezone.utc), timedelta(milliseconds=1)
 
-#: UID, MODSEQ, flags (C{bytes}: the BSON of an array), INTERNALDATE.
-_Plain = tuple[int, int, bytes | tuple[str, ...], int]
+#: UID, MODSEQ, flags (C{bytes}: the BSON of an array), INTERNALDATE, its zone.
+_Plain = tuple[int, int, bytes | tuple[str, ...], int, int]
 
 
 class Loading:
@@ -56,14 +61,14 @@ class Loading:
         @raise DatabaseFailure: not BSON.
         """
         known, last = self._known, self._last
-        taken: list[tuple[int, int, int, int]] = []
-        for uid, modseq, flags, date in rows(batch):
+        taken: list[tuple[int, int, int, int, int]] = []
+        for uid, modseq, flags, date, zone in rows(batch):
             if last < uid <= MAX_UID:
                 last = uid
                 bits = known.get(flags)
                 if bits is None:
                     bits = self._pack(uid, flags)
-                taken.append((uid, modseq if modseq > 0 else 1, bits, date))
+                taken.append((uid, modseq if modseq > 0 else 1, bits, date, zone))
         self._last = last
         self.columns.extend(taken)
 
@@ -93,6 +98,7 @@ def rows(batch: bytes) -> Iterator[_Plain]:
 
 def _rows(batch: bytes) -> Iterator[_Plain]:
     head, tail, head_size, tail_size = _HEAD.unpack_from, _TAIL.unpack_from, _HEAD.size, _TAIL.size
+    zone_size = _ZONE.size
     place, end = _LENGTH.size, len(batch) - 1
     # Each document is a member of the array: its type, its number in decimals, a zero.
     index, longer, before = 0, 10, 3
@@ -106,17 +112,21 @@ def _rows(batch: bytes) -> Iterator[_Plain]:
             length, idate, date, flags, size = head(batch, place)
             members = place + head_size - 4
             after = members + size
-            if after + tail_size == place + length and idate == _IDATE and flags == _FLAGS:
+            end_of_row, zone = place + length, 0
+            if after + tail_size + zone_size == end_of_row and batch.startswith(_ZONED, after):
+                _, zone, _ = _ZONE.unpack_from(batch, after)
+                after += zone_size if -MOST <= zone <= MOST else 0
+            if after + tail_size == end_of_row and idate == _IDATE and flags == _FLAGS:
                 uid_name, uid, modseq_name, modseq, _ = tail(batch, after)
                 if uid_name == _UID and modseq_name == _MODSEQ:
-                    yield uid, modseq, batch[members:after], date
-                    place += length
+                    yield uid, modseq, batch[members : members + size], date, zone
+                    place = end_of_row
                     continue
         stop = place + _LENGTH.unpack_from(batch, place)[0]
         if not place < stop <= end:
             raise IndexError(stop)
         row = row_of(decode(batch[place:stop]))
-        yield row.uid, row.modseq, texts(row.flags), row.date
+        yield row.uid, row.modseq, texts(row.flags), row.date, row.zone
         place = stop
 
 
@@ -129,6 +139,7 @@ def row_of(document: dict[str, Any]) -> Row:
         max(1, number(document.get("modseq"))),
         document.get("flags") or (),
         milliseconds(date) if isinstance(date, datetime) else NO_DATE,
+        zone_of(document) if isinstance(date, datetime) else 0,
     )
 
 

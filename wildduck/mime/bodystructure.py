@@ -164,16 +164,19 @@ def from_tree(
     return encode(_node_of_tree(mime_tree, sent, enclosed), extended)
 
 
-def of_decoded(tree: dict[str, Any], octets: int, lines: int) -> bytes:
+def of_decoded(tree: dict[str, Any], octets: int, encoding: str) -> bytes:
     """
     BODYSTRUCTURE of a part without its transfer encoding (RFC 5524 §3.2).
 
+    A text's lines are told as 0: those that RFC 3501 §7.4.2 asks for are lines of the
+    encoded body, and what is decoded may "not be formed from textual lines" (§3.1).
+
     @param tree: its node of a mimeTree, which has no parts.
     @param octets: of its decoded body.
-    @param lines: line feeds of that.
+    @param encoding: that of the decoded body (L{wildduck.mime.identity_encoding}).
     """
     top = _node_of_tree(tree, lambda node: None)
-    top.octets, top.line_count, top.encoding = octets, lines, b"BINARY"
+    top.octets, top.line_count, top.encoding = octets, 0, encoding.encode("ascii")
     return encode(top, True)
 
 

@@ -387,10 +387,10 @@ class ReadingTests(SearchCase):
             self.assertEqual(asked[-1]["uid"], {"$gte": 3, "$lte": 3})
 
     async def test_narrow(self) -> None:
-        """The day it was sent is in one field, beside the day that stands for it."""
+        """The day it was sent is in one field, beside the day that stands for it and its zone."""
         await self.put(Sample(message(1), DAY))
         found, asked = await self._reads(Sent(since=date(1990, 1, 1)))
-        fields = {"idate", "mimeTree.parsedHeader.date"}
+        fields = {"idate", "native.zone", "mimeTree.parsedHeader.date"}
         self.assertEqual((found, [one["fields"] for one in asked]), ([1], [fields]))
 
     async def test_days_of_what_comes_and_goes(self) -> None:

@@ -18,7 +18,7 @@ from bson import ObjectId
 
 from wildduck.imap.commands import enclosed, parts, preview
 from wildduck.imap.grammar.dates import compose_date_time
-from wildduck.mailstore import identity
+from wildduck.mailstore import identity, zones
 from wildduck.mime import (
     base64lines,
     bodystructure,
@@ -38,19 +38,21 @@ ALL_FIELDS = ("size", "magic", "mimeTree")
 
 
 #: What L{internal_date} reads, beside C{_id}.
-DATE_FIELDS = ("idate", "hdate")
+DATE_FIELDS = ("idate", "hdate", zones.FIELD)
 
 
 def internal_date(document: Mapping[str, Any]) -> datetime:
     """
-    When the message arrived, or what comes next to that where nobody knows.
+    When the message arrived, in the zone in which APPEND gave it, or what comes
+    next to that where nobody knows.
 
     @param document: with L{DATE_FIELDS} and C{_id}.
     """
-    for name in DATE_FIELDS:
-        date = document.get(name)
-        if isinstance(date, datetime):
-            return date
+    arrived, written = document.get("idate"), document.get("hdate")
+    if isinstance(arrived, datetime):
+        return zones.placed(arrived, document)
+    if isinstance(written, datetime):
+        return written
     id = document.get("_id")
     return id.generation_time if isinstance(id, ObjectId) else _UNKNOWN
 
@@ -156,7 +158,7 @@ def tells_global(structure: bytes) -> bool:
 def part_structure(
     document: Mapping[str, Any],
     path: tuple[int, ...],
-    decoded: tuple[int, int] | None,
+    decoded: tuple[int, str] | None,
     found: Sequence[enclosed.Found] | None = None,
 ) -> bytes | None:
     """
@@ -164,8 +166,8 @@ def part_structure(
 
     @param document: with L{ALL_FIELDS}.
     @param path: part numbers, empty for the message itself.
-    @param decoded: octets and lines of the part without its transfer encoding, where that
-        is to be described.
+    @param decoded: octets of the part without its transfer encoding and what they are in
+        then (L{wildduck.mime.identity_encoding}), where that is to be described.
     @param found: what is in each message/global, where the path may lead into one, or these
         are told as messages.
     @return: C{None} where there is no such part.

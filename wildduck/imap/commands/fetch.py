@@ -57,7 +57,9 @@ _MODSEQ = Attribute("MODSEQ")
 async def fetch(session: Session, command: Fetch) -> Done:
     """
     Messages that another session has expunged are left out, and the answer says
-    so (RFC 9051 §7.1 EXPUNGEISSUED), also where nothing is left.
+    so (RFC 9051 §7.1 EXPUNGEISSUED), also where nothing is left.  Only who asks
+    for nothing but the UIDs of such messages is told them: until a client is told
+    that it is gone, a sequence number has its UID (RFC 2180 §4.1).
 
     @raise DailyLimitReached: bodies are asked for, and the account has downloaded enough today.
     @raise ProtocolError: VANISHED without QRESYNC enabled (RFC 7162 §3.2.6).
@@ -72,6 +74,8 @@ async def fetch(session: Session, command: Fetch) -> Done:
     async for done in _in_rounds(job, session, uids):
         session.note_progress(done, len(uids))
     job.flush()
+    if not job.told and items == (_UID,) and not command.by_uid:
+        job.tell_uids(uids)
     if job.unreadable:
         return Done("Some messages can not be read", b"CORRUPTION", "NO")
     if job.refused is not None:
@@ -307,6 +311,11 @@ class _Fetch:
                 highest = modseq
         self._note_told(uids, highest)
         self.told += len(told)
+        self._session.line.send(b"".join(told))
+
+    def tell_uids(self, uids: Sequence[int]) -> None:
+        """Of messages that are gone; they do not count as told."""
+        told = (b"* %d FETCH (UID %d" % (self._view.seq(uid), uid) + FETCH_END for uid in uids)
         self._session.line.send(b"".join(told))
 
     def _numbers(self) -> list[int]:

@@ -44,6 +44,7 @@ from wildduck.imap.grammar.urlauth import (
 from wildduck.imap.session import Done, Session
 from wildduck.mailstore.decoded import Decoded, Measured
 from wildduck.mime.enclosed import all_in
+from wildduck.mime.identity_encoding import IdentityEncoding
 
 #: Whatever keeps a URL from being read: who asks gets NIL.
 _NOTHING = (ProtocolError, Unresolved, MailboxNotFound, ContentUnreadable)
@@ -223,12 +224,16 @@ def _octets(name: bytes, octets: Octets) -> _Value:
     return _Value(name, LiteralStart(octets.length).compose(), octets.blocks())
 
 
-async def _described(part: Decoded) -> tuple[int, int]:
-    """Octets and lines of a decoded part."""
+async def _described(part: Decoded) -> tuple[int, str]:
+    """Octets of a decoded part, and the encoding that suits them, which changes nothing."""
     measured: Measured = await part.measure()
+    kind = IdentityEncoding()
     if measured.data is not None:
-        return measured.length, measured.data.count(b"\n")
-    lines = 0
-    async for block in part.blocks(0, measured.length):
-        lines += block.count(b"\n")
-    return measured.length, lines
+        kind.feed(measured.data)
+    elif not measured.has_nul:
+        async with aclosing(cast("AsyncGenerator[bytes, None]", part.blocks(0, measured.length))) as blocks:
+            async for block in blocks:
+                kind.feed(block)
+                if kind.binary:
+                    break
+    return measured.length, "binary" if measured.has_nul else kind.name

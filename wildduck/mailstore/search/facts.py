@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from wildduck.mailstore import identity
+from wildduck.mailstore import identity, zones
 from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import EmailId, Leaf, Saved, Sent, Size, ThreadId
 from wildduck.mailstore.search.reading import Answers, Reading
@@ -16,7 +16,7 @@ _BATCH = 2000
 
 #: By kind of leaf the fields that it needs.
 _FIELDS: dict[type, tuple[str, ...]] = {
-    Sent: ("idate", "mimeTree.parsedHeader.date"),
+    Sent: ("idate", zones.FIELD, "mimeTree.parsedHeader.date"),
     Saved: identity.SAVED_FIELDS,
     EmailId: identity.EMAIL_FIELDS,
     ThreadId: identity.THREAD_FIELDS,
@@ -79,7 +79,7 @@ def _size(leaf: Size, document: Mapping[str, Any]) -> bool | None:
 
 def _internal_day(document: Mapping[str, Any]) -> date | None:
     moment = document.get("idate")
-    return moment.date() if isinstance(moment, datetime) else None
+    return zones.placed(moment, document).date() if isinstance(moment, datetime) else None
 
 
 def _written_day(document: Mapping[str, Any]) -> date | None:

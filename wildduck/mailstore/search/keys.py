@@ -42,7 +42,7 @@ class Uids:
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """
-    The day of its INTERNALDATE in UTC.
+    The day of its INTERNALDATE in the zone in which it is shown, UTC if it was given in none.
 
     @ivar since: this day or later, if not C{None}.
     @ivar before: earlier than this day, if not C{None}.

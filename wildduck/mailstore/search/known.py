@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timezone
+from functools import cached_property
 from itertools import compress
 from typing import Any
 
@@ -35,6 +36,7 @@ class Known:
         self.seqs: Sequence[int] = range(1, len(self.uids) + 1)
         self._bits: array[int] = index.bits[:]
         self._dates: array[int] = index.dates[:]
+        self._zones: array[int] = index.zones[:]
         self.modseqs: array[int] = index.modseqs[:]
         self._now = int(now)
         if index.uids != view.uids:
@@ -42,6 +44,7 @@ class Known:
             known = [uid in told for uid in index.uids]
             self._bits = array("Q", compress(index.bits, known))
             self._dates = array("q", compress(index.dates, known))
+            self._zones = array("h", compress(index.zones, known))
             self.modseqs = array("Q", compress(index.modseqs, known))
             self.seqs = [seq for seq, uid in enumerate(view.uids, 1) if uid in there]
             self.uids = array("I", (uid for uid in view.uids if uid in there))
@@ -77,7 +80,17 @@ class Known:
     def arrived(self, leaf: Arrived) -> int:
         first = NO_DATE + 1 if leaf.since is None else _midnight(leaf.since)
         end = _END_OF_TIME if leaf.before is None else _midnight(leaf.before)
-        return masks.between(self._dates, first, end)
+        return masks.between(self._days, first, end)
+
+    @cached_property
+    def _days(self) -> Sequence[int]:
+        """
+        INTERNALDATEs as the clocks of their zones showed them, in milliseconds as
+        if that had been UTC: SEARCH goes by the day that FETCH shows.
+        """
+        if not any(self._zones.tobytes()):
+            return self._dates
+        return [date + zone * 60_000 for date, zone in zip(self._dates, self._zones, strict=True)]
 
     def aged(self, leaf: Age) -> int:
         # A date of 59.9 is in second 59.
@@ -93,7 +106,7 @@ class Known:
 
 
 def _midnight(day: date) -> int:
-    """The beginning of a day in UTC."""
+    """The beginning of a day, in milliseconds as if it were in UTC."""
     return milliseconds(datetime(day.year, day.month, day.day, tzinfo=timezone.utc))
 
 

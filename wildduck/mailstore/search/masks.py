@@ -58,7 +58,7 @@ def with_bits(column: array[int], bits: int) -> int:
     return found
 
 
-def between(column: array[int], first: int, end: int) -> int:
+def between(column: Sequence[int], first: int, end: int) -> int:
     """
     Those whose number is C{first} or more and less than C{end}.
 

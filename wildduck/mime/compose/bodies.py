@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from wildduck.mime.base64lines import LINE_LENGTH, Encoder, encoded_length
 from wildduck.mime.compose.values import Source
+from wildduck.mime.identity_encoding import IdentityEncoding
 
 _LINE_END = re.compile("\r\n|\r|\n")
 _LONE_LF = re.compile(rb"(?<!\r)\n")
-#: Longest line (RFC 5322 §2.1.1): allowed, and as it should be.
-_LINE_MOST = 998
+#: Longest line as it should be (RFC 5322 §2.1.1).
 _LINE = 78
 
 
@@ -76,19 +76,9 @@ def of_message(source: Source) -> tuple[str, bytes] | None:
 
 def _identity(source: Source) -> str:
     """@return: C{7bit}, C{8bit}, or C{""} for what is neither."""
-    ascii = True
-    rest = b""
+    kind = IdentityEncoding()
     for block in source():
-        data = rest + block
-        if b"\0" in block:
-            return ""
-        ascii = ascii and block.isascii()
-        lines = data.split(b"\r\n")
-        rest = lines.pop()
-        if any(len(line) > _LINE_MOST or b"\n" in line or b"\r" in line for line in lines):
-            return ""
-        if len(rest) > _LINE_MOST + 1 or b"\n" in rest or b"\r" in rest[:-1]:
-            return ""
-    if rest.endswith(b"\r") or len(rest) > _LINE_MOST:
-        return ""
-    return "7bit" if ascii else "8bit"
+        kind.feed(block)
+        if kind.binary:
+            break
+    return "" if kind.name == "binary" else kind.name
