@@ -84,12 +84,19 @@ class Thread(Command):
 
 
 def parse_sort(cursor: Cursor, by_uid: bool = False) -> Reading[Sort]:
-    """C{["UID" SP] "SORT" [search-return-opts] SP sort-criteria SP search-criteria}."""
+    """
+    C{["UID" SP] "SORT" [search-return-opts] SP sort-criteria SP search-criteria}.
+
+    The options may stand behind the charset too, where some clients give them:
+    no search key has their name.
+    """
     cursor.space()
     options = yield from returns(cursor)
     order = _order(cursor)
-    charset, keys = yield from _criteria(cursor)
-    return Sort(order, charset, keys, options, by_uid)
+    charset = yield from _charset(cursor)
+    if options is None:
+        options = yield from returns(cursor)
+    return Sort(order, charset, (yield from read_keys(cursor)), options, by_uid)
 
 
 def parse_uid_sort(cursor: Cursor) -> Reading[Sort]:
@@ -102,8 +109,8 @@ def parse_thread(cursor: Cursor, by_uid: bool = False) -> Reading[Thread]:
     algorithm = cursor.word("a threading algorithm").decode("ascii")
     if algorithm not in ALGORITHMS:
         raise cursor.error("unknown threading algorithm")
-    charset, keys = yield from _criteria(cursor)
-    return Thread(algorithm, charset, keys, by_uid)
+    charset = yield from _charset(cursor)
+    return Thread(algorithm, charset, (yield from read_keys(cursor)), by_uid)
 
 
 def parse_uid_thread(cursor: Cursor) -> Reading[Thread]:
@@ -133,9 +140,9 @@ def _sort_key(cursor: Cursor) -> SortKey:
     return SortKey(name, reverse)
 
 
-def _criteria(cursor: Cursor) -> Reading[tuple[bytes, tuple[Key, ...]]]:
-    """C{SP charset 1*(SP search-key)}: unlike in SEARCH there is always a charset."""
+def _charset(cursor: Cursor) -> Reading[bytes]:
+    """C{SP charset SP}: unlike in SEARCH there is always one, before the keys."""
     cursor.space()
     charset = yield from astring(cursor, "a charset")
     cursor.space()
-    return charset, (yield from read_keys(cursor))
+    return charset
