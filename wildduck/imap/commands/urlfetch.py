@@ -180,7 +180,7 @@ class _Part:
         return await (await opened(self._session, self._document)).found(trees) if trees else []
 
     async def _described_by(
-        self, measured: tuple[int, int] | None, found: Sequence[Found] | None
+        self, measured: tuple[int, str] | None, found: Sequence[Found] | None
     ) -> bytes | None:
         """@param found: as of L{documents.part_structure}."""
         return await self._session.store.compute(
