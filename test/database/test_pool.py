@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial import unittest
 
-from test.database.wires import make_pool, make_wire, reply, request, sent
+from test.database.wires import Descriptor, make_pool, make_wire, reply, request, sent
 from wildduck import limits
 from wildduck.database.failures import Interrupted
 from wildduck.database.group import Line
@@ -41,6 +41,24 @@ class PoolTests(unittest.SynchronousTestCase):
         self.assertFalse(line.open)
         pool.submit(request(n=3), 5.0, line=line)
         self.assertEqual(two.load, 1)
+
+    def test_line_is_flushed(self) -> None:
+        """What was given to a line goes out at once when that is asked for, in one piece."""
+        pool, _ = make_pool()
+        wire, line = make_wire(pool), Line(durable=False)
+        line.flush()
+        transport = wire.transport = Descriptor()
+        waiting = [pool.submit(request(n=n), 5.0, line=line) for n in range(3)]
+        self.assertEqual([], transport.pieces)
+        line.flush()
+        self.assertEqual(1, len(transport.pieces))
+        self.assertEqual(3, transport.pieces[0].count(request(n=1).body[:4]))
+        line.flush()
+        self.assertEqual(1, len(list(filter(None, transport.pieces))))
+        wire.connectionLost(None)
+        line.flush()
+        for answer in waiting:
+            self.failureResultOf(answer, Interrupted)
 
     def test_line_that_is_lost(self) -> None:
         """Once its connection is gone the next command goes another way, and nothing is said to nobody."""

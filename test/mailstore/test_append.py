@@ -10,6 +10,7 @@ from bson import ObjectId
 
 from test.mailstore.support import META, StoreCase, message, with_attachment
 from test.support import corpus
+from wildduck.database import Line
 from wildduck.errors import CannotDo, LimitReached, MailboxNotFound, OverQuota, UserNotFound
 from wildduck.events.notifier import CHANNEL
 from wildduck.mailstore.concurrently import gather
@@ -21,6 +22,11 @@ from wildduck.mime.native import sent_length
 
 
 class AddTests(StoreCase):
+    @property
+    def builder(self) -> Any:
+        """What makes the documents."""
+        return self.store._appender._builder
+
     """store.md §1, spec/schema.md 'messages'."""
 
     async def test_small_message(self) -> None:
@@ -174,6 +180,41 @@ class AddTests(StoreCase):
             self.assertEqual(uid, (await self.add(data, account=account)).uid)
         view = await self.store.open(account.id, "INBOX")
         self.assertEqual((3, 5), (view.exists, view.highest_modseq))
+
+    async def test_built_while_the_database_is_asked(self) -> None:
+        """The first questions have been sent before the larger part of the analysis begins."""
+        happened: list[str] = []
+        flush, build = Line.flush, self.builder.build
+
+        def flushed(line: Line) -> None:
+            flush(line)
+            assert line._wire is not None
+            happened.append(f"{line._wire.load} sent, {len(line._wire.transport._tempDataBuffer)} held back")
+
+        def built(*arguments: Any) -> Any:
+            happened.append("built")
+            return build(*arguments)
+
+        self.patch(Line, "flush", flushed)
+        self.patch(self.builder, "build", built)
+        await self.add(message())
+        self.assertEqual(["3 sent, 0 held back", "built", "2 sent, 0 held back"], happened)
+
+    async def test_fails_after_the_numbers(self) -> None:
+        """What fails when numbers and storage were asked for leaves nothing of them."""
+
+        async def broken(*_: Any) -> Any:
+            raise CannotDo("no document")
+
+        build = self.builder.build
+        self.patch(self.builder, "build", broken)
+        await self.fails(CannotDo, self.add(message()))
+        await self.store.settle()
+        self.assertEqual(0, self.storage_used())
+        unused = [(entry["uid"], entry["modseq"]) for entry in self.db.journal.find({"command": "UNUSED"})]
+        self.assertEqual([(1, 2)], unused)
+        self.patch(self.builder, "build", build)
+        self.assertEqual(2, (await self.add(message())).uid)
 
     async def test_drifted_storage(self) -> None:
         """What was counted below zero, or not at all, counts for zero; a double stays right."""

@@ -50,6 +50,15 @@ class Line:
         if self._wire is None:
             self._wire = wire
 
+    def flush(self) -> None:
+        """
+        Send what was given to it so far now, not when the reactor has its next turn.
+
+        For who has work to do that mongod need not wait for.
+        """
+        if self._wire is not None:
+            self._wire.flush()
+
 
 class WriteGroup:
     """

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -276,6 +277,18 @@ class Wire(MongoProtocol):
         """Send a command whose answer does not matter."""
         if self.connected:
             self._post(request)
+
+    def flush(self) -> None:
+        """
+        Hand to the system what it takes of what was sent, at once.
+
+        Else the reactor does that when what runs now has ended.  A transport
+        of TLS keeps to that.
+        """
+        transport = self.transport
+        if self.connected and isinstance(transport, FileDescriptor):
+            # A failure is found again by the reactor, which then ends the connection.
+            transport.doWrite()
 
     def _post(self, request: Request) -> int:
         request_id = self._next_id

@@ -70,6 +70,8 @@ class _Adding:
     thread: ObjectId | None = None
     #: Numbers that were asked for before anything else was known.
     early: Deferred[Allocation] | None = None
+    #: The document, if it was made while the database was asked.
+    built: Deferred[dict[str, Any]] | None = None
     document: dict[str, Any] = field(default_factory=dict)
 
 
@@ -93,7 +95,7 @@ class Appender:
         @raise CannotDo: it would be stored in clear where that is not wanted.
         @raise Unavailable: it may or may not be stored.
         """
-        analysis = prepared.analysis
+        outline = prepared.outline
         check_keywords(origin.flags)
         check_count(origin.flags)
         main = self._backend.main
@@ -104,31 +106,36 @@ class Appender:
             find_thread(
                 self._backend,
                 mailbox.user,
-                analysis.thread_ids,
-                analysis.thread_subject,
+                outline.thread_ids,
+                outline.thread_subject,
                 origin.follows,
                 line,
             )
         )
         adding = _Adding(mailbox, prepared, origin, session)
-        reserved = spawn(self._quota.reserve(mailbox.user, analysis.size, group, line))
+        reserved = spawn(self._quota.reserve(mailbox.user, outline.size, group, line))
         if self._is_soon_written(adding):
             adding.early = spawn(allocate(self._backend, mailbox, uids=1, group=group, line=line))
+            # The larger part of the analysis is done here, while mongod works on its own core.
+            line.flush()
+            adding.built = spawn(self._builder.build(prepared, origin, group))
         try:
             encrypts = await reserved
             try:
                 if encrypts or mailbox.encrypted:
-                    encryption.check_not_in_clear(analysis.mime_tree, origin.flags)
+                    encryption.check_not_in_clear(outline.mime_tree, origin.flags)
                 adding.thread = await thread
                 return await self._add(adding, group)
             except Unknown:
                 raise
             except Exception:
                 if group.intact:
-                    await self._quota.release(mailbox.user, analysis.size)
+                    await self._quota.release(mailbox.user, outline.size)
                 raise
         finally:
             self._backend.follow(thread)
+            if adding.built is not None:
+                self._backend.follow(adding.built)
             self._drop_early(adding)
 
     def _is_soon_written(self, adding: _Adding) -> bool:
@@ -138,9 +145,10 @@ class Appender:
         Then its numbers are asked for at once.  What is refused all the same
         gives them up, which costs a journal entry.
         """
-        analysis, mailbox = adding.prepared.analysis, adding.mailbox
-        short = adding.prepared.message.length <= documents.MEASURED_AT
-        return short and not (analysis.externals or mailbox.encrypted or self._quota.is_tight(mailbox.user))
+        prepared, mailbox = adding.prepared, adding.mailbox
+        if prepared.outline.has_externals or prepared.message.length > documents.MEASURED_AT:
+            return False
+        return not (mailbox.encrypted or self._quota.is_tight(mailbox.user))
 
     def _drop_early(self, adding: _Adding) -> None:
         early, adding.early = adding.early, None
@@ -155,7 +163,8 @@ class Appender:
         await give_up(self._backend, allocation)
 
     async def _add(self, adding: _Adding, group: WriteGroup) -> Appended:
-        adding.document = document = await self._builder.build(adding.prepared, adding.origin, group)
+        built = adding.built or self._builder.build(adding.prepared, adding.origin, group)
+        adding.document = document = await built
         try:
             mailbox = await self._insert(adding, group)
         except Unknown:
@@ -239,6 +248,7 @@ class Appender:
             return await self._not_inserted(adding, allocation, error)
         # The message is on its way, and mongod writes nothing of this line before it.
         noting = spawn(self._note(entry, group, line))
+        line.flush()
         error = await _error(inserting)
         if error is None:
             return await self._noted(adding, group, noting)
@@ -346,7 +356,7 @@ class Appender:
         # What was taken in an election before may be taken back.
         self._drop_early(adding)
         try:
-            await self._quota.reserve_again(adding.mailbox.user, adding.prepared.analysis.size, group)
+            await self._quota.reserve_again(adding.mailbox.user, adding.prepared.outline.size, group)
             await self._builder.refer_again(adding.prepared, adding.document, group)
         except Exception as error:
             raise Unknown() from error

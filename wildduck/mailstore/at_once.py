@@ -172,7 +172,7 @@ class AtOnce:
         self._abandoned: list[Allocation] = []
         freed = replaced.size if replaced is not None else 0
         #: Bytes more than are taken now; may be negative.
-        self._more = sum(one.prepared.analysis.size for one in coming) - freed
+        self._more = sum(one.prepared.outline.size for one in coming) - freed
 
     async def run(self, progress: Progress = unnoted) -> list[Appended]:
         """
@@ -244,19 +244,19 @@ class AtOnce:
 
     def _check_not_in_clear(self) -> None:
         for one in self._coming:
-            encryption.check_not_in_clear(one.prepared.analysis.mime_tree, one.origin.flags)
+            encryption.check_not_in_clear(one.prepared.outline.mime_tree, one.origin.flags)
 
     async def _build(self, group: WriteGroup, progress: Progress) -> None:
         """One after the other: a message may belong to the thread of the one before it."""
         size = 0
         for place, one in enumerate(self._coming):
             progress(place, len(self._coming))
-            analysis = one.prepared.analysis
+            outline = one.prepared.outline
             one.thread = await find_thread(
                 self._backend,
                 self._mailbox.user,
-                analysis.thread_ids,
-                analysis.thread_subject,
+                outline.thread_ids,
+                outline.thread_subject,
                 one.origin.follows,
             )
             one.document = await self._means.builder.build(one.prepared, one.origin, group)

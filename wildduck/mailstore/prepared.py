@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from wildduck.limits import KIB
 from wildduck.mailstore.backend import Backend
-from wildduck.mime.analysis import Analysis, analyse
+from wildduck.mime.analysis import Analysis, Outline, complete, outline
 from wildduck.mime.message import Message
 
 #: Longer messages are analysed in a thread.  It is not their bytes that take
@@ -14,15 +12,30 @@ from wildduck.mime.message import Message
 THREAD_AT = 16 * KIB
 
 
-@dataclass(frozen=True, slots=True)
 class Prepared:
     """
     @ivar message: the bytes, to be closed by whoever made them.
-    @ivar analysis: the stored form and all that is derived from it.
+    @ivar outline: what has to be known before the message gets its place.
     """
 
-    message: Message
-    analysis: Analysis
+    __slots__ = ("_analysis", "message", "outline")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.outline: Outline = outline(message)
+        self._analysis: Analysis | None = None
+
+    @property
+    def analysis(self) -> Analysis:
+        """
+        The stored form and all that is derived from it.
+
+        Found when it is asked for the first time, as long as the message is
+        open: of a short message that is best done while the database is busy.
+        """
+        if self._analysis is None:
+            self._analysis = complete(self.message, self.outline)
+        return self._analysis
 
 
 async def prepare(backend: Backend, message: Message) -> Prepared:
@@ -36,5 +49,11 @@ async def prepare(backend: Backend, message: Message) -> Prepared:
     @raise Overloaded: too many big messages wait already.
     """
     if message.length > THREAD_AT:
-        return Prepared(message, await backend.mime_pool.run(analyse, message))
-    return Prepared(message, analyse(message))
+        return await backend.mime_pool.run(_whole, message)
+    return Prepared(message)
+
+
+def _whole(message: Message) -> Prepared:
+    prepared = Prepared(message)
+    assert prepared.analysis
+    return prepared

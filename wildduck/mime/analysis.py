@@ -1,5 +1,5 @@
 """
-Everything that is stored of a message, found in one go.
+Everything that is stored of a message, found in one go or in two.
 
 Pure computation: it reads the message, and changes nothing.  For a long
 message it takes as long as decoding its base64 attachments; the caller decides
@@ -32,7 +32,7 @@ from wildduck.mime.message import Message
 from wildduck.mime.part import Part
 from wildduck.mime.tree import External, Tree
 
-__all__ = ["Analysis", "External", "analyse"]
+__all__ = ["Analysis", "External", "Outline", "analyse", "complete", "outline"]
 
 #: Bytes of BODY that each part has at least.
 _SHORTEST_BODY = 60
@@ -107,18 +107,68 @@ class _Exactness:
     forms: dict[int, Sent]
 
 
+@dataclass(frozen=True)
+class Outline:
+    """
+    The first half of an analysis, a third of the work: what a message asks of the account.
+
+    @ivar tree: the stored tree and what it was made of.
+    @ivar subject: as L{Analysis.subject}, and so on.
+    """
+
+    tree: Tree
+    exactness: _Exactness
+    subject: str
+    thread_ids: list[str]
+    thread_subject: str
+
+    @property
+    def size(self) -> int:
+        """As L{Analysis.size}."""
+        return self.exactness.size
+
+    @property
+    def mime_tree(self) -> dict[str, Any]:
+        """As L{Analysis.mime_tree}."""
+        return self.tree.root
+
+    @property
+    def has_externals(self) -> bool:
+        """Whether there are bodies to be stored outside the tree."""
+        return bool(self.tree.externals)
+
+
 def analyse(message: Message) -> Analysis:
     """
     @param message: any bytes at all.
     """
+    return complete(message, outline(message))
+
+
+def outline(message: Message) -> Outline:
+    """
+    @param message: any bytes at all.
+    """
     built = tree.build(message)
+    subject = headers.subject(built.lines[id(message.root)])[:_SUBJECT]
+    return Outline(
+        tree=built,
+        exactness=_exactness(message, built),
+        subject=subject,
+        thread_ids=conversation.ids(built.root["parsedHeader"]),
+        thread_subject=conversation.subject(subject),
+    )
+
+
+def complete(message: Message, known: Outline) -> Analysis:
+    """
+    @param known: of this very message.
+    """
+    built, exact = known.tree, known.exactness
     root_lines = built.lines[id(message.root)]
     parsed = built.root["parsedHeader"]
-    exact = _exactness(message, built)
     listed = attachments.listed(message.root, built)
-    found = _texts(message, built)
-    texts = text.extract(found, listed.by_content_id)
-    subject = headers.subject(root_lines)[:_SUBJECT]
+    texts = text.extract(_texts(message, built), listed.by_content_id)
     return Analysis(
         mime_tree=built.root,
         externals=tuple(built.externals),
@@ -132,10 +182,10 @@ def analyse(message: Message) -> Analysis:
         bodystructure=bodystructure.stored(built.root),
         headers=headers.indexed(root_lines),
         message_id=_message_id(parsed),
-        subject=subject,
+        subject=known.subject,
         header_date=_date(parsed),
-        thread_ids=conversation.ids(parsed),
-        thread_subject=conversation.subject(subject),
+        thread_ids=known.thread_ids,
+        thread_subject=known.thread_subject,
         text=texts.text,
         text_footer=texts.footer,
         html=texts.html,
