@@ -207,7 +207,31 @@ class ConventionTests(TestCase):
         chunks = b"10000\r\n" + b"x" * 65536 + b"\r\n"
         answer = await self.caller.raw(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks * 17)
         self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:80])
+        expecting = b"Expect: 100-continue\r\nContent-Length: 2000000\r\n\r\n"
+        answer = await self.caller.raw(head + expecting)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:80])
+        self.assertEqual(answer.count(b"HTTP/1.1"), 1, answer)
         self.assertEqual(self.seen, [])
+
+    async def test_expected(self) -> None:
+        """Who waits for leave to send a body gets it, and then the answer (RFC 9110 §10.1.1)."""
+        head = b"POST /things/7 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        body = b'Expect: 100-continue\r\nContent-Length: 12\r\n\r\n{"name":"a"}'
+        answer = await self.caller.raw(head + body)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"), answer[:80])
+
+    async def test_encoded(self) -> None:
+        """A body with a Content-Encoding is 415 (RFC 9110 §15.5.16) and not taken for what it is not."""
+        for coding, body, expected in (
+            ("gzip", b"\x1f\x8b", 415),
+            ("x-unknown, gzip", b'{"name": "a"}', 415),
+            ("identity", b'{"name": "a"}', 200),
+            ("", b'{"name": "a"}', 200),
+        ):
+            status, answer = await self.caller.call("POST", "/things/7", body, {"Content-Encoding": coding})
+            self.assertEqual(status, expected, coding)
+        status, _ = await self.caller.call("POST", "/things/7?name=a", None, {"Content-Encoding": "gzip"})
+        self.assertEqual(status, 200)
 
     async def test_no_http(self) -> None:
         """A head that is too long or no HTTP is answered, all of it can be sent, and nothing is called."""

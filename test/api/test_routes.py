@@ -148,6 +148,9 @@ class PermissionTests(RouteCase):
             status, _ = await self.call("PUT", f"/users/{ME}", token, {"quota": 5, "spamLevel": 3})
             values = self.calls[-1].values
             self.assertEqual((status, values["quota"], values["spamLevel"]), (200, quota, 3))
+        for token in ("mine", "root"):
+            status, answer = await self.call("PUT", f"/users/{ME}", token, {"spamLevel": 3, "nonsense": 1})
+            self.assertEqual((status, set(answer["details"])), (400, {"nonsense"}), token)
         for token, shown in (("mine", False), ("root", True)):
             self.answer = Rows(tags=["a"], results=[Row(id="1", internalData={})])
             _, answer = await self.call("GET", f"/users/{ME}", token)
@@ -348,6 +351,34 @@ class StreamTests(RouteCase):
             (headers["content-type"], headers["content-disposition"], headers["content-length"]),
             ("image/png", "attachment", "6553600"),
         )
+
+    async def test_head(self) -> None:
+        """HEAD has the head and no more: also of a stream that would never end, and is closed."""
+        self.add("GET", "/x", answer=Stream)
+        closed: list[bool] = []
+
+        async def blocks() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"x"
+                    await Deferred()
+            finally:
+                closed.append(True)
+
+        async def stream(_: Call) -> Stream:
+            return Stream("image/png", blocks(), None, {"Content-Disposition": "attachment"})
+
+        self.answer = stream
+        self.serve()
+        head = b"%s /%s HTTP/1.1\r\nHost: localhost\r\nX-Access-Token: root\r\n%s\r\n"
+        requests = head % (b"HEAD", b"x", b"") + head % (b"GET", b"nothing", b"Connection: close\r\n")
+        answer = await self.caller.raw(requests)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+        first, second = answer.split(b"HTTP/1.1 ")[1:]
+        self.assertIn(b"image/png", first)
+        self.assertEqual(first.partition(b"\r\n\r\n")[2], b"")
+        self.assertTrue(second.startswith(b"404 "), second)
+        self.assertEqual(closed, [True])
 
     async def test_error_before(self) -> None:
         """What fails before the first byte is an error like any other."""

@@ -61,6 +61,9 @@ class CursorTests(SynchronousTestCase):
             # What BSON can not hold would be an error of the database.
             text(2**63), paged(2**63, 1), paged(["a" * 9, 1], 1),
             raw('"\\ud800"'), raw('["\\"\\\\ud800\\"",1]'),
+            # Each of these is another exception of the decoder.
+            raw('{"$numberDecimal": "x"}'), raw('{"$numberDecimal": "1e99999"}'),
+            raw('{"$binary": {}}'), raw('{"$binary": null, "$type": "0"}'),
         ):  # fmt: skip
             with self.assertRaises(BadInput, msg=value):
                 SCHEMA.read({"next": value})

@@ -98,6 +98,26 @@ class MergeTests(SynchronousTestCase):
             self.assertRaises(BadInput, merged, "", kind, body)
         self.assertEqual(merged("", b"text/plain", b" \r\n"), {})
 
+    def test_unescaped(self) -> None:
+        """UTF-8 may stand in a form as it is, as C{curl -d} sends it."""
+        form = b"application/x-www-form-urlencoded"
+        self.assertEqual(merged("", form, "name=Zoë&é=ü%20".encode()), {"name": "Zoë", "é": "ü "})
+
+    def test_named(self) -> None:
+        """What is wrong is named: the parameter, or the body as a whole."""
+        form, parts = b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x"
+        part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n'
+        for query, kind, body, names in (
+            ("a=%ff&b=1&c%fe=2", JSON, b"", {"a", "c?"}),
+            ("&".join(["a=1"] * 1001), JSON, b"", {"body"}),
+            ("", form, b"a=\xff&b=%C3%A9&c=%ED%A0%80", {"a", "c"}),
+            ("", b"text/plain", b"a=1", {"Content-Type"}),
+            ("", parts, part + b"--x--\r\n", {"a"}),
+            ("", parts, part * 1001 + b"--x--\r\n", {"body"}),
+        ):
+            failed = self.assertRaises(BadInput, merged, query, kind, body)
+            self.assertEqual(set(failed.fields), names, (query[:20], kind, body[:20]))
+
 
 class MultipartTests(SynchronousTestCase):
     BODY = (
@@ -127,6 +147,16 @@ class MultipartTests(SynchronousTestCase):
             except BadInput:
                 pass
             self.assertLess(time.process_time() - begun, 2.5, filling[:3])
+
+    def test_charsets(self) -> None:
+        """A name in whatever charset is a name; the codecs of some raise whatever they are told."""
+        for charset in ("idna", "undefined", "punycode", "utf-8\0", "hex", "nonsense", ""):
+            disposition = (
+                f"Content-Disposition: form-data; name*={charset}''n%61%ff; filename*={charset}''%ff"
+            )
+            body = f"--b\r\n{disposition}\r\n\r\nx\r\n--b--\r\n".encode()
+            found = merged("", b"multipart/form-data; boundary=b", body)
+            self.assertEqual(found, {"na\ufffd": b"x"}, charset)
 
     def test_cut_off(self) -> None:
         """A body that was cut anywhere before its last delimiter is refused."""

@@ -8,7 +8,7 @@ hangs up, and a change must be whole or absent.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import Any, BinaryIO, ClassVar, cast
 from uuid import uuid4
 
@@ -195,6 +195,7 @@ class Application:
         if caller.user is not None and path.get("user") == "me":
             path["user"] = str(caller.user)
         grant = _permission(route, caller, path.get("user"))
+        _refuse_encoded(request, content)
         raw = bool(route.raw) and _is_raw(route.raw, request.getHeader(b"content-type"))
         _, _, query = request.uri.partition(b"?")
         body = None if raw else content
@@ -202,7 +203,12 @@ class Application:
         if caller.user is not None and given.get("user") == "me":
             given["user"] = str(caller.user)
         if grant.without or grant.only is not None:
-            given = {name: value for name, value in given.items() if name in path or grant.allows(name)}
+            # What nobody may give is said to them as to all others.
+            given = {
+                name: value
+                for name, value in given.items()
+                if name in path or grant.allows(name) or name not in schema.fields
+            }
         parsed = schema.read(given)
         return Call(
             parsed.values,
@@ -253,6 +259,9 @@ class Application:
             self._head(request, 200, stream.content_type.encode("latin-1", "replace"), stream.length)
             for name, value in stream.headers.items():
                 request.setHeader(name.encode("ascii"), value.encode("ascii"))
+            if request.method == b"HEAD":
+                # Nothing of it would be sent; one that waits for news would keep the connection.
+                return
             writer = Writer(request, self._clock)
             await writer.write(first)
             async for block in blocks:
@@ -331,6 +340,13 @@ class WrongMethod(DomainError):
     text = "The method is not allowed"
 
 
+class EncodedBody(DomainError):
+    """The body has a Content-Encoding (RFC 9110 §8.4): what it would come to has no bound."""
+
+    http = (415, "UnsupportedMediaType")
+    text = "The request body must not have a Content-Encoding"
+
+
 class BadRequest(DomainError):
     """What the routing finds wrong with a request."""
 
@@ -365,6 +381,17 @@ def _take_body(request: Any) -> BinaryIO:
     body: BinaryIO = request.content
     request.content = BytesIO()
     return body
+
+
+def _refuse_encoded(request: Any, content: BinaryIO) -> None:
+    """@raise EncodedBody: there is a body, and it is compressed or the like."""
+    coding = (request.getHeader(b"content-encoding") or b"").strip().lower()
+    length = content.seek(0, SEEK_END)
+    content.seek(0)
+    if length and coding not in (b"", b"identity"):
+        # RFC 7694 §3
+        request.setHeader(b"accept-encoding", b"identity")
+        raise EncodedBody()
 
 
 def _is_raw(kinds: tuple[str, ...], content_type: bytes | None) -> bool:

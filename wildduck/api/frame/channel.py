@@ -126,6 +126,11 @@ class ApiChannel(HTTPChannel):
             self._linger.cancel()
         super().connectionLost(reason)
 
+    def _send100Continue(self) -> None:
+        """The client may send its body, unless that was refused already (RFC 9110 §10.1.1)."""
+        if not self._refused:
+            super()._send100Continue()
+
     def _respondToBadRequestAndDisconnect(self) -> None:
         """What twisted.web does with a head that it does not understand, or that is too long."""
         too_long = self._receivedHeaderSize > self.totalHeadersSize

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from wildduck.api.frame.schema import LONGEST_NAME, bad_input
 from wildduck.errors import BadInput
 
 #: Parts of one body.
@@ -20,6 +21,8 @@ _MOST_PARAMETERS = 20
 _PARAMETER = re.compile(
     r"""[ \t]*(?:([^\s=;"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;]*)))?[^;]*(?:;|\Z)""", re.DOTALL
 )
+#: Charsets of parameters (RFC 8187 §3.2.1, RFC 5987 §3.2.1).
+_CHARSETS = ("utf-8", "iso-8859-1")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -49,7 +52,8 @@ def parts(content_type: bytes, body: bytes) -> list[tuple[str, str | Upload]]:
     # The first delimiter has no line before it where there is no preamble.
     pieces = (b"\r\n" + body).split(delimiter, MOST_PARTS + 1)
     if len(pieces) > MOST_PARTS + 1:
-        raise BadInput("The form has too many parts")
+        text = f"must have at most {MOST_PARTS} parts"
+        raise BadInput(f"The request body {text}", {"body": text})
     result: list[tuple[str, str | Upload]] = []
     for piece in pieces[1:]:
         if piece.startswith(b"--"):
@@ -74,7 +78,7 @@ def _part(piece: bytes) -> tuple[str, str | Upload]:
         try:
             return name, content.decode("utf-8")
         except UnicodeDecodeError:
-            raise BadInput("A form field is not valid UTF-8") from None
+            raise bad_input({(name[:LONGEST_NAME],): "must be UTF-8"}) from None
     upload = Upload(content)
     upload.filename = filename
     upload.content_type = headers.get(b"content-type", b"").decode("latin-1")
@@ -101,10 +105,9 @@ def _parameter(header: bytes, name: str) -> str | None:
     charset, tick, value = found.get(f"{name}*", "").partition("'")
     if not tick:
         return None
-    try:
-        return unquote(value.partition("'")[2], charset or "utf-8", "replace")
-    except LookupError:
-        return unquote(value.partition("'")[2], "utf-8", "replace")
+    # Others are no charsets of names, and some codecs of Python's raise whatever they are to do with errors.
+    charset = charset if charset.lower() in _CHARSETS else "utf-8"
+    return unquote(value.partition("'")[2], charset, "replace")
 
 
 def _malformed() -> BadInput:

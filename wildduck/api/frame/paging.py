@@ -28,6 +28,11 @@ from wildduck.database.weights import fitting, weight_of
 MOST_ROWS = 250
 _SORTABLE = (ObjectId, datetime, str, int, float, type(None))
 _CURSOR_LENGTH = 1024
+#: What decoding one that is none comes to: extended JSON of the wrong shape is an error of any kind.
+_NO_CURSOR = (
+    ValueError, TypeError, AttributeError, LookupError, ArithmeticError, BSONError, binascii.Error,
+    RecursionError,
+)  # fmt: skip
 _OPTIONS = json_util.JSONOptions(
     json_mode=json_util.JSONMode.RELAXED, tz_aware=True, unicode_decode_error_handler="replace"
 )
@@ -52,7 +57,7 @@ class CursorField(Field):
         text = String(longest=_CURSOR_LENGTH).parse(value)
         try:
             return _decoded(text)
-        except (ValueError, TypeError, OverflowError, BSONError, binascii.Error, RecursionError):
+        except _NO_CURSOR:
             raise ValueError("must be a valid paging cursor") from None
 
     def json_schema(self) -> JsonSchema:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from wildduck.api.frame import json_body, multipart
 from wildduck.api.frame.json_body import Steps
+from wildduck.api.frame.schema import LONGEST_NAME, bad_input
 from wildduck.errors import BadInput
 from wildduck.limits import MIB
 
@@ -100,13 +101,22 @@ def _flat(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _pairs(encoded: bytes) -> list[tuple[str, str]]:
+    # Unescaped UTF-8 is no form, but what curl -d sends of it.
+    text = encoded.decode("utf-8", "surrogateescape")
     try:
-        return parse_qsl(
-            encoded.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict",
-            max_num_fields=MOST_FIELDS,
-        )  # fmt: skip
+        pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_FIELDS)
     except ValueError as error:
-        raise BadInput("The parameters are not valid UTF-8 or too many") from error
+        too_many = f"must have at most {MOST_FIELDS} parameters"
+        raise BadInput(f"A query or form {too_many}", {"body": too_many}) from error
+    wrong = [name for name, value in pairs if not (_is_utf_8(name) and _is_utf_8(value))]
+    if wrong:
+        raise bad_input({(name[:LONGEST_NAME],): "must be UTF-8" for name in wrong})
+    return pairs
+
+
+def _is_utf_8(text: str) -> bool:
+    """Whether no byte had to be kept as a lone surrogate."""
+    return text.isascii() or not any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _parts(name: str) -> list[str]:
@@ -166,9 +176,8 @@ def _from_body(content_type: bytes | None, content: bytes) -> Steps:
         return from_form(content.strip())
     if kind == b"multipart/form-data":
         return _flat(multipart.parts(header, content))
-    raise BadInput(
-        "Content-Type must be application/json, application/x-www-form-urlencoded or multipart/form-data"
-    )
+    kinds = "must be application/json, application/x-www-form-urlencoded or multipart/form-data"
+    raise BadInput(f"Content-Type {kinds}", {"Content-Type": kinds})
 
 
 def from_json(content: bytes) -> Steps:

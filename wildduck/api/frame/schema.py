@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 #: Characters of a name that is not allowed, as it is said back.
-_SHOWN = 255
+LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ class Schema:
             elif not self.loose:
                 if len(failed) > MOST_FAILURES:
                     break
-                failed[(name[:_SHOWN],)] = "is not allowed"
+                failed[(name[:LONGEST_NAME],)] = "is not allowed"
 
     @staticmethod
     def _read_one(
