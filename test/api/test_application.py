@@ -240,11 +240,16 @@ class ConventionTests(TestCase):
             (b"GET /things/7?name=a HTTP/1.1\r\n" + b"X-Y: %s\r\n" % (b"z" * 1000) * 100, b"431"),
             (b"GET /things/7?name=a HTTP/1.1\r\nX-Y: " + b"z" * 100_000, b"431"),
             (b"nonsense\r\n", b"400"),
+            (b"GET /things/7?name=a HTTP/1.1\r\n\r\n", b"400"),
+            (b"GET /things/7?name=a HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", b"400"),
+            (b'POST /things/7 HTTP/1.1\r\nContent-Length: 12\r\n\r\n{"name":"a"}', b"400"),
         ):
             answer = await self.caller.raw(head)
             self.assertTrue(answer.startswith(b"HTTP/1.1 %s " % status), answer[:80])
             self.assertIn("code", json.loads(answer.partition(b"\r\n\r\n")[2]))
         self.assertEqual(self.seen, [])
+        answer = await self.caller.raw(b"GET /things/7?name=a HTTP/1.0\r\n\r\n")
+        self.assertTrue(answer.startswith(b"HTTP/1.0 200 "), answer[:80])
 
     async def test_big_body_sent(self) -> None:
         """Who sends all of a body that is too big can still read the answer."""

@@ -38,6 +38,8 @@ from wildduck.errors import BadInput, DomainError, ServerBug
 from wildduck.network.registry import Registry
 
 _JSON = b"application/json; charset=utf-8"
+#: What twisted.web does not know.
+_PHRASES = {429: b"Too Many Requests"}
 _EVERYTHING = Grant(any=True)
 #: A route with its complete schema.
 _Served = tuple[Route, Schema]
@@ -311,7 +313,7 @@ class Application:
         return body
 
     def _head(self, request: Any, status: int, content_type: bytes, length: int | None) -> None:
-        request.setResponseCode(status)
+        request.setResponseCode(status, _PHRASES.get(status))
         request.setHeader(b"content-type", content_type)
         if length is not None:
             request.setHeader(b"content-length", b"%d" % length)

@@ -53,11 +53,15 @@ class BoundedRequest(Request):
             # A chunked body does not say how long it will be.
             announced = self._most_bytes if self._announced is None else self._announced
             if length <= self._most_bytes and not self._take_place(channel.site, announced):
-                self._refused = True
-                channel.refuse(TOO_MANY_BODIES)
+                self.refuse(TOO_MANY_BODIES)
         if length > self._most_bytes and not self._refused:
-            self._refused = True
-            channel.refuse(BODY_TOO_BIG)
+            self.refuse(BODY_TOO_BIG)
+
+    def refuse(self, response: bytes) -> None:
+        """Answer, and neither read nor process the rest."""
+        self._refused = True
+        channel: Any = self.channel
+        channel.refuse(response)
 
     def _take_place(self, site: Any, length: int) -> bool:
         """Have room for the body until this request has ended; one body always finds room."""

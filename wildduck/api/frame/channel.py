@@ -39,6 +39,7 @@ _HEAD_TOO_BIG = _response(
     b"431 Request Header Fields Too Large", "RequestHeadTooBig", "The URL or the headers are too long"
 )
 _TOO_SLOW = _response(b"408 Request Timeout", "RequestTimeout", "The request came too slowly")
+_NO_HOST = _response(b"400 Bad Request", "BadRequest", "A request must have one Host header")
 _NO_HTTP = _response(b"400 Bad Request", "BadRequest", "This is no HTTP request")
 
 
@@ -77,6 +78,14 @@ class ApiChannel(HTTPChannel):
             self.refuse(_TOO_SLOW)
             return
         super().dataReceived(data)
+
+    def allHeadersReceived(self) -> None:
+        """The head is complete; one of HTTP/1.1 must have a Host, and only one (RFC 9112 §3.2)."""
+        request: Any = self.requests[-1]
+        hosts = request.requestHeaders.getRawHeaders(b"host", [])
+        if self._version == b"HTTP/1.1" and len(hosts) != 1:
+            request.refuse(_NO_HOST)
+        super().allHeadersReceived()
 
     def allContentReceived(self) -> None:
         """The request is complete."""
