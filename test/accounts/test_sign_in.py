@@ -250,6 +250,76 @@ class TimingTests(SignInCase):
                 self.assertEqual("AuthenticationFailed", await self.attempt(password, service=service))
                 self.assertEqual((1, 1), (len(computed), len(checks)), (service, password))
 
+    async def test_forms(self) -> None:
+        """A password opens in each of its forms, and a wrong one of several takes the same for each name."""
+        computed: list[Any] = []
+        verify = passwords.verify_password
+
+        def counting(password: str, stored: object) -> bool:
+            computed.append(password)
+            return verify(password, stored)
+
+        self.patch(passwords, "verify_password", counting)
+        self.raw.users.update_one(
+            {"_id": self.fred.id}, {"$set": {"password": passwords.hash_password("p\xe4ss w")}}
+        )
+        # As given, decomposed, with another blank, and with what SASLprep drops.
+        for password, hashes in (
+            ("p\xe4ss w", 1),
+            ("pa\u0308ss\xa0w", 2),
+            ("p\xe4ss\u3000w", 2),
+            ("p\u00ad\xe4ss w", 2),
+        ):
+            for expected in ([password, "p\xe4ss w"][:hashes], []):
+                # The second time it is remembered.
+                computed.clear()
+                self.assertEqual("in", await self.attempt(password))
+                self.assertEqual(expected, computed)
+            self.accounts._checker._verifier._right.clear()
+        self.assertEqual("AuthenticationFailed", await self.attempt("pass w"))
+        for name in ("fred.f", "nobody"):
+            for password, service, hashes in (
+                ("pa\u0308ss", "imap", 2),
+                ("pa\u0308ss\xbd", "imap", 3),
+                ("p\xe4ss", "imap", 1),
+                ("pa\u0308ss", "master", 4),
+                ("\u212a" * 16, "imap", 3),
+            ):
+                computed.clear()
+                refused = await self.attempt(password, name, service)
+                place = (name, password, service, computed)
+                self.assertEqual(("AuthenticationFailed", hashes), (refused, len(computed)), place)
+                self.raw_redis.flushdb()
+
+    async def test_forms_and_two_factors(self) -> None:
+        """That one form of the password is right can't be told by the time either."""
+        computed: list[Any] = []
+        verify = passwords.verify_password
+
+        def counting(password: str, stored: object) -> bool:
+            computed.append(stored)
+            return verify(password, stored)
+
+        changes = {"enabled2fa": ["totp"], "password": passwords.hash_password("a\u0308")}
+        self.raw.users.update_one({"_id": self.fred.id}, {"$set": changes})
+        self.patch(passwords, "verify_password", counting)
+        for password in ("a\u0308", "o\u0308"):
+            computed.clear()
+            self.assertEqual("AuthenticationFailed", await self.attempt(password))
+            self.assertEqual([changes["password"]] * 2, computed, password)
+
+    async def test_rehash_of_another_form(self) -> None:
+        """An outdated hash is replaced by one of the form that it was of."""
+        iterations = passwords.ITERATIONS
+        self.patch(passwords, "ITERATIONS", iterations - 1)
+        outdated = passwords.hash_password("\xe4")
+        self.patch(passwords, "ITERATIONS", iterations)
+        self.raw.users.update_one({"_id": self.fred.id}, {"$set": {"password": outdated}})
+        self.assertEqual("in", await self.attempt("a\u0308"))
+        stored = self.raw.users.find_one({"_id": self.fred.id})["password"]
+        self.assertNotEqual(outdated, stored)
+        self.assertTrue(passwords.verify_password("\xe4", stored))
+
     async def test_nobodies_at_once(self) -> None:
         """One password with many names: nobody's are looked at one by one, as accounts are."""
         computed: list[Any] = []

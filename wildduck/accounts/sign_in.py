@@ -34,6 +34,7 @@ from wildduck.accounts.attempts import Attempt, Attempts
 from wildduck.accounts.breach_checks import BreachChecks
 from wildduck.accounts.directory import Directory
 from wildduck.accounts.policy import FailureCounter
+from wildduck.accounts.prepared_passwords import forms
 from wildduck.accounts.sign_in_notes import SignInNotes
 from wildduck.accounts.temporary import TemporaryPassword
 from wildduck.accounts.values import Account, Authentication, ISignIn, SignIn
@@ -66,25 +67,46 @@ class _Guess:
     One sign-in on its way, and the work that was done for it.
 
     @ivar computed: hashes.
+    @ivar password: the form of the password that was found right last, before that as given.
     """
 
-    __slots__ = ("_verifier", "computed", "sign_in")
+    __slots__ = ("_forms", "_verifier", "computed", "password", "sign_in")
 
     def __init__(self, sign_in: SignIn, verifier: Verifier) -> None:
         self.sign_in = sign_in
+        self.password = sign_in.password
+        self._forms = forms(sign_in.password)
         self._verifier = verifier
         self.computed = 0
 
-    async def verify(self, password: str, stored: object, *, anew: bool = False) -> bool:
-        """
-        Whether a password belongs to a hash.
+    async def verify_letters(self, letters: str, stored: object) -> bool:
+        """Whether an application password, which has one form, belongs to a hash."""
+        return await self._verify((letters,), stored, False) is not None
 
-        @param anew: compute it, whatever is known.
+    async def verify(self, stored: object, *, anew: bool = False) -> bool:
         """
-        if not anew and self._verifier.remembers(password, stored):
-            return True
-        self.computed += 1
-        return await self._verifier.verify(password, stored, anew=anew)
+        Whether the password that was given belongs to a hash, in any of its forms.
+
+        @param anew: compute all of them, whatever is known.
+        """
+        found = await self._verify(self._forms, stored, anew)
+        self.password = self.password if found is None else found
+        return found is not None
+
+    async def _verify(self, given: tuple[str, ...], stored: object, anew: bool) -> str | None:
+        """@return: which one does, C{None} for none."""
+        if not anew:
+            for form in given:
+                if self._verifier.remembers(form, stored):
+                    return form
+        found = None
+        for form in given:
+            self.computed += 1
+            if await self._verifier.verify(form, stored, anew=anew) and found is None:
+                found = form
+                if not anew:
+                    break
+        return found
 
     async def even_out(self, *, early: bool = False) -> None:
         """
@@ -95,9 +117,12 @@ class _Guess:
         """
         sign_in = self.sign_in
         application = sign_in.service != MASTER and normal(sign_in.password) is not None
-        wanted = int(application) if early else 1 + (application or sign_in.service == MASTER)
+        own = len(self._forms)
+        temporary = own if sign_in.service == MASTER else 0
+        wanted = application if early else own + (application or temporary)
         while self.computed < wanted:
-            await self.verify(sign_in.password, passwords.UNKNOWN, anew=True)
+            self.computed += 1
+            await self._verifier.verify(sign_in.password, passwords.UNKNOWN, anew=True)
 
 
 @implementer(ICredentialsChecker)
@@ -156,7 +181,7 @@ class PasswordChecker:
         with self._attempts.begun(str(account.id), sign_in.password) as attempt:
             if sign_in.service != MASTER:
                 given = await self._application_passwords.find(
-                    account.id, sign_in.password, self._now(), guess.verify
+                    account.id, sign_in.password, self._now(), guess.verify_letters
                 )
                 if given is not None:
                     return self._by_application_password(account, sign_in, given)
@@ -166,7 +191,7 @@ class PasswordChecker:
         """@raise AuthenticationFailed: always, or L{RateLimited}."""
         key = normalise.name_view(guess.sign_in.username)
         await self._check(key, guess)
-        await guess.verify(guess.sign_in.password, passwords.UNKNOWN, anew=True)
+        await guess.verify(passwords.UNKNOWN, anew=True)
         raise await self._failed(key, guess)
 
     def _by_application_password(
@@ -205,10 +230,10 @@ class PasswordChecker:
         assert isinstance(stored, str)
         self._notes.succeeded(account, sign_in, "master")
         if passwords.is_outdated(stored):
-            self._notes.rehash(account.id, sign_in.password, stored)
+            self._notes.rehash(account.id, guess.password, stored)
         # Who calls the API may tell the user of it.
         wait = sign_in.service == MASTER
-        pwned = await self._breaches.known(document, sign_in.password, wait=wait)
+        pwned = await self._breaches.known(document, guess.password, wait=wait)
         return _authentication(account, document, "master", sign_in.service, pwned)
 
     async def _check(self, key: str, guess: _Guess) -> None:
@@ -246,14 +271,13 @@ class PasswordChecker:
 
     async def _matches(self, account: Account, guess: _Guess, stored: object, *, anew: bool = False) -> bool:
         """@param anew: compute it, whatever is known."""
-        password = guess.sign_in.password
         fault = passwords.fault(stored)
         if fault:
             self._log.warn("a password hash of account {user} {fault}", user=str(account.id), fault=fault)
         if fault or not stored:
-            await guess.verify(password, passwords.UNKNOWN, anew=True)
+            await guess.verify(passwords.UNKNOWN, anew=True)
             return False
-        return await guess.verify(password, stored, anew=anew)
+        return await guess.verify(stored, anew=anew)
 
     async def _refuse(self, account: Account, guess: _Guess) -> NoReturn:
         """@raise AuthenticationFailed: always, or L{RateLimited}."""
