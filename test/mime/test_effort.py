@@ -7,11 +7,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from wildduck.mime.effort import (
+    ADDRESSES_LENGTH,
     DECODED_LENGTH,
     DECODED_LINES,
     HEADER_LENGTH,
     NODES,
     decoding_takes_long,
+    reading_addresses_takes_long,
     takes_long,
 )
 
@@ -42,3 +44,15 @@ class TakesLongTests(SynchronousTestCase):
         nested = {"message": {"header": long}}
         self.assertFalse(takes_long(nested))
         self.assertTrue(takes_long(nested, DECODED_LENGTH))
+
+    def test_addresses(self) -> None:
+        """Only fields of addresses count, all together."""
+        half = "x" * (ADDRESSES_LENGTH // 2)
+        for lines in (
+            ["fRom:" + half, "TO :" + half],
+            ["cc:" + half, "Bcc:" + half],
+            ["cc:", *["To: x"] * 300],
+        ):
+            self.assertTrue(reading_addresses_takes_long(lines))
+        for odd in (["From:" + half, "Received:" + half, half], None, "To: " + half * 9, [None, 3], []):
+            self.assertFalse(reading_addresses_takes_long(odd))

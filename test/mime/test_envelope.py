@@ -51,6 +51,11 @@ class WireTests(unittest.TestCase):
             b'(("A" NIL "a" "b")) ((NIL NIL "c" "d")("E" NIL "e" "f")) NIL NIL "<0@b>" "<1@b>")',
         )
 
+    def test_name_in_a_comment(self) -> None:
+        """Bytes of letters beyond ASCII are no blanks, whatever they are in Latin-1."""
+        found = sent("From: a@b (Voil\u00e0  \u00c5sa)".encode())
+        self.assertEqual(found["from"], [["Voil\u00e0 \u00c5sa".encode(), None, b"a", b"b"]])
+
     def test_texts(self) -> None:
         """Raw header strings, unfolded, encoded-words in place; of several the last."""
         found = sent(

@@ -11,6 +11,9 @@ HEADER_LENGTH = 64 * 1024
 #: Lines and bytes of a header of which to decode all fields may take some 20 ms.
 DECODED_LINES = 500
 DECODED_LENGTH = 8 * 1024
+#: Bytes of fields with addresses of which to read them may take 5 ms.
+ADDRESSES_LENGTH = 1024
+_ADDRESSES = ("fr", "to", "cc", "bc")
 
 
 def takes_long(tree: Any, header_length: int = HEADER_LENGTH) -> bool:
@@ -50,3 +53,15 @@ def decoding_takes_long(lines: Any) -> bool:
         return False
     length = sum(len(line) for line in lines if isinstance(line, str))
     return len(lines) > DECODED_LINES or length > DECODED_LENGTH
+
+
+def reading_addresses_takes_long(lines: Any) -> bool:
+    """
+    The same for reading the addresses in From, To, Cc and Bcc.
+
+    @param lines: as of L{decoding_takes_long}.
+    """
+    if not isinstance(lines, list):
+        return False
+    of_addresses = (line for line in lines if isinstance(line, str) and line[:2].lower() in _ADDRESSES)
+    return sum(map(len, of_addresses)) > ADDRESSES_LENGTH

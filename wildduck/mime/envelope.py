@@ -16,6 +16,7 @@ from wildduck.mime import addresses, headers, words
 from wildduck.mime.wire import NIL, nstring, parenthesized, string
 
 _BLANK = b" \t\r\n"
+_BLANKS = re.compile(r"[ \t\r\n]+")
 # The look-behind keeps a long run of blanks from being scanned from each of them.
 _FOLD = re.compile(rb"(?<![ \t\r\n])[ \t]*[\r\n][ \t\r\n]*")
 
@@ -113,16 +114,22 @@ def _address_list(values: Iterable[bytes], left: int) -> tuple[bytes, int]:
 
 
 def _mailbox(mailbox: addresses.Mailbox) -> bytes:
+    name, route, local, domain = shown(mailbox)
+    return _address(name or None, route or None, local or NO_MAILBOX, domain or NO_DOMAIN)
+
+
+def shown(mailbox: addresses.Mailbox) -> tuple[str, str, str, str]:
+    """
+    Display name, source route, mailbox and host, encoded-words in place; empty where
+    there is none.
+    """
     name, local = mailbox.name, mailbox.mailbox
     if mailbox.atom and not mailbox.angle and mailbox.domain is None:
         # A lone word is a local part, as cron and old mail write it.
         name, local = "", name
-    return _address(
-        name or " ".join(mailbox.following.split()) or None,
-        mailbox.route or None,
-        local or NO_MAILBOX,
-        mailbox.domain or NO_DOMAIN,
-    )
+    # Not str.split: of what is decoded as Latin-1 a byte of a letter would be a blank.
+    name = name or _BLANKS.sub(" ", mailbox.following).strip(" ")
+    return name, mailbox.route, local, mailbox.domain or ""
 
 
 def _address(*parts: str | None) -> bytes:

@@ -121,13 +121,17 @@ def text_of_header(lines: Sequence[bytes]) -> str:
 
 def values(lines: Iterable[bytes], name: bytes) -> list[str]:
     """The decoded bodies of every field of a name, which may be in any case."""
-    cut = (line[: limits.HEADER_BYTES] for line in lines)
-    return [words.decode(unfolded(value)) for value in headers.all_of(cut, name)]
+    return [decoded(value) for value in bodies(lines, name)]
 
 
-def values_by_name(lines: Iterable[bytes], names: Container[bytes]) -> Iterator[tuple[bytes, str]]:
+def bodies(lines: Iterable[bytes], name: bytes) -> list[bytes]:
+    """The same as they are written, as much of them as is looked at."""
+    return headers.all_of((line[: limits.HEADER_BYTES] for line in lines), name)
+
+
+def bodies_by_name(lines: Iterable[bytes], names: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """
-    What L{values} says of each of several names, in the order of the header.
+    What L{bodies} says of each of several names, in the order of the header.
 
     @param names: in lower case, without blanks and colons.
     """
@@ -135,7 +139,12 @@ def values_by_name(lines: Iterable[bytes], names: Container[bytes]) -> Iterator[
         name, colon, value = line[: limits.HEADER_BYTES].partition(b":")
         name = name.rstrip(headers.BLANK).lower()
         if colon and name in names:
-            yield name, words.decode(unfolded(value))
+            yield name, value
+
+
+def decoded(body: bytes) -> str:
+    """The body of one field as people read it."""
+    return words.decode(unfolded(body))
 
 
 def unfolded(line: bytes) -> bytes:

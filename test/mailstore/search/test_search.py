@@ -58,6 +58,19 @@ ODD_FIELDS = (
 ODD_WORDS = (
     "harbour|HARBOUR|har bour|old  harbour|old|b=|a=b?|=?|$ne|*.[x]|\uff48|acute \u00e9||   | h|1?2|harhar"
 )
+#: The same for addresses as ENVELOPE shows them.
+ODD_ADDRESSES = (
+    "From: ann (c)@ (c) example.org",
+    "From: Ann <ann (c)@\r\n\t(c) example.org>, ann @ example.net",
+    'From: "Ann B" (x) <"ann b"@example.org>',
+    'From: "An\\n" "B" <ann . b@example.org>',
+    "From: Club (of us): ann@example . org, <@one (x), @two:ann@example.org>;",
+    'From: ="?utf-8?q?harb=6Fur?=" <a@b>',
+    "From: b@c (=?utf-8?q?harb=6Fur?=) , Harbour(x)er <a@b>",
+)
+ADDRESS_WORDS = (
+    "ann@example.org|N@EXAMPLE|ann b|ann b@e|ann.b@|harbour|harbour er|@two|club :|club of us||ann@x"
+)
 
 
 def mixed(*parts: bytes) -> bytes:
@@ -192,6 +205,17 @@ class FoundTests(SearchCase):
                     self.patch(fields_step, "_possible", _POSSIBLE)
             view.close()
 
+    async def test_addresses_left_out_by_the_database(self) -> None:
+        """However an address is written, the database leaves none out that is shown so."""
+        for field in ODD_ADDRESSES:
+            await self.put(Sample(f"{field}\r\n\r\nbody\r\n".encode(), DAY))
+        for word in ADDRESS_WORDS.split("|"):
+            for key in (Field(b"from", word, True), Not(Field(b"From", word, True))):
+                found = await self.found(key)
+                patched = self.patch(fields_step, "_possible", lambda leaves: None)
+                self.assertEqual(found, await self.found(key), key)
+                patched.restore()
+
     async def test_few_are_read_for_a_field(self) -> None:
         """The database sends those that may match, not all."""
         await self.put(*(Sample(message(number, b"x\r\n", f"word{number}"), DAY) for number in range(20)))
@@ -206,6 +230,61 @@ class FoundTests(SearchCase):
         self.patch(fields_step._Wanted, "look_in_tree", count)
         found = await self.store.search(view, Field(b"subject", "word7"), nothing)
         self.assertEqual((list(found.uids), len(read)), ([8], 1))
+
+    async def test_shown(self) -> None:
+        """What ENVELOPE shows of addresses is found where that is asked for, not in the field's text."""
+        await self.put(
+            Sample(b"From: user (c)@ (c) domain.example\r\n\r\nx\r\n", DAY),
+            Sample(b"From: Ann (=?utf-8?q?=C3=A0?=) <user (c)@ (c) domain.example>\r\n\r\nx\r\n", DAY),
+            Sample(b"From: user@domain.example (not ann@domain.example)\r\n\r\nx\r\n", DAY),
+            Sample(b"To: user@domain.example\r\n\r\nx\r\n", DAY),
+        )
+        for text, shown, written in (
+            ("USER@domain", [1, 2, 3], [3]),
+            ("ann@domain.example", [3], [3]),
+            ("(c)", [1, 2], [1, 2]),
+            ("ann (\u00e0) <", [2], [2]),
+            ("user@other", [], []),
+            ("", [1, 2, 3], [1, 2, 3]),
+        ):
+            self.assertEqual(await self.found(Field(b"from", text, True)), shown, text)
+            self.assertEqual(await self.found(Field(b"from", text)), written, text)
+
+    async def test_mongod_gives_up(self) -> None:
+        """Its regular expressions read the longest lines that they are given, or are not asked."""
+        values = (
+            "plain@example.net, " * 900 + "ann@ example.org",
+            "(" * 15_000 + " ann @example.net" + ")" * 4_000,
+            '"' + "=a" * 9_000 + '" <ann @example.org>',
+            '"' + "=?u?q?a?=" * 2_000 + '" <ann @example.org>',
+            "a " * 9_500 + "<ann @example.org>",
+            "a\r\n " * 4_000 + "<ann @example.org>",
+            ":" * 19_900 + "ann @example.org",
+            "a@b, " * 5_000 + "ann@ example.org",
+        )
+        for value in values:
+            await self.put(Sample(f"From: {value}\r\n\r\nx\r\n".encode(), DAY))
+        self.assertEqual(await self.found(Field(b"from", "ann@example", True)), [1, 2, 3, 4, 5, 6, 7, 8])
+        self.assertEqual(await self.found(Field(b"from", "bob@example", True)), [])
+
+    async def test_long_fields_in_a_thread(self) -> None:
+        """Long lists of addresses, which take long to read, do not hold others up."""
+        await self.put(
+            Sample(b"To: " + b"a (b)@c, " * 300 + b"\r\n\r\nx\r\n", DAY),
+            Sample(b"To: a (b)@c\r\n\r\nx\r\n", DAY),
+        )
+        pool = self.store._backend.mime_pool
+        run, threads = pool.run, []
+
+        def recorded(work: Any, *args: Any) -> Any:
+            threads.append(work)
+            return run(work, *args)
+
+        self.patch(pool, "run", recorded)
+        self.assertEqual(await self.found(Field(b"to", "a@c")), [])
+        self.assertEqual(threads, [])
+        self.assertEqual(await self.found(Field(b"to", "a@c", True)), [1, 2])
+        self.assertEqual(len(threads), 1)
 
     async def test_spilled_keywords(self) -> None:
         """Keywords beyond those that have bits are found too, in any case."""

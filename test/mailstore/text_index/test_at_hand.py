@@ -46,10 +46,11 @@ class AtHandTests(IndexCase):
         await self.index()
         (row,) = self.rows()
         self.assertEqual(await self._queries(Field(b"From", "sender")), 1)
-        size = Segment.of_document(row, ("from",)).size
+        size = Segment.of_document(row, ("from", "from_shown")).size
         self.assertEqual(self.store._text_index._segments._kept.size, size)
         self.assertLess(10 * size, row["size"] * 9)
         self.assertEqual(await self._queries(Field(b"FROM", "nobody")), 0)
+        self.assertEqual(await self._queries(Field(b"FROM", "nobody", True)), 0)
         self.assertEqual(await self._queries(Field(b"subject", "x")), 1)
         self.assertEqual(await self._queries(Field(b"message-id", "x")), 1)
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
-from test.mailstore.search.test_search import ODD_FIELDS, ODD_WORDS, SAMPLES, WORDS, leaf
+from test.mailstore.search.test_search import (
+    ADDRESS_WORDS,
+    ODD_ADDRESSES,
+    ODD_FIELDS,
+    ODD_WORDS,
+    SAMPLES,
+    WORDS,
+    leaf,
+)
 from test.mailstore.text_index.support import IndexCase
 from test.support.corpus import corpus
 from wildduck.mailstore.search import fields
@@ -21,9 +30,66 @@ DAY = datetime(2024, 2, 28, tzinfo=timezone.utc)
 _NAMES = b"From|from|FROM \t|To|Cc|BCC|Subject|X-From|X_o.1|Message-ID| x".split(b"|")
 _PIECES = (
     b'fox|Fox | |\r\n |\r\n\t \r\n |\r|\0|@|.|<|>, "|From:|=?|?=|=?utf-8?q?f=6Fx?=|=?utf-8?q?=0A=C3=A9?='
-    b"|\xe9|_|-|=?iso-8859-1?b?6fY=?=|=?utf-8?b?w?=|=?x?q?f?="
+    b"|\xe9|_|-|=?iso-8859-1?b?6fY=?=|=?utf-8?b?w?=|=?x?q?f?=|(|)|(o)|\\|;|:|f@o|a (x)@ o"
 ).split(b"|") + ["\u00e9e\u0301\ufb01\u0130".encode(), "\u4e2d".encode(), b"a" * 90]
 _TEXTS = ("fox", "o", "FOX ", " fox", "\u00e9", "e", "fi", "f", "\u4e2d", "@", "", " ", "\n", "x.f", "from:")
+
+
+#: Fields with addresses.
+_SHOWN = frozenset((b"from", b"to", b"cc", b"bcc"))
+
+#: What may stand between the parts of an address, and comments after it.
+_BETWEEN = (
+    "",
+    "",
+    "",
+    " ",
+    "\t",
+    "\r\n ",
+    " (c) ",
+    "(a (b) c)",
+    "(\\))",
+    "\r\n\t(x@y)\r\n ",
+    "(=?utf-8?q?=C3=A9?=)",
+)
+_LOCALS = ("ann", "joe", '"ann smith"', '"a\\"b"', '"x@y"', "o'neil")
+_DOMAINS = (("example", "org"), ("b",), ("mail", "example", "net"))
+
+
+class _Address(NamedTuple):
+    """
+    @ivar written: in a field.
+    @ivar shown: what ENVELOPE has of it.
+    """
+
+    written: str
+    shown: str
+
+
+def _address(rng: random.Random) -> _Address:
+    """One with anything that may stand within it (RFC 5322 §3.4, §4.4)."""
+
+    def between() -> str:
+        return rng.choice(_BETWEEN)
+
+    local, domain = rng.choice(_LOCALS), rng.choice(_DOMAINS)
+    written = f"{local}{between()}@{between()}" + f"{between()}.{between()}".join(domain)
+    bare = re.sub(r"\\(.)", r"\1", local[1:-1]) if local.startswith('"') else local
+    shown = f"{bare}@{'.'.join(domain)}"
+    if rng.random() < 0.5:
+        route = rng.choice(("", "", "", "@one:", f"@one{between()},{between()}@two:"))
+        name = rng.choice(("", "Ann ", '"Ann, B" ', f"Ann {between()} B ", "=?utf-8?q?J=C3=BCrgen?= "))
+        written = f"{name}<{route}{between()}{written}{between()}>"
+    return _Address(written + rng.choice(("", "", " (at home)")), shown)
+
+
+def _addresses(rng: random.Random) -> list[_Address]:
+    return [_address(rng) for _ in range(rng.randrange(1, 4))]
+
+
+def _list(rng: random.Random, some: list[_Address]) -> str:
+    listed = rng.choice((",", ", ", ",\r\n\t")).join(one.written for one in some)
+    return rng.choice((listed, listed, f"Club{rng.choice(_BETWEEN)}: {listed};"))
 
 
 def _value(rng: random.Random) -> bytes:
@@ -83,6 +149,16 @@ class ExactTests(IndexCase):
             names = (b"from", b"x-from", b"Subject", b"From ", b"")
             await self._same(key for name in names for key in (Field(name, word), Not(Field(name, word))))
 
+    async def test_odd_addresses(self) -> None:
+        """Addresses in any form, as they are written and as they are shown."""
+        for field in ODD_ADDRESSES:
+            await self.add(f"{field}\r\n\r\nbody\r\n".encode())
+        await self.index()
+        for word in ADDRESS_WORDS.split("|"):
+            await self._same(
+                (Field(b"From", word, True), Not(Field(b"from", word, True)), Field(b"from", word))
+            )
+
     async def test_random_fields(self) -> None:
         """Trees of keys over random headers, cut out of them anywhere; half of the messages are indexed."""
         self.patch(indexer, "_LOOK", 1e6)
@@ -103,7 +179,8 @@ class ExactTests(IndexCase):
             raw = _value(rng).decode("utf-8", "replace")
             start = rng.randrange(len(raw) + 1)
             text = rng.choice((raw[start : start + rng.randrange(6)], rng.choice(_TEXTS)))
-            return rng.choice((Field(name, text), Field(name, text), Text(text), Body(text), Flag("\\Seen")))
+            shown = Field(name, text, True) if name.lower() in _SHOWN else Field(name, text)
+            return rng.choice((Field(name, text), shown, shown, Text(text), Body(text), Flag("\\Seen")))
 
         def tree(depth: int) -> Key:
             if depth == 0:
@@ -153,6 +230,51 @@ class ExactTests(IndexCase):
             (And((Field(b"from", "ann"), Not(Field(b"from", "smith")))), [3]),
         ):
             self.assertEqual(await self.without_reading(key), expected, key)
+
+    async def test_random_addresses(self) -> None:
+        """Whatever stands within an address it is found as it is shown, with the index and without."""
+        self.patch(indexer, "_LOOK", 1e6)
+        rng = random.Random(17)
+        shown: dict[int, tuple[bytes, list[_Address]]] = {}
+        for n in range(1, 31):
+            name, some = rng.choice((b"From", b"To", b"CC", b"bcc")), _addresses(rng)
+            header = b"%b: %b\r\nSubject: none\r\n" % (name, _list(rng, some).encode())
+            self.assertEqual((await self.add(header + b"\r\nx\r\n")).uid, n)
+            shown[n] = (name.lower(), some)
+        for name in sorted(_SHOWN):
+            for text in sorted({one.shown for _, some in shown.values() for one in some}):
+                key = Field(name, text, True)
+                expected = {
+                    uid
+                    for uid, (field, some) in shown.items()
+                    if field == name and any(text in one.shown for one in some)
+                }
+                # Without the index; a text may stand in a comment, too.
+                found = await self.unindexed(key)
+                self.assertLessEqual(expected, set(found), key)
+                self.assertEqual(await self.found(key), found)
+        await self.index()
+        keys = [
+            Field(name, one.shown[rng.randrange(3) : len(one.shown) - rng.randrange(3)], is_shown)
+            for name, some in shown.values()
+            for one in some
+            for is_shown in (True, False)
+        ]
+        for key in rng.sample(keys, 50):
+            found = await self.unindexed(key)
+            self.assertEqual(await self.without_reading(key), found, key)
+
+    async def test_shown_apart(self) -> None:
+        """What is shown is found by FROM and its like, not in the field's text."""
+        for value in ("user (c)@ (c) dom.example", "Ann <user (c)@ (c) dom.example>", "user@dom.example"):
+            await self.add(f"From: {value}\r\nTo: (x) {value}\r\nCc: none\r\n\r\nx\r\n".encode())
+        await self.index()
+        for name, expected in ((b"from", [1, 2, 3]), (b"to", [1, 2, 3]), (b"cc", []), (b"bcc", [])):
+            self.assertEqual(await self.without_reading(Field(name, "User@dom", True)), expected)
+        for name, expected in ((b"from", [3]), (b"to", [3]), (b"cc", [])):
+            self.assertEqual(await self.without_reading(Field(name, "User@dom")), expected)
+        both = And((Field(b"from", "user@", True), Not(Field(b"from", "user@"))))
+        self.assertEqual(await self.without_reading(both), [1, 2])
 
     async def test_line_feed_in_a_value(self) -> None:
         """One that was encoded is a character like others, and ends no value."""

@@ -10,6 +10,7 @@ from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.search.keys import Body, Field, Not
 from wildduck.mailstore.text_index import building, segments, sweeping
 from wildduck.mailstore.text_index.segment import numbers
+from wildduck.mailstore.text_index.words import SHOWN, VERSION
 
 
 class MergingTests(IndexCase):
@@ -105,3 +106,20 @@ class MergingTests(IndexCase):
         await self._age()
         await sweeping.sweep(self.store._backend)
         self.assertEqual(self.rows(), [])
+
+    async def test_version_before_this(self) -> None:
+        """Segments that lack what ENVELOPE shows are not asked, and are made anew after the first search."""
+        await self.add(b"From: ann (c)@ example.org\r\n\r\nfox\r\n")
+        await self.index()
+        lacking = {"$unset": dict.fromkeys(SHOWN.values(), "")}
+        self.db.textsegments.update_one({}, {**lacking, "$set": {"v": VERSION.replace("4", "3", 1)}})
+        self.looked_through.clear()
+        key = Field(b"from", "ann@example.org", True)
+        self.assertEqual(await self.found(key), [1])
+        self.assertEqual(len(self.looked_through), 1)
+        await self.index()
+        self.assertEqual(len(self.rows()), 2)
+        self.assertEqual(await self.without_reading(key), [1])
+        await self._age()
+        await sweeping.sweep(self.store._backend)
+        self.assertEqual([row["v"] for row in self.rows()], [VERSION])

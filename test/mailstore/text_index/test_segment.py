@@ -19,8 +19,8 @@ from wildduck.mailstore.text_index import building
 from wildduck.mailstore.text_index.building import Builder, merged, to_merge
 from wildduck.mailstore.text_index.placing import Placing
 from wildduck.mailstore.text_index.segment import Segment, Table
-from wildduck.mailstore.text_index.words import FIELDS, Needle, Words, split, whole
-from wildduck.mime import searched
+from wildduck.mailstore.text_index.words import FIELDS, SHOWN, Needle, Words, split, whole
+from wildduck.mime import searched, shown
 from wildduck.mime.folded import fold
 
 #: Letters that fold to several, or with their neighbours; separators in and beyond ASCII.
@@ -52,6 +52,9 @@ LINES = st.builds(
             TEXT.map(lambda text: text.encode()),
             st.sampled_from(
                 (b"=?utf-8?q?f=6Fx?=", b"=?utf-8?q?=0A?=", b"=?x?b?w6k=?=", b"=?", b"?=", b"\r\n\t", b"a b")
+            ),
+            st.sampled_from(
+                (b"a (b)@ c", b"<a@", b">", b'"', b"(", b")", b"\\", b"@", b",", b":", b";", b"b@c")
             ),
         ),
         max_size=6,
@@ -201,7 +204,8 @@ class FieldTests(unittest.TestCase):
         self, messages: list[list[bytes]], name: bytes, text: str, data: st.DataObject
     ) -> None:
         """Values say it exactly; words leave out no message that matches."""
-        values = [value for lines in messages for value in searched.values(lines, name)]
+        bodies = [body for lines in messages for body in searched.bodies(lines, name)]
+        values = [*map(searched.decoded, bodies), *(text for body in bodies for text in shown.texts(body))]
         if values and data.draw(st.booleans()):
             value = data.draw(st.sampled_from(values))
             start = data.draw(st.integers(0, len(value)))
@@ -212,16 +216,35 @@ class FieldTests(unittest.TestCase):
             words.add_header(lines, searched.ROOT)
             builder.add(uid, words)
         segment = through_the_database(builder.segment())
-        leaf = Field(name, text)
-        wanted = fields._Wanted([leaf])
-        expected = {place for place, lines in enumerate(messages) if wanted.look(lines)[leaf]}
+        leaf, as_shown = Field(name, text), Field(name, text, True)
+        wanted = fields._Wanted([leaf, as_shown])
+        looked = list(map(wanted.look, messages))
+        expected = {place for place, found in enumerate(looked) if found[leaf]}
+        expected_as_shown = {place for place, found in enumerate(looked) if found[as_shown]}
         needle = Needle.in_line(name, fold(text))
         if needle is not None:
             self.assertLessEqual(expected, found([segment.tables["head"]], needle, len(messages)))
         key = name.decode("ascii").lower()
         if key in FIELDS and text:
             exact = Needle.in_value(fold(text))
-            self.assertEqual(expected, found([segment.tables[key]], exact, len(messages)))
+            tables = [segment.tables[key]]
+            self.assertEqual(expected, found(tables, exact, len(messages)))
+            if key in SHOWN:
+                tables.append(segment.tables[SHOWN[key]])
+                self.assertEqual(expected_as_shown, found(tables, exact, len(messages)))
+
+    def test_nothing_twice(self) -> None:
+        """Of addresses nothing is kept that stands in the value; of what is shown otherwise that alone."""
+        for value, expected in (
+            (b"Ann <ann@example.org>", set()),
+            (b"ann@example.org (Ann), joe@example.org", set()),
+            (b"Ann <ann (c)@example.org>, joe@example.org", {b"ann@example.org"}),
+            (b'Ann <"ann" (c)@example.org>', {b"ann@example.org", b'"ann"@example.org'}),
+        ):
+            words = Words()
+            words.add_header([b"From: " + value, b"Sender: a (b)@c", b"Subject: a (b)@c"], searched.ROOT)
+            self.assertEqual(words.fields.get("from_shown", set()), expected, value)
+            self.assertEqual(set(words.fields) - {"from_shown"}, {"from", "subject"})
 
     def test_long_lines(self) -> None:
         """Of a very long line values and words have the same beginning, cut at the same byte."""

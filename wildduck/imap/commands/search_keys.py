@@ -15,6 +15,8 @@ from wildduck.mailstore.search import keys
 from wildduck.mailstore.view import View
 
 _ONE_DAY = timedelta(days=1)
+#: What is looked for in the envelope structure (RFC 3501 §6.4.4); SUBJECT stands there as in its field.
+_SHOWN = frozenset(("BCC", "CC", "FROM", "TO"))
 
 
 def translated(given: tuple[grammar.Key, ...], view: View, charset: bytes | None) -> keys.Key:
@@ -73,7 +75,9 @@ class _Translation:
         value = self._decoded(given.value)
         if given.name == "TEXT":
             return keys.Text(value)
-        return keys.Body(value) if given.name == "BODY" else keys.Field(given.name.encode("ascii"), value)
+        if given.name == "BODY":
+            return keys.Body(value)
+        return keys.Field(given.name.encode("ascii"), value, given.name in _SHOWN)
 
     def header(self, given: grammar.Header) -> keys.Key:
         return keys.Field(given.field, self._decoded(given.value))

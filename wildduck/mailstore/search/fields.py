@@ -17,8 +17,8 @@ from wildduck.mailstore.search.decide import Verdict
 from wildduck.mailstore.search.keys import Field, Leaf
 from wildduck.mailstore.search.reading import Answers, Reading
 from wildduck.mailstore.search.whole import UNREADABLE, Whole
-from wildduck.mime import headers, searched
-from wildduck.mime.effort import decoding_takes_long
+from wildduck.mime import headers, searched, shown
+from wildduck.mime.effort import decoding_takes_long, reading_addresses_takes_long
 from wildduck.mime.folded import fold
 
 _BATCH = 500
@@ -57,7 +57,7 @@ async def answer(reading: Reading, leaves: list[Leaf], open: int, whole: Whole) 
             tree = document.get("mimeTree")
             if not isinstance(tree, dict) or tree.get("native"):
                 lacking.append(place)
-            elif decoding_takes_long(tree.get("header")):
+            elif wanted.take_long(tree.get("header")):
                 say(place, await pool.run(wanted.look_in_tree, tree))
             else:
                 say(place, wanted.look_in_tree(tree))
@@ -92,6 +92,8 @@ def _possible(leaves: Iterable[Leaf]) -> dict[str, Any] | None:
             # A blank can be where a line is folded: one word is enough.
             word = max(text.split(" "), key=len)
             said.insert(0, rf"[\s\S]*{re.escape(word)}")
+        if leaf.shown:
+            said.insert(0, rf"(?!{shown.PLAIN}\z)")
         # Decided first, without looking further.
         said.insert(0, rf"[\s\S]{{{_LONG_LINE}}}")
         line = rf"^{name}[ \t]*:(?:{'|'.join(said)})"
@@ -108,9 +110,14 @@ class _Wanted:
     """The leaves, by the field that each looks into."""
 
     def __init__(self, leaves: list[Field]) -> None:
+        self._some_shown = any(leaf.shown for leaf in leaves)
         self._by_name: dict[bytes, list[tuple[Field, str]]] = {}
         for leaf in leaves:
             self._by_name.setdefault(leaf.name.lower(), []).append((leaf, fold(leaf.text)))
+
+    def take_long(self, lines: Any) -> bool:
+        """@param lines: C{header} of a tree, or anything."""
+        return decoding_takes_long(lines) or (self._some_shown and reading_addresses_takes_long(lines))
 
     def look_in_tree(self, tree: dict[str, Any]) -> dict[Field, bool]:
         return self.look(headers.lines_of(tree))
@@ -119,7 +126,18 @@ class _Wanted:
         """@param lines: of a header, as of L{headers.split_header}."""
         found: dict[Field, bool] = {}
         for name, wanted in self._by_name.items():
-            values = [fold(value) for value in searched.values(lines, name)]
+            bodies = searched.bodies(lines, name)
+            values = [fold(searched.decoded(body)) for body in bodies]
             for leaf, text in wanted:
                 found[leaf] = any(text in value for value in values)
+            left = [(leaf, text) for leaf, text in wanted if leaf.shown and not found[leaf]]
+            if left:
+                texts = _shown(bodies)
+                for leaf, text in left:
+                    found[leaf] = any(text in one for one in texts)
         return found
+
+
+def _shown(bodies: Iterable[bytes]) -> list[str]:
+    """What ENVELOPE shows of these fields otherwise than it is written, folded."""
+    return [fold(text) for body in bodies if not shown.is_plain(body) for text in shown.texts(body)]

@@ -134,10 +134,13 @@ class Field:
 
     @ivar name: of the field, in any case.
     @ivar text: with an empty one the field need only be there.
+    @ivar shown: the text may also stand in what ENVELOPE shows of it, an address field
+        (L{wildduck.mime.shown}).
     """
 
     name: bytes
     text: str
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ with separators (a phrase) rules out messages that lack a word of it; the others
 are read as ever.
 
 Of the fields that SEARCH has keys for (FROM, TO, CC, BCC, SUBJECT) the values are
-kept as a whole, as L{wildduck.mailstore.search.fields} compares them: any text but
+kept as a whole, as L{wildduck.mailstore.search.fields} compares them, and apart from
+them what ENVELOPE shows of their addresses otherwise: any text but
 the empty one is found or not without the message.  Of other fields the name and what
 they contain are among the words of the header: a message that lacks one of them
 is ruled out.

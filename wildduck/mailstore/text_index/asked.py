@@ -17,12 +17,13 @@ from wildduck.mailstore.text_index.indexer import Indexer
 from wildduck.mailstore.text_index.placing import Placing
 from wildduck.mailstore.text_index.segment import Segment, Table
 from wildduck.mailstore.text_index.segments import Names, Segments
-from wildduck.mailstore.text_index.words import BODY, FIELDS, HEAD, Needle
+from wildduck.mailstore.text_index.words import BODY, FIELDS, HEAD, SHOWN, Needle
 from wildduck.mime.folded import fold
 
 #: Read together: where TEXT is looked for, BODY mostly is too.
 _WORDS = (BODY, HEAD)
-_VALUES = {name.encode("ascii"): (name,) for name in FIELDS}
+#: By field: its values, then what is shown of it besides.
+_VALUES = {name.encode("ascii"): (name, SHOWN[name]) if name in SHOWN else (name,) for name in FIELDS}
 
 
 class TextIndex:
@@ -148,7 +149,7 @@ def _needle(leaf: Field | Body | Text, text: str) -> tuple[Names, Names, Needle 
         return _WORDS, _WORDS, Needle.of(text)
     values = _VALUES.get(leaf.name.lower())
     if values is not None and text:
-        return values, values, Needle.in_value(text)
+        return values, values if leaf.shown else values[:1], Needle.in_value(text)
     return (HEAD,), (HEAD,), Needle.in_line(leaf.name, text)
 
 

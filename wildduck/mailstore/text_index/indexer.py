@@ -24,6 +24,7 @@ from wildduck.mailstore.text_index import building, words
 from wildduck.mailstore.text_index.segment import numbers
 from wildduck.mailstore.text_index.segments import Segments
 from wildduck.mailstore.values import number
+from wildduck.mime.effort import reading_addresses_takes_long
 
 #: Seconds between two looks whether something is to be done, and after how many of
 #: them it is done though mail keeps coming.
@@ -229,7 +230,7 @@ class Indexer:
         pool = self._backend.mime_pool
         if not isinstance(tree, dict):
             found = None
-        elif texts.takes_long_to_look(row, tree):
+        elif texts.takes_long_to_look(row, tree) or reading_addresses_takes_long(tree.get("header")):
             found = await pool.run(words.of_tree, tree)
         else:
             found = words.of_tree(tree)

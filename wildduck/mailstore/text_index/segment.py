@@ -4,7 +4,8 @@ A segment: the words and fields of some messages of one mailbox, and where each 
 As a document of the collection::
 
     {_id, mailbox, v, checked, uids, unread, body: {words, starts, postings}, head: {...},
-     from: {...}, to: {...}, cc: {...}, bcc: {...}, subject: {...}, last, messages, size}
+     from: {...}, to: {...}, cc: {...}, bcc: {...}, subject: {...}, from_shown: {...}, to_shown: {...},
+     cc_shown: {...}, bcc_shown: {...}, last, messages, size}
 
 Numbers are little-endian.  C{uids} are of the messages (uint32, ascending), a
 message's place is its place among them; C{unread} are of messages whose words

@@ -8,6 +8,8 @@ at its characters.
 
 Of some fields the decoded and folded value is kept as a whole, in UTF-8 too: what
 stands within one is found without reading the message, phrases and addresses too.
+Apart from it stands what ENVELOPE shows of a field of addresses otherwise than it is
+written (L{wildduck.mime.shown}): IMAP's FROM looks into both, HEADER FROM does not.
 """
 
 from __future__ import annotations
@@ -19,16 +21,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wildduck.limits import TEXT_INDEX_TEXT, TEXT_INDEX_WORDS
+from wildduck.limits import KIB, TEXT_INDEX_TEXT, TEXT_INDEX_WORDS
 from wildduck.mailstore.content import Content
 from wildduck.mailstore.search.whole import Whole
-from wildduck.mime import headers, rebuild, searched
+from wildduck.mime import headers, rebuild, searched, shown
 from wildduck.mime.folded import fold
 from wildduck.threads import BoundedPool
 
 #: Of the way from a message to its words: this code's, and that of what folds.  What was
 #: made by another way is not asked.
-VERSION = f"3 {unicodedata.unidata_version}"
+VERSION = f"4 {unicodedata.unidata_version}"
 
 #: Stands between the words of a segment, and in none of them.
 BETWEEN = b"\n"
@@ -37,9 +39,14 @@ _LINE_FEED = b"\xff"
 
 #: Fields whose values are kept.
 FIELDS = ("from", "to", "cc", "bcc", "subject")
-#: What is kept of a message: L{Words.body}, L{Words.head} and those fields.
+#: Where that is kept which ENVELOPE shows of such a field and its value lacks.
+SHOWN = {"from": "from_shown", "to": "to_shown", "cc": "cc_shown", "bcc": "bcc_shown"}
+#: What is kept of a message: L{Words.body}, L{Words.head} and L{Words.fields}.
 BODY, HEAD = "body", "head"
-TABLES = (BODY, HEAD, *FIELDS)
+TABLES = (BODY, HEAD, *FIELDS, *SHOWN.values())
+
+#: In longer values, which are few, nobody looks for what is shown: it is kept in any case.
+_LOOKED_THROUGH = 8 * KIB
 
 #: Words of a phrase that are looked up: the longest ones.
 _WORDS_OF_PHRASE = 8
@@ -75,7 +82,7 @@ class Words:
 
     @ivar body: what L{Body <wildduck.mailstore.search.keys.Body>} looks at.
     @ivar head: what L{Text <wildduck.mailstore.search.keys.Text>} looks at besides.
-    @ivar fields: values of L{FIELDS} in the message's own header.
+    @ivar fields: values of L{FIELDS} in the message's own header, and those of L{SHOWN}.
     """
 
     body: set[bytes] = field(default_factory=set)
@@ -103,8 +110,17 @@ class Words:
         where = self.body if role == searched.MESSAGE else self.head
         where.update(split(fold(searched.text_of_header(lines))))
         if role == searched.ROOT:
-            for name, value in searched.values_by_name(lines, _BY_NAME):
-                self.fields[_BY_NAME[name]].add(whole(fold(value)))
+            for name, body in searched.bodies_by_name(lines, _BY_NAME):
+                self._add_field(_BY_NAME[name], body)
+
+    def _add_field(self, name: str, body: bytes) -> None:
+        value = fold(searched.decoded(body))
+        self.fields[name].add(whole(value))
+        if name in SHOWN and not shown.is_plain(body):
+            texts = map(fold, shown.texts(body))
+            lacking = {whole(text) for text in texts if len(value) > _LOOKED_THROUGH or text not in value}
+            if lacking:
+                self.fields[SHOWN[name]] |= lacking
 
     def add_text(self, text: str) -> None:
         """@param text: of a part, decoded."""
@@ -199,7 +215,7 @@ class Needle:
     @classmethod
     def in_value(cls, text: str) -> Needle:
         """
-        For values of one of L{FIELDS}.
+        For values of L{FIELDS} and L{SHOWN}.
 
         @param text: folded, not empty.
         """
