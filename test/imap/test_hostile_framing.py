@@ -71,7 +71,8 @@ class BoundTests(TestCase):
             self.assertTrue((await after.until(b"z OK Completed\r\n")).startswith(answer), size)
         literal = b" {%d+}\r\n" % most + b"x" * most
         self.expect(after, begin + literal * (limits.IMAP_LITERALS_SUM // most + 1) + b"\r\n", TOO_BIG)
-        self.expect(after, begin + b" {1+}\r\nx" * (limits.IMAP_LITERALS_COUNT + 1) + b"\r\n", TOO_BIG)
+        two = b" HEADER {1+}\r\nx {1+}\r\nx"
+        self.expect(after, b"a SEARCH" + two * (limits.IMAP_LITERALS_COUNT // 2 + 1) + b"\r\n", TOO_BIG)
 
     async def test_skipped(self) -> None:
         """What is refused is read over up to a bound, and not kept; then the connection is given up."""

@@ -234,7 +234,7 @@ class HasteTests(TestCase):
         """The number and the sum of a command's literals are bounded (CVE-2024-34055)."""
         server = await ImapServer.start(self)
         client = await server.signed_in()
-        client.send(b"a FETCH 1 BODY[HEADER.FIELDS (" + b"{1+}\r\nx " * 1100 + b"x)]\r\n")
+        client.send(b"a SEARCH" + b" HEADER {1+}\r\nx {1+}\r\nx" * 550 + b"\r\n")
         self.assertEqual(await client.line(), b"a BAD [TOOBIG] the command's literals are too big")
         client.send(b"b LOGIN " + b"{120000+}\r\n" + b"x" * 120_000 + b" x\r\n")
         self.assertIn(b"b BAD [CLIENTBUG]", await client.line())
