@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from wildduck.imap.grammar.append import Url
 from wildduck.imap.grammar.modes import PLAIN, Modes
 from wildduck.imap.grammar.reader import SIGNED_IN, Bounds, Failure, MessageWanted, Reader
+from wildduck.imap.grammar.session import Noop
+from wildduck.imap.grammar.values import Command, Request
 
 
 class Kept:
@@ -57,3 +61,25 @@ def bytewise(
     data: bytes, bounds: Bounds = SIGNED_IN, refuse: Failure | None = None, modes: Modes = PLAIN
 ) -> list[Any]:
     return events((data[index : index + 1] for index in range(len(data))), bounds, refuse, modes)
+
+
+class FormsCase(SynchronousTestCase):
+    """Checks tables of what a client writes behind the tag."""
+
+    def check_accepted(self, forms: Iterable[tuple[bytes, Command]]) -> None:
+        """Each gives the value beside it, fed whole or byte by byte."""
+        for text, command in forms:
+            data = b"A1 " + text + b"\r\n"
+            self.assertEqual(whole(data), [Request(b"A1", command)], text)
+            self.assertEqual(bytewise(data), [Request(b"A1", command)], text)
+
+    def check_refused(self, forms: Iterable[tuple[bytes, str]]) -> None:
+        """Each is BAD for the reason beside it, and the command behind it is understood."""
+        for text, reason in forms:
+            data = b"A1 " + text + b"\r\nA2 NOOP\r\n"
+            found = whole(data)
+            self.assertEqual(found[-1], Request(b"A2", Noop()), text)
+            self.assertEqual(len(found), 2, found)
+            self.assertEqual((found[0].tag, found[0].status, found[0].fatal), (b"A1", "BAD", False))
+            self.assertIn(reason, found[0].text, text)
+            self.assertEqual(bytewise(data), found)

@@ -6,14 +6,12 @@ from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
-from test.imap.grammar.feeding import bytewise, whole
+from test.imap.grammar.feeding import FormsCase
 from test.support.patience import patient
 from wildduck.imap.grammar.fetch import MACROS, Attribute, Binary, BinarySize, Fetch, Preview, Section
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.partial import PartialRange
 from wildduck.imap.grammar.sequence import SequenceSet
-from wildduck.imap.grammar.session import Noop
-from wildduck.imap.grammar.values import Request
 
 ONE = SequenceSet(((1, 1),))
 _FLAGS = (Attribute("FLAGS"),)
@@ -101,22 +99,14 @@ REFUSED = [
 ]
 
 
-class FetchTests(SynchronousTestCase):
+class FetchTests(FormsCase):
     def test_accepted(self) -> None:
         """Each form gives its value, fed whole or byte by byte."""
-        for text, command in ACCEPTED:
-            data = b"A1 " + text + b"\r\n"
-            self.assertEqual(whole(data), [Request(b"A1", command)], text)
-            self.assertEqual(bytewise(data), [Request(b"A1", command)], text)
+        self.check_accepted(ACCEPTED)
 
     def test_refused(self) -> None:
         """What is malformed is refused with its tag and the reason, and the next command is understood."""
-        for text, reason in REFUSED:
-            found = whole(b"A1 " + text + b"\r\nA2 NOOP\r\n")
-            self.assertEqual(found[-1], Request(b"A2", Noop()), text)
-            self.assertEqual(len(found), 2, found)
-            self.assertEqual((found[0].tag, found[0].status, found[0].fatal), (b"A1", "BAD", False))
-            self.assertIn(reason, found[0].text, text)
+        self.check_refused(REFUSED)
 
 
 class PartialRangeTests(SynchronousTestCase):
