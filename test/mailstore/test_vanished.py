@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from test.mailstore.support import message
 from test.mailstore.test_view import ViewCase
 from wildduck.limits import VANISHED_MODSEQS
-from wildduck.mailstore import store, vanished, view as views
+from wildduck.mailstore import vanished, view as views
 from wildduck.mailstore.allocation import give_up
 from wildduck.mailstore.index import JOURNAL_TRUSTED_SECONDS
 from wildduck.mailstore.vanished import Range
@@ -116,7 +116,7 @@ class WritersTests(VanishedCase):
 
     async def test_long_answers(self) -> None:
         """Others have their turn between the parts of a long answer."""
-        self.patch(store, "_RANGES", 3)
+        self.patch(vanished, "_RANGES", 3)
         rows = [await self.arrive() for _ in range(20)]
         for row in rows[::2]:
             await self.go(row)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, TypeVar
 
 from bson import ObjectId
@@ -24,8 +23,16 @@ from wildduck.errors import MailboxNotFound
 from wildduck.events import Notifier
 from wildduck.events.notifier import CommandListener, Listener
 from wildduck.interfaces import IAccountMail, IMailAccount
-from wildduck.limits import BATCH_ROWS
-from wildduck.mailstore import clearing, deletion, inbox_move, oldest_shown, prepared, selection, vanished
+from wildduck.mailstore import (
+    clearing,
+    deletion,
+    inbox_move,
+    oldest_shown,
+    prepared,
+    rows,
+    selection,
+    vanished,
+)
 from wildduck.mailstore.access_keys import AccessKeys
 from wildduck.mailstore.append import Appender, internal_date as as_internal_date
 from wildduck.mailstore.at_once import AllAtOnce, Means
@@ -72,12 +79,6 @@ from wildduck.mime.message import Message
 from wildduck.threads import BoundedPool
 
 T = TypeVar("T")
-
-#: Documents of one batch of L{MailStore.rows} when whole trees are read.
-_BODY_ROWS = 50
-
-#: Ranges of L{MailStore.vanished} given at once.
-_RANGES = 1000
 
 
 @implementer(IAccountMail)
@@ -239,30 +240,8 @@ class MailStore:
     def rows(
         self, mailbox: Mailbox, uids: Sequence[int], projection: Mapping[str, Any], *, batch_size: int = 0
     ) -> AsyncIterator[list[dict[str, Any]]]:
-        """
-        Message documents, ascending by UID; those that are gone are left out.
-
-        @param uids: ascending.
-        @param projection: C{uid} is always there.
-        @param batch_size: documents of one batch; the default goes by the projection.
-        """
-        size = batch_size or (_BODY_ROWS if "mimeTree" in projection else BATCH_ROWS)
-        return self._rows(mailbox, uids, {**projection, "uid": True}, size)
-
-    async def _rows(
-        self, mailbox: Mailbox, uids: Sequence[int], projection: Mapping[str, Any], size: int
-    ) -> AsyncIterator[list[dict[str, Any]]]:
-        for start in range(0, len(uids), BATCH_ROWS):
-            some = list(uids[start : start + BATCH_ROWS])
-            filter = {"mailbox": mailbox.id, "uid": {"$in": some}}
-            if some[-1] - some[0] == len(some) - 1:
-                # Without a gap, which is usual: a range is cheaper than a list.
-                filter["uid"] = {"$gte": some[0], "$lte": some[-1]}
-            batches = self._backend.main.batches(
-                "messages", filter, projection=projection, sort=[("uid", 1)], batch_size=size, slow=False
-            )
-            async for batch in batches:
-                yield batch
+        """See L{rows.rows}."""
+        return rows.rows(self._backend, mailbox, uids, projection, batch_size=batch_size)
 
     async def content(self, document: Mapping[str, Any], *, exact: bool = False) -> Content:
         """
@@ -302,26 +281,11 @@ class MailStore:
         """See L{Search.run}."""
         return await self._search.run(view, key, breathe, progress)
 
-    async def vanished(
+    def vanished(
         self, view: View, known: Sequence[Range], modseq: int, after: int = 0
     ) -> AsyncIterator[list[Range]]:
-        """
-        What is gone of the UIDs that a client knew (RFC 7162 §3.2.6), ascending.
-
-        @param known: what the client asks for, ascending.
-        @param modseq: what was gone up to it needs no telling, where that is known.
-        @param after: what was gone up to this UID needs no telling.
-        @return: ranges, some at a time.
-        """
-        gone = await vanished.expunged_since(self._backend, view.mailbox.id, modseq, view.highest_modseq)
-        ranges = known if gone is None else list(vanished.common(known, vanished.runs(gone)))
-        # Copies, for the client may be told of more while others have their turn.
-        found = vanished.missing(view.uids[:], ranges, after + 1, view.uid_next)
-        while some := list(islice(found, _RANGES)):
-            yield some
-            if len(some) < _RANGES:
-                return
-            await self._backend.breathe()
+        """See L{vanished.told}."""
+        return vanished.told(self._backend, view, known, modseq, after)
 
     async def sort(
         self,
@@ -465,7 +429,7 @@ class MailStore:
             if isinstance(mailbox, View):
                 uids = mailbox.deleted()
             else:
-                uids = await self._uids({"mailbox": target.id, "flags": DELETED})
+                uids = await rows.all_uids(self._backend, target, {"flags": DELETED})
         return await expunge(self._backend, self._removal, target, uids, _session(session), progress)
 
     # --- changing as the API does it ------------------------------------------------------
@@ -558,17 +522,8 @@ class MailStore:
             return
         inbox = await self.mailboxes.get(user, INBOX)
         made = await inbox_move.begin(self._backend, self.mailboxes, user, target, user_retention)
-        await self.move(inbox, await self._uids({"mailbox": inbox.id}), made, session=session)
+        await self.move(inbox, await rows.all_uids(self._backend, inbox), made, session=session)
         await inbox_move.end(self._backend, made)
-
-    async def _uids(self, filter: Mapping[str, Any]) -> list[int]:
-        """UIDs of messages, ascending."""
-        uids: list[int] = []
-        async for batch in self._backend.main.batches(
-            "messages", filter, projection={"_id": False, "uid": True}, sort=[("uid", 1)]
-        ):
-            uids.extend(row["uid"] for row in batch)
-        return uids
 
     # --- accounts come and go -----------------------------------------------------------
 

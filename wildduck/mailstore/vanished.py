@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 from bson import ObjectId
 
@@ -22,11 +23,37 @@ from wildduck.mailstore.backend import Backend, milliseconds
 from wildduck.mailstore.index import JOURNAL_TRUSTED_SECONDS
 from wildduck.mailstore.low_water import WITHOUT_MODSEQ
 from wildduck.mailstore.values import number
+from wildduck.mailstore.view import View
 
 #: (first, last), both included.
 Range = tuple[int, int]
 
+#: Ranges that are given at once.
+_RANGES = 1000
+
 _ENTRY = {"_id": False, "command": True, "uid": True, "modseq": True, "created": True}
+
+
+async def told(
+    backend: Backend, view: View, known: Sequence[Range], modseq: int, after: int = 0
+) -> AsyncIterator[list[Range]]:
+    """
+    What is gone of the UIDs that a client knew (RFC 7162 §3.2.6), ascending.
+
+    @param known: what the client asks for, ascending.
+    @param modseq: what was gone up to it needs no telling, where that is known.
+    @param after: what was gone up to this UID needs no telling.
+    @return: ranges, some at a time.
+    """
+    gone = await expunged_since(backend, view.mailbox.id, modseq, view.highest_modseq)
+    ranges = known if gone is None else list(common(known, runs(gone)))
+    # Copies, for the client may be told of more while others have their turn.
+    found = missing(view.uids[:], ranges, after + 1, view.uid_next)
+    while some := list(islice(found, _RANGES)):
+        yield some
+        if len(some) < _RANGES:
+            return
+        await backend.breathe()
 
 
 def missing(uids: array[int], ranges: Iterable[Range], first: int, end: int) -> Iterator[Range]:
