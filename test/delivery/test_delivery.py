@@ -297,6 +297,8 @@ class RecipientTests(DeliveryCase):
         row = {"address": "f@example.com", "addrview": "f@example.com", "targets": [{"value": "x@y.example"}]}
         self.db.addresses.insert_one(row)
         await self.refused(DeliveryNotPossible, "f@example.com")
+        self.db.addresses.update_one({"addrview": "f@example.com"}, {"$set": {"forwardedDisabled": True}})
+        await self.refused(AccountDisabled, "f@example.com")
 
     async def test_all_mail_is_spam(self) -> None:
         """With a spam level of 0 mail goes to Junk, or INBOX where there is none."""

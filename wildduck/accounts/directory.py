@@ -14,7 +14,7 @@ from wildduck.accounts import normalise
 from wildduck.accounts.values import ACCOUNT_FIELDS, Account, Recipient
 from wildduck.database import Database, Line, SharedSettings
 from wildduck.database.shared_settings import MAX_STORAGE
-from wildduck.errors import AddressNotFound, DeliveryNotPossible, UserNotFound
+from wildduck.errors import AccountDisabled, AddressNotFound, DeliveryNotPossible, UserNotFound
 
 Row = dict[str, Any]
 
@@ -86,10 +86,15 @@ class Directory:
 
         @raise AddressNotFound: nobody.
         @raise DeliveryNotPossible: a forwarded address.
+        @raise AccountDisabled: a forwarded address that is switched off.
         """
         row = await self.row(address, wildcards=True)
         if not row.get("user"):
-            raise DeliveryNotPossible()
+            raise (
+                AccountDisabled("Address is disabled")
+                if row.get("forwardedDisabled")
+                else DeliveryNotPossible()
+            )
         found = await self.find({"_id": row["user"]})
         if found is None:
             raise AddressNotFound()

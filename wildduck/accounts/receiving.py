@@ -44,6 +44,7 @@ class Receivers:
         """
         @raise AddressNotFound: nobody receives mail for the address.
         @raise DeliveryNotPossible: a forwarded address.
+        @raise AccountDisabled: a forwarded address that is switched off.
         """
         view = normalise.address_view(address)
         likely = self._led_to.pop(view, None)
