@@ -19,6 +19,11 @@ class DeletionCase(UpdatingCase):
     def tasks(self) -> list[dict[str, Any]]:
         return list(self.raw.tasks.find())
 
+    def again(self) -> None:
+        """One more task for the account, as WildDuck makes it for each call."""
+        (task, *_) = self.tasks()
+        self.raw.tasks.insert_one({**task, "_id": ObjectId()})
+
     def counts(self) -> tuple[int, int, int]:
         names = ("users", "deletedusers", "addresses")
         users, deleted, addresses = (self.raw[name].count_documents({}) for name in names)
@@ -60,6 +65,18 @@ class DeleteTests(DeletionCase):
         again = await self.accounts.delete(self.user, LATER.replace(year=2031), ORIGIN)
         self.assertEqual((again.task, again.addresses, again.delete_after.year), (first.task, 0, 2031))
         self.assertEqual([task["lockedUntil"].year for task in self.tasks()], [2031])
+
+    async def test_several_tasks(self) -> None:
+        """Where there are several, all of them have the new time; one that has begun is told of."""
+        first = await self.accounts.delete(self.user, LATER, ORIGIN)
+        self.again()
+        await self.accounts.delete(self.user, LATER.replace(year=2031), ORIGIN)
+        self.assertEqual([task["lockedUntil"].year for task in self.tasks()], [2031, 2031])
+        self.raw.tasks.update_one({"_id": {"$ne": first.task}}, {"$set": {"status": "active"}})
+        again = await self.accounts.delete(self.user, LATER.replace(year=2032), ORIGIN)
+        self.assertNotEqual(again.task, first.task)
+        self.assertEqual(again.delete_after.year, 2031)
+        self.assertEqual([task["lockedUntil"].year for task in self.tasks()], [2032, 2031])
 
     async def test_begun(self) -> None:
         """A task that has begun is left alone, one of an older WildDuck is known."""
@@ -172,6 +189,34 @@ class RestoreTests(DeletionCase):
         with self.assertRaises(errors.AccountFound):
             await self.accounts.restore(self.user, ORIGIN)
         self.assertEqual(self.raw.deletedusers.count_documents({}), 1)
+        self.assertEqual([task["lockedUntil"].year for task in self.tasks()], [2030])
+
+    async def test_name_taken_meanwhile(self) -> None:
+        """A name that is taken at the last moment leaves the deletion as it was, too."""
+        await self.accounts.delete(self.user, LATER, ORIGIN)
+        await self.accounts.create("user", "secret")
+        tasks = self.tasks()
+
+        async def not_yet(_document: Any) -> bool:
+            return False
+
+        self.patch(self.accounts._deletion, "_is_taken", not_yet)
+        with self.assertRaises(errors.AccountFound):
+            await self.accounts.restore(self.user, ORIGIN)
+        self.assertEqual((self.tasks(), self.raw.deletedusers.count_documents({})), (tasks, 1))
+
+    async def test_several_tasks(self) -> None:
+        """All are called off: another would remove the mail of the account that is there again."""
+        first = await self.accounts.delete(self.user, LATER, ORIGIN)
+        self.again()
+        self.assertEqual((await self.accounts.restore(self.user, ORIGIN)).task, first.task)
+        self.assertEqual(self.tasks(), [])
+        await self.accounts.delete(self.user, LATER, ORIGIN)
+        self.again()
+        self.raw.tasks.update_one({"_id": self.tasks()[1]["_id"]}, {"$set": {"status": "active"}})
+        with self.assertRaises(errors.DeleteInProgress):
+            await self.accounts.restore(self.user, ORIGIN)
+        self.assertEqual(len(self.tasks()), 2)
 
     async def test_too_late(self) -> None:
         for status in ("waiting", "active", "processing"):

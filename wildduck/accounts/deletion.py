@@ -46,6 +46,8 @@ _USER_ROWS = (
 )
 
 _TASK = "user-delete"
+#: Status of a task whose time has not come.
+_WAITS = "delayed"
 #: Tries to move a document that others change at the same time.
 _ATTEMPTS = 5
 
@@ -113,11 +115,11 @@ class Deletion:
         @raise UserNotFound: there never was such an account, or nothing is left of it.
         """
         moved = await self._move(user)
-        task = await self._task(user)
-        if not moved and task is None and await self._deleted(user) is None:
+        tasks = await self._tasks(user)
+        if not moved and not tasks and await self._deleted(user) is None:
             raise UserNotFound()
         removed = await self._users.delete_many("addresses", {"user": user}, durable=True)
-        due, task_id = await self._schedule(user, task, delete_after)
+        due, task_id = await self._schedule(user, tasks, delete_after)
         await self._around.notifier.log_out(user, "The account was deleted")
         await self._forget(user, moved)
         await self._notes.add(user, "delete user", origin)
@@ -185,28 +187,30 @@ class Deletion:
                 return document
         raise Unavailable()
 
-    async def _task(self, user: ObjectId) -> dict[str, Any] | None:
-        """The task that removes the mail; older versions of WildDuck name the user beside C{data}."""
+    async def _tasks(self, user: ObjectId) -> list[dict[str, Any]]:
+        """
+        The tasks that remove the mail, the one to be told of first.
+
+        WildDuck makes one for each call, two of our calls at once make two; one
+        that has begun goes first.  Older versions of WildDuck name the user beside C{data}.
+        """
         query = {"task": _TASK, "$or": [{"data.user": user}, {"user": user}]}
-        return await self._main.find_one("tasks", query)
+        tasks = await self._main.find("tasks", query, sort=[("_id", 1)])
+        return sorted(tasks, key=lambda task: task.get("status") == _WAITS)
 
     async def _schedule(
-        self, user: ObjectId, task: dict[str, Any] | None, delete_after: datetime | None
+        self, user: ObjectId, tasks: list[dict[str, Any]], delete_after: datetime | None
     ) -> tuple[datetime, ObjectId]:
         """A task for the wanted time; one that has begun already is left as it is."""
         now = self._around.now()
-        if task is None:
+        if not tasks:
             task_id = await add_task(self._main, _TASK, {"user": user}, now, not_before=delete_after)
             return delete_after or now, task_id
         due = delete_after or now
-        done = await self._main.update_one(
-            "tasks",
-            {"_id": task["_id"], "status": "delayed"},
-            {"$set": {"lockedUntil": due}},
-            durable=True,
-            idempotent=True,
-        )
-        if not done.matched:
+        waiting = {"_id": {"$in": [task["_id"] for task in tasks]}, "status": _WAITS}
+        done = await self._main.update_many("tasks", waiting, {"$set": {"lockedUntil": due}}, durable=True)
+        task = tasks[0]
+        if done.matched < len(tasks):
             locked = task.get("lockedUntil")
             due = locked if isinstance(locked, datetime) else now
         return due, task["_id"]
@@ -271,13 +275,21 @@ class Deletion:
         @raise AccountFound: it is there, or another has its name meanwhile.
         """
         document = await self._deleted(user)
-        task = await self._task(user)
-        if document is None and task is None:
+        tasks = await self._tasks(user)
+        if document is None and not tasks:
             raise AccountNotFound()
-        task_id = await self._call_off(task) if task is not None else None
+        if document is not None and await self._is_taken(document):
+            raise AccountFound()
+        task_id = await self._call_off(tasks)
         if document is None:
             raise AccountNotFound()
-        await self._insert_again(document)
+        try:
+            await self._insert_again(document)
+        except AccountFound:
+            # Taken this moment: it stays deleted, and its mail goes when it was to go.
+            for task in tasks:
+                await self._main.insert_one("tasks", task, durable=True)
+            raise
         info = _info(document)
         recovered = [row for row in _rows(info) if await self._give_back(user, row)]
         main = _main_address(info, recovered)
@@ -295,6 +307,15 @@ class Deletion:
         await self._notes.add(user, "restore user", origin)
         return Restored(task_id, len(recovered), main)
 
+    async def _is_taken(self, document: Mapping[str, Any]) -> bool:
+        """Whether another account has the name."""
+        view = document.get("unameview")
+        other = {"unameview": view, "_id": {"$ne": document["_id"]}}
+        return (
+            isinstance(view, str)
+            and await self._users.find_one("users", other, projection={"_id": True}) is not None
+        )
+
     async def _insert_again(self, document: Mapping[str, Any]) -> None:
         """
         The user document; one that a restoration which was cut off has put there already stays.
@@ -310,12 +331,14 @@ class Deletion:
             if await self._users.find_one("users", {"_id": account["_id"]}, projection={"_id": True}) is None:
                 raise AccountFound() from None
 
-    async def _call_off(self, task: dict[str, Any]) -> ObjectId:
-        if task.get("status") != "delayed":
+    async def _call_off(self, tasks: list[dict[str, Any]]) -> ObjectId | None:
+        """All of them: one that is left would remove the mail of an account that is there again."""
+        if any(task.get("status") != _WAITS for task in tasks):
             raise DeleteInProgress()
-        if not await self._main.delete_one("tasks", {"_id": task["_id"], "status": "delayed"}, durable=True):
-            raise RestoreTaskNotFound()
-        return ObjectId(task["_id"])
+        for task in tasks:
+            if not await self._main.delete_one("tasks", {"_id": task["_id"], "status": _WAITS}, durable=True):
+                raise RestoreTaskNotFound()
+        return ObjectId(tasks[0]["_id"]) if tasks else None
 
     async def _give_back(self, user: ObjectId, row: dict[str, Any]) -> bool:
         """@return: C{False} if somebody else has the address."""
