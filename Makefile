@@ -2,7 +2,7 @@
 # make test      unit and integration tests on real private databases
 # make lint      ruff, mypy and the floors
 # make interop   other people's programs against the server
-# make soak      1,000 generated messages, memory, how soon changes are told, sessions and bytes at random
+# make soak      1,000 generated messages, memory, how soon changes are told, much at random
 # make bench     this server beside WildDuck and Dovecot, in numbers
 #
 # All of them make .venv first (PYTHON chooses the interpreter, 3.10 or later).

@@ -8,7 +8,7 @@ from bson import Binary, Int64, ObjectId, Timestamp
 from hypothesis import given, strategies
 from twisted.trial import unittest
 
-from test.support.patience import patient
+from test.support.chance import by_chance
 from wildduck.database.codec import decode, encode
 from wildduck.database.raw import decode_around_batch
 from wildduck.errors import DatabaseFailure
@@ -37,7 +37,7 @@ _DOCUMENTS = strategies.dictionaries(strategies.sampled_from(["ok", "n", "x", "Ã
 class DecodeTests(unittest.SynchronousTestCase):
     """The reply to a find, aggregate or getMore."""
 
-    @patient()
+    @by_chance(50)
     @given(
         _DOCUMENTS,
         _DOCUMENTS,
@@ -58,14 +58,14 @@ class DecodeTests(unittest.SynchronousTestCase):
         found["cursor"][name] = list(decode(raw).values()) if raw else []
         self.assertEqual(whole, found)
 
-    @patient()
+    @by_chance(50)
     @given(_DOCUMENTS)
     def test_no_batch(self, reply: dict[str, Any]) -> None:
         """An error, or a cursor without a batch, is decoded as always."""
         for document in (reply, {**reply, "cursor": {"id": 0}}):
             self.assertEqual(decode(encode(document)), decode_around_batch(encode(document)))
 
-    @patient()
+    @by_chance(50)
     @given(strategies.data())
     def test_broken(self, data: strategies.DataObject) -> None:
         """Whatever comes, it fails as other replies do."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from hypothesis import given, settings, strategies
+from hypothesis import given, strategies
 from twisted.trial import unittest
 
 from test.database.wires import make_pool, make_wire, reply, request, sent
+from test.support.chance import by_chance
 from wildduck.database.codec import encode
 from wildduck.database.failures import Interrupted, TimedOut
 from wildduck.database.wire import Request
@@ -17,7 +18,7 @@ from wildduck.database.wire import Request
 class ReceiveTests(unittest.SynchronousTestCase):
     """Replies are found however they lie in the segments."""
 
-    @settings(deadline=None, max_examples=60)
+    @by_chance(50)
     @given(strategies.lists(strategies.integers(0, 3000), min_size=1, max_size=6), strategies.randoms())
     def test_any_segments(self, lengths: list[int], random: Any) -> None:
         """Every cut of the stream gives the same replies in the same order."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.imap.listing import Asked, Entry, Found, listing, subscriptions
 from wildduck.imap.patterns import Pattern, Patterns, interpreted
@@ -73,7 +74,7 @@ class PatternTests(SynchronousTestCase):
         patterns = Patterns(["a/%", "*b"])
         self.assertEqual(sorted(patterns.matching_levels("a/b/b")), [3, 5])
 
-    @settings(deadline=None, max_examples=500)
+    @by_chance(170)
     @given(st.text("ab/*%", max_size=8), st.text("ab/", max_size=8))
     def test_same_as_expression(self, pattern: str, name: str) -> None:
         """It agrees with the regular expression that a pattern stands for."""
@@ -154,7 +155,7 @@ class ListingTests(SynchronousTestCase):
         max_size=8,
     )
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(names)
     def test_properties(self, names: list[str]) -> None:
         """Each mailbox and each parent is listed once, with the right attributes."""
@@ -165,7 +166,7 @@ class ListingTests(SynchronousTestCase):
             self.assertIs("\\Noselect" in line.attributes, line.path not in names)
             self.assertIs("\\HasChildren" in line.attributes, line.path in parents)
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(names, st.text("abI/%* ", max_size=5))
     def test_same_as_naive(self, names: list[str], pattern: str) -> None:
         """It lists what a straight reading of RFC 3501 lists, each once, in order."""
@@ -178,7 +179,7 @@ class ListingTests(SynchronousTestCase):
         found = told(list(map(Entry, names)), pattern)
         self.assertEqual([(line.path, line.attributes) for line in found], list(expected.items()))
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(names, st.text("abI/%* ", max_size=5))
     def test_subscriptions_same_as_naive(self, names: list[str], pattern: str) -> None:
         """LSUB lists the subscribed that match, and with C{%} at the end the levels above deeper ones."""
@@ -240,7 +241,7 @@ class ExtendedListingTests(SynchronousTestCase):
     )
     missing = st.frozensets(st.sampled_from(["a", "b", "a/b", "a/b/a", "b/x"]))
 
-    @settings(deadline=None, max_examples=1000)
+    @by_chance(330)
     @given(
         entries,
         missing,

@@ -6,7 +6,7 @@ from test.support.messages import generated, sizes
 from test.support.round_trip import RoundTrip
 from test.support.server_process import ServerTestCase
 
-_COUNT = 60
+_COUNT = 20
 _LEAST, _MOST = 1_000, 30_000_000
 
 

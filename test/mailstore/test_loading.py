@@ -9,7 +9,7 @@ from bson import Binary, Int64
 from hypothesis import given, strategies
 from twisted.trial import unittest
 
-from test.support.patience import patient
+from test.support.chance import by_chance
 from wildduck.database.codec import encode
 from wildduck.database.raw import decode_around_batch
 from wildduck.errors import DatabaseFailure
@@ -87,7 +87,7 @@ def _held(columns: Columns) -> tuple[Any, ...]:
 class LoadingTests(unittest.SynchronousTestCase):
     """Whatever is stored, it is as if each row had been decoded and added."""
 
-    @patient()
+    @by_chance(50)
     @given(strategies.lists(_ROWS, max_size=3))
     def test_model(self, batches: list[list[dict[str, Any]]]) -> None:
         loading, model = Loading(FlagTable()), Columns(FlagTable())
@@ -137,7 +137,7 @@ class LoadingTests(unittest.SynchronousTestCase):
         self.assertEqual((49, 0), (len(loading.columns.uids), loading.columns.unseen))
         self.assertEqual([encode({"0": "\\Seen"})], decoded)
 
-    @patient()
+    @by_chance(50)
     @given(strategies.data())
     def test_broken(self, data: strategies.DataObject) -> None:
         """Whatever comes, it fails as other replies do."""

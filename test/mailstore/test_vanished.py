@@ -6,11 +6,12 @@ import datetime
 from array import array
 from collections.abc import Iterable
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.mailstore.support import message
 from test.mailstore.test_view import ViewCase
+from test.support.chance import by_chance
 from wildduck.limits import VANISHED_MODSEQS
 from wildduck.mailstore import vanished, view as views
 from wildduck.mailstore.allocation import give_up
@@ -33,7 +34,7 @@ def as_ranges(numbers: Iterable[int]) -> list[Range]:
 class RangeTests(SynchronousTestCase):
     """Each against sets of single numbers."""
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(uid_sets, uid_sets, st.integers(0, 60), st.integers(1, 70))
     def test_missing(self, there: set[int], known: set[int], first: int, end: int) -> None:
         """What is asked for and not there, within the bounds, ascending, each once."""
@@ -48,14 +49,14 @@ class RangeTests(SynchronousTestCase):
         found = list(vanished.missing(there, [(1, 4_294_967_295)], 0, 400_001))
         self.assertEqual([(200_001, 200_009), (400_000, 400_000)], found)
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(uid_sets, uid_sets)
     def test_common(self, one: set[int], other: set[int]) -> None:
         self.assertEqual(
             spread(vanished.common(as_ranges(one), as_ranges(other))), sorted(one.intersection(other))
         )
 
-    @settings(deadline=None, max_examples=500)
+    @by_chance(170)
     @given(uid_sets, st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=30))
     def test_last_match(self, there: set[int], pairs: list[tuple[int, int]]) -> None:
         """The highest pair that is right, as if each was looked at alone."""

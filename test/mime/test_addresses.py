@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.mime import addresses
 from wildduck.mime.addresses import Group, Mailbox
@@ -135,7 +136,7 @@ class BoundTests(unittest.TestCase):
         self.assertEqual(addresses.parse("(" * 100_000), [])
         self.assertEqual(plain("(" * 1000 + ")" * 1000 + "a@b")[0][1], "a@b")
 
-    @settings(deadline=None, max_examples=500)
+    @by_chance(170)
     @given(
         st.lists(
             st.one_of(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from twisted.trial import unittest
 
 from test.mime.storing import crlf, multipart
 from test.mime.strategies import messages
+from test.support.chance import by_chance
 from test.support.corpus import corpus
 from wildduck.mime.analysis import Analysis, analyse
 from wildduck.mime.message import scan
@@ -82,7 +83,7 @@ class AnalysisTests(unittest.TestCase):
             self.assertTrue(found.ready["bodystructure"].startswith(b"("), sample.name)
 
     @given(messages)
-    @settings(max_examples=200, deadline=None)
+    @by_chance(70)
     def test_any_bytes(self, data: bytes) -> None:
         """Any bytes are analysed."""
         found = analysed(data)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import random
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
 from test.mime.strategies import cut
+from test.support.chance import by_chance
 from wildduck.mime.base64lines import (
     Decoder,
     Encoder,
@@ -72,7 +73,7 @@ class DetectTests(unittest.TestCase):
             self.assertIsNone(detect(cut(body, [1])), body[:90])
 
     @given(st.binary(max_size=2000), st.integers(1, 100), st.lists(st.integers(1, 200), min_size=1))
-    @settings(max_examples=100, deadline=None)
+    @by_chance(50)
     def test_pieces(self, data: bytes, line_length: int, lengths: list[int]) -> None:
         """However the body comes, the answer is the same, and it is true."""
         body = encoded(data, line_length)
@@ -89,7 +90,7 @@ class EncodeTests(unittest.TestCase):
     """Encoding, and parts of what encoding gives."""
 
     @given(st.binary(max_size=500), st.integers(1, 90), st.lists(st.integers(1, 40), min_size=1))
-    @settings(max_examples=200, deadline=None)
+    @by_chance(70)
     def test_encoder(self, data: bytes, line_length: int, lengths: list[int]) -> None:
         """Pieces of any length give the lines and the length that were promised."""
         encoder = Encoder(line_length)
@@ -99,7 +100,7 @@ class EncodeTests(unittest.TestCase):
         self.assertEqual(result.count(b"\n"), encoded_line_feeds(len(data), line_length))
 
     @given(st.binary(max_size=300), st.integers(1, 90), st.data())
-    @settings(max_examples=300, deadline=None)
+    @by_chance(100)
     def test_range(self, data: bytes, line_length: int, more: st.DataObject) -> None:
         """A range of the encoded form is made of the decoded bytes that it asks for."""
         whole = encoded(data, line_length)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.mime.base_subject import BaseSubject, base_subject
 
 _BLOB = r"\[[^\[\]]*\][ \t]*"
@@ -84,7 +85,7 @@ class BaseSubjectTests(SynchronousTestCase):
         ]:
             self.assertEqual(base_subject(subject), BaseSubject(text, answers), subject)
 
-    @settings(deadline=None, max_examples=1000)
+    @by_chance(330)
     @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
     def test_as_the_steps_say(self, subject: str) -> None:
         """The result is that of the RFC's steps, one after the other."""

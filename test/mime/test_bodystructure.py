@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from twisted.trial import unittest
 
 from test.mime.imap_values import parse
 from test.mime.storing import crlf
 from test.mime.strategies import messages
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.mime import bodystructure, headers
 from wildduck.mime.bodystructure import Sent
@@ -200,7 +201,7 @@ class WireTests(unittest.TestCase):
                 parse(bodystructure.from_tree(tree, extended))
             bodystructure.stored(tree)
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(messages)
     def test_any_bytes(self, data: bytes) -> None:
         """Any message gives one balanced value in both forms, from the bytes and from the tree."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.mime import charsets
 
 
@@ -99,13 +100,13 @@ class DecodingTests(unittest.TestCase):
         ):
             charsets.decode(data, charset).encode("utf-8")
 
-    @settings(deadline=None, max_examples=500)
+    @by_chance(170)
     @given(st.binary(max_size=60), st.sampled_from(sorted(charsets._ALLOWED)))
     def test_any_bytes(self, data: bytes, charset: str) -> None:
         """Any bytes in any charset give text that can be stored."""
         charsets.decode(data, charset).encode("utf-8")
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(st.text(max_size=40))
     def test_any_name(self, charset: str) -> None:
         """Any charset name is known or not."""

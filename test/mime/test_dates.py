@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.mime import dates
 
 
@@ -64,7 +65,7 @@ class DateTests(unittest.TestCase):
         """A zone that does not exist counts as none."""
         self.assertEqual(dates.parse("1 Jan 2020 00:00:00 +9999"), datetime(2020, 1, 1, tzinfo=timezone.utc))
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(
         st.lists(
             st.one_of(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
 from test.mime.imap_values import parse
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.mime import envelope, headers
 
@@ -128,7 +129,7 @@ class WireTests(unittest.TestCase):
         self.assertIsNone(found["cc"])
         self.assertEqual(len(sent(b"Subject: " + b"x" * 10_000_000)["subject"]), limits.HEADER_BYTES - 1)
 
-    @settings(deadline=None, max_examples=500)
+    @by_chance(170)
     @given(
         st.lists(
             st.tuples(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from unicodedata import normalize
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.mime.collation import collated
 from wildduck.mime.folded import Finder, fold
 
@@ -45,7 +46,7 @@ class FoldTests(SynchronousTestCase):
         for text, part in (("Gr\u00fcn", "grun"), ("u", "\u00fc")):
             self.assertNotIn(fold(part), fold(text))
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(texts, texts)
     def test_as_the_comparator(self, before: str, text: str) -> None:
         """A part of a text by i;unicode-casemap is one when folded."""
@@ -53,7 +54,7 @@ class FoldTests(SynchronousTestCase):
         if collated(text) in collated(whole):
             self.assertIn(fold(text), fold(whole))
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(texts)
     def test_canonical(self, text: str) -> None:
         """Composed or decomposed is the same."""
@@ -61,7 +62,7 @@ class FoldTests(SynchronousTestCase):
 
 
 class FinderTests(SynchronousTestCase):
-    @settings(deadline=None)
+    @by_chance(50)
     @given(texts, st.lists(texts.map(fold), max_size=4), st.lists(st.integers(0, 60), max_size=6))
     def test_pieces(self, text: str, wanted: list[str], cuts: list[int]) -> None:
         """However a text is cut, the same is found in it as in the whole."""
@@ -74,7 +75,7 @@ class FinderTests(SynchronousTestCase):
         folded = fold(text)
         self.assertEqual(finder.left, {one for one in wanted if one not in folded})
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(texts.filter(bool), st.data())
     def test_parts_of_it(self, text: str, data: st.DataObject) -> None:
         """Parts of the text are found when it comes character by character."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.mime import headers
 from wildduck.mime.part import ContentType
@@ -39,7 +40,7 @@ class FieldTests(unittest.TestCase):
         self.assertIsNone(headers.first(lines, b"To"))
         self.assertIsNone(headers.last([], b"To"))
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(st.lists(st.sampled_from([b"A: b", b"\r\n", b"\n", b"\r", b" ", b"\t", b"x", b":"])).map(b"".join))
     def test_no_byte_is_lost(self, raw: bytes) -> None:
         """Nothing but line breaks lies between fields, and they come in order."""
@@ -186,7 +187,7 @@ class ParsedHeaderTests(unittest.TestCase):
         self.assertEqual(len(parsed["from"]), 1)
         self.assertEqual(self.parsed(b"X: " + b"x" * limits.HEADER_BYTES, b"Y: y"), {"y": "y"})
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(
         st.lists(
             st.tuples(

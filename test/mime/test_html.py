@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.mime import html
 
 _PIECES = (
@@ -92,7 +93,7 @@ class ToTextTests(unittest.TestCase):
         ):
             self.assertEqual(html.unescape(source), text)
 
-    @settings(deadline=None, max_examples=500)
+    @by_chance(170)
     @given(
         st.lists(
             st.one_of(
@@ -126,7 +127,7 @@ class FromTextTests(unittest.TestCase):
         ):
             self.assertEqual(html.from_text(text), source)
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(st.text(max_size=100))
     def test_any_text(self, text: str) -> None:
         """Nothing of the text becomes markup, and its characters come back."""

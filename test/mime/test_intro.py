@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.mime import intro
 
 _BEGUN = intro._BEGUN
@@ -57,7 +58,7 @@ class IntroTests(unittest.TestCase):
             self.assertEqual(len(intro.make(text, [])), length, text)
         self.assertTrue(intro.make("word " * 100, []).endswith("word…"))
 
-    @settings(deadline=None, max_examples=200)
+    @by_chance(70)
     @given(st.lists(st.sampled_from(_PIECES), max_size=80), st.randoms(use_true_random=False))
     def test_begun(self, pieces: list[str], rng: random.Random) -> None:
         """The preview that is made of the beginning of long HTML is that of the whole."""
@@ -69,7 +70,7 @@ class IntroTests(unittest.TestCase):
         finally:
             self.patch(intro, "_BEGUN", _BEGUN)
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(st.text(max_size=400), st.lists(st.text(max_size=100), max_size=3))
     def test_anything(self, text: str, html: list[str]) -> None:
         """Any text gives one short line that can be stored."""

@@ -6,9 +6,10 @@ import sys
 from unicodedata import combining, normalize
 from unittest import mock
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.accounts import normalise
 from wildduck.imap.grammar import keywords
 from wildduck.imap.grammar.cursor import Cursor
@@ -28,7 +29,7 @@ _BASES = "ae\u00e9\u01d5\u03b1\u30ab\u1100\u1161 \u034f"
 
 
 class NormalizedTests(SynchronousTestCase):
-    @settings(deadline=None)
+    @by_chance(50)
     @given(st.lists(st.tuples(st.text(_BASES, max_size=2), st.text(_MARKS, max_size=6), st.integers(0, 60))))
     def test_same(self, pieces: list[tuple[str, str, int]]) -> None:
         """It is what Unicode says, also where many combining characters are in a row."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.mime import parameters
 
@@ -72,7 +73,7 @@ class ParsingTests(unittest.TestCase):
         self.assertEqual(parameters.parse(b"x (\\").value, "x")
         self.assertEqual(parameters.parse(b"x (\\)) y").value, "x y")
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(
         st.lists(
             st.one_of(

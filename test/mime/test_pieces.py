@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import quopri
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.mime import charsets, transfer
 from wildduck.mime.folded import Finder, fold
 from wildduck.mime.pieces import StreamedText
@@ -42,14 +43,14 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 class PieceTests(SynchronousTestCase):
-    @settings(deadline=None)
+    @by_chance(50)
     @given(bodies, encodings, cuts)
     def test_transfer_encoding(self, body: bytes, encoding: str, cuts: list[int]) -> None:
         decoder = transfer.decoder(encoding)
         decoded = b"".join(map(decoder.feed, pieces(body, cuts))) + decoder.finish()
         self.assertEqual(decoded, transfer.decode(body, encoding))
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(
         st.text(st.characters(codec="utf-8"), max_size=60),
         st.sampled_from(CHARSETS),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
 from test.mime.storing import Kept, crlf, keep_bytes, multipart
 from test.mime.strategies import messages
 from test.support import splitter
+from test.support.chance import by_chance
 from test.support.corpus import corpus
 from test.support.messages import generated, sizes
 from wildduck import limits
@@ -58,7 +59,7 @@ class ExactTests(unittest.TestCase):
             self.check(generated(seed, size), _PREFIX if seed % 2 else b"", f"seed {seed} size {size}")
 
     @given(messages, st.sampled_from((b"", _PREFIX)))
-    @settings(max_examples=300, deadline=None)
+    @by_chance(100)
     def test_any_bytes(self, data: bytes, prefix: bytes) -> None:
         """Any bytes at all."""
         self.check(data, prefix)
@@ -81,7 +82,7 @@ class ExactTests(unittest.TestCase):
         self.assertEqual(skeleton, (_PREFIX + data).replace(b"hello", b"").replace(b"world", b""))
 
     @given(messages, st.data())
-    @settings(max_examples=150, deadline=None)
+    @by_chance(50)
     def test_slices(self, data: bytes, more: st.DataObject) -> None:
         """Any range of what is sent is what stands there in the whole."""
         kept = keep_bytes(data, blob=True)

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from twisted.trial import unittest
 
 from test.mime.storing import crlf, multipart
 from test.mime.strategies import cut, messages, pieces
+from test.support.chance import by_chance
 from test.support.corpus import corpus
 from wildduck import limits
 from wildduck.mime import scanner
@@ -310,7 +311,7 @@ class FeedingTests(unittest.TestCase):
     """However the bytes come, the tree is the same."""
 
     @given(messages, pieces)
-    @settings(max_examples=300, deadline=None)
+    @by_chance(100)
     def test_any_pieces(self, data: bytes, lengths: list[int]) -> None:
         """Any bytes in any pieces give what they give at once."""
         self.patch(scanner, "_GATHERED", 8)
@@ -326,7 +327,7 @@ class FeedingTests(unittest.TestCase):
                 )
 
     @given(messages)
-    @settings(max_examples=200, deadline=None)
+    @by_chance(70)
     def test_parts_lie_in_order(self, data: bytes) -> None:
         """Parts lie within their parents and after one another, and digests are of their bodies."""
         for part in scanned(data).walk():

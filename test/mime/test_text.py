@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from twisted.trial import unittest
 
 from test.mime.storing import crlf
 from test.mime.strategies import messages
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.mime import headers, text
 from wildduck.mime.message import scan
@@ -161,7 +162,7 @@ class BoundTests(unittest.TestCase):
         found = texts(html("<p>word</p>" * 300_000))
         self.assertEqual((found.text, len(found.html[0])), ("", limits.HTML_KEPT))
 
-    @settings(deadline=None, max_examples=200)
+    @by_chance(70)
     @given(messages)
     def test_any_bytes(self, data: bytes) -> None:
         """Any message has some text, that can be stored."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.mime import transfer
 
 
@@ -64,13 +65,13 @@ class DecodingTests(unittest.TestCase):
         for name in ("7bit", "8bit", "binary", "", "x-uuencode"):
             self.assertEqual(transfer.decode(b"QQ==", name), b"QQ==")
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(st.binary(max_size=200))
     def test_round_trip(self, data: bytes) -> None:
         """What is encoded rightly comes back."""
         self.assertEqual(transfer.base64(base64.encodebytes(data)), data)
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(st.binary(max_size=200))
     def test_any_bytes(self, data: bytes) -> None:
         """Nothing raises."""

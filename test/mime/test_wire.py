@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
 from test.mime.imap_values import parse
+from test.support.chance import by_chance
 from wildduck.mime import wire
 
 
@@ -33,7 +34,7 @@ class StringTests(unittest.TestCase):
         self.assertEqual(wire.strings([]), b"NIL")
         self.assertEqual(wire.strings([b"a", b"b c"]), b'("a" "b c")')
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(st.binary(max_size=60))
     def test_any_bytes(self, value: bytes) -> None:
         """Any bytes come back from what is sent, a NUL as 0x80."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.mime import words
 
 
@@ -58,13 +59,13 @@ class DecodingTests(unittest.TestCase):
         """Folds vanish, a lone CR becomes a blank."""
         self.assertEqual(words.unfold(b"a\r\n b\n\tc\r\r\n d\re"), b"a b\tc d e")
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(st.one_of(st.binary(max_size=200), st.text(max_size=100)))
     def test_anything(self, value: bytes | str) -> None:
         """Any bytes and any text give text."""
         self.assertIsInstance(words.decode(value), str)
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(
         st.lists(
             st.sampled_from(

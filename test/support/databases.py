@@ -36,6 +36,9 @@ from wildduck.database import Databases
 #: Redis numbers of a private redis-server; 0 is left alone.
 _REDIS_NUMBERS = 63
 
+#: What can be kept in a database of its own (C{[mongo]}).
+_OWN = ("users", "gridfs", "sender")
+
 
 class _Helper:
     """The helper process and clients that block, which is what set-up and clean-up want."""
@@ -64,6 +67,8 @@ class _Helper:
         )
         #: Pairs whose indexes a test has had made: by which settings, and the collections there were then.
         self._indexed: dict[int, tuple[config.MongoSettings, set[Any]]] = {}
+        #: Pairs of which one test at least used databases for accounts, attachments and the queue too.
+        self._split: set[int] = set()
         self._free: list[int] = []
         self._made = 0
         self._used: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -92,8 +97,14 @@ class _Helper:
                 del self._indexed[number]
             self._free.append(number)
 
+    def split(self, number: int) -> dict[str, str]:
+        """Names of the databases that a pair has beside its main one, by what they are for."""
+        self._split.add(number)
+        return {handle: f"test{number}-{handle}" for handle in _OWN}
+
     def _names(self, number: int) -> list[str]:
-        return [f"test{number}{suffix}" for suffix in ("", "-users", "-gridfs", "-sender")]
+        own = [f"test{number}-{handle}" for handle in _OWN] if number in self._split else []
+        return [f"test{number}", *own]
 
     async def ensure_indexes(self, settings: config.MongoSettings, databases: Databases) -> None:
         """Make the indexes of a pair, where no earlier test has; each would ask for them one by one."""
@@ -165,7 +176,7 @@ def fresh_settings(test: unittest.SynchronousTestCase, *sets: str, split: bool =
     number = databases.take()
     test.addCleanup(databases.give_back, number)
     name = f"test{number}"
-    own = (f"mongo.users={name}-users", f"mongo.gridfs={name}-gridfs", f"mongo.sender={name}-sender")
+    own = [f"mongo.{handle}={own}" for handle, own in databases.split(number).items()] if split else []
     ports = [f"{key}=auto" for key in ("imap.port", "imap.tls_port", "pop3.port", "pop3.tls_port")]
     return config.load(
         None,
@@ -173,7 +184,7 @@ def fresh_settings(test: unittest.SynchronousTestCase, *sets: str, split: bool =
         [
             f"mongo.uri=mongodb://127.0.0.1:{databases.mongo_port}/{name}",
             f"redis.uri=redis://127.0.0.1:{databases.redis_port}/{number}",
-            *(own if split else ()),
+            *own,
             *ports,
             "lmtp.port=auto",
             "api.port=auto",

@@ -60,6 +60,7 @@ class Databases:
             no entry, too old.
         """
         clusters: dict[Address, Cluster] = {}
+        opened: dict[tuple[Address, str], Database] = {}
         handles: dict[str, Database] = {}
         main = parse(settings.uri)
         for handle in ("main", "users", "gridfs", "sender"):
@@ -67,7 +68,9 @@ class Databases:
             address, name = _place(main, value, f"mongo.{handle}")
             if address not in clusters:
                 clusters[address] = Cluster(address, reactor, settings.connections, settings.slow_connections)
-            handles[handle] = Database(clusters[address], name)
+            if (address, name) not in opened:
+                opened[address, name] = Database(clusters[address], name)
+            handles[handle] = opened[address, name]
         databases = cls(handles, clusters.values())
         try:
             await databases._start()

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from test.api.test_application import listen
 from test.api.test_routes import RouteCase
-from test.support.patience import patient
+from test.support.chance import by_chance
 from wildduck.api.frame.application import Application
 from wildduck.api.frame.dispatch import RouteTable
 from wildduck.api.frame.fields import String
@@ -44,7 +44,7 @@ class TableTests(SynchronousTestCase):
         for route in self.application.routes:
             self.table.add(route.method, route.path, route.name)
 
-    @patient()
+    @by_chance(50)
     @given(strategies.sampled_from(["GET", "POST", "PUT", "DELETE"]), strategies.lists(LEVELS, max_size=8))
     def test_like_klein(self, method: str, levels: list[str]) -> None:
         """The same route with the same parameters; slashes that come twice are left to Klein."""

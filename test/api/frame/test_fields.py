@@ -9,7 +9,7 @@ from bson import ObjectId
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from test.support.patience import patient
+from test.support.chance import by_chance
 from wildduck.api.frame.fields import (
     Boolean,
     Choice,
@@ -77,7 +77,7 @@ ALL: dict[str, Field] = {
 
 
 class AnyValueTests(SynchronousTestCase):
-    @patient(max_examples=400)
+    @by_chance(130)
     @given(
         strategies.fixed_dictionaries({}, optional=dict.fromkeys((*ALL, *EXTRA), JSON)),
         strategies.booleans(),

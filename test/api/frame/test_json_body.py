@@ -10,7 +10,7 @@ from hypothesis import example, given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.api.frame.steps import pauses, value_of
-from test.support.patience import patient
+from test.support.chance import by_chance
 from wildduck.api.frame import json_body
 from wildduck.errors import BadInput
 from wildduck.limits import API_JSON_AT_ONCE, API_JSON_DEPTH, API_JSON_VALUES, MIB
@@ -84,13 +84,13 @@ class SameTests(SynchronousTestCase):
             self.patch(json_body, "_PIECE", piece)
             self.assertEqual(at_once(content), in_steps(content), (content, piece))
 
-    @patient()
+    @by_chance(50)
     @given(_VALUES, strategies.booleans(), strategies.sampled_from([None, 1]))
     def test_values(self, value: Any, ascii: bool, indent: int | None) -> None:
         text = json.dumps(value, ensure_ascii=ascii, indent=indent)
         self.same(text.encode("utf-8", "replace"))
 
-    @patient()
+    @by_chance(50)
     @given(_SNIPPETS)
     @example("\\ud83d\\ude00" * 4)
     @example("x" * 11 + "\\ud83d\\ude00")
@@ -101,7 +101,7 @@ class SameTests(SynchronousTestCase):
         for whole in (text, f'"{text}"', f'{{"a": [{text}]}}'):
             self.same(whole.encode())
 
-    @patient()
+    @by_chance(50)
     @given(strategies.binary(max_size=40))
     def test_bytes(self, content: bytes) -> None:
         for whole in (content, b'"%b"' % content):

@@ -9,9 +9,9 @@ from bson import ObjectId, json_util
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from test.support.chance import by_chance
 from test.support.databases import blocking_database
 from test.support.parts import connected
-from test.support.patience import patient
 from wildduck.api.frame.paging import PAGE_FIELDS, Cursor, CursorField, Rows, encode_cursor, find_page
 from wildduck.api.frame.schema import Schema
 from wildduck.errors import BadInput
@@ -68,7 +68,7 @@ class CursorTests(SynchronousTestCase):
             with self.assertRaises(BadInput, msg=value):
                 SCHEMA.read({"next": value})
 
-    @patient()
+    @by_chance(50)
     @given(strategies.binary(max_size=60))
     def test_any(self, raw: bytes) -> None:
         """Any text is a cursor or refused."""

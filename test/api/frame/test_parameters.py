@@ -11,7 +11,7 @@ from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.api.frame.steps import value_of
-from test.support.patience import patient
+from test.support.chance import by_chance
 from wildduck.api.frame import parameters
 from wildduck.api.frame.multipart import Upload
 from wildduck.errors import BadInput
@@ -51,7 +51,7 @@ class QueryTests(SynchronousTestCase):
         """The token in a query is not one of the parameters."""
         self.assertEqual(merged("accessToken=x&a=1"), {"a": "1"})
 
-    @patient()
+    @by_chance(50)
     @given(
         strategies.lists(strategies.tuples(strategies.text("ab.[]0129$_", max_size=12), strategies.text()))
     )
@@ -60,7 +60,7 @@ class QueryTests(SynchronousTestCase):
         query = "&".join(f"{quote(name)}={quote(value, errors='replace')}" for name, value in pairs)
         self.assertIsInstance(merged(query), dict)
 
-    @patient()
+    @by_chance(50)
     @given(strategies.binary(max_size=100), strategies.sampled_from(["", JSON, b"multipart/form-data"]))
     def test_any_bytes(self, content: bytes, kind: bytes) -> None:
         """Any bytes give parameters or a refusal."""

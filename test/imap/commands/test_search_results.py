@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.imap.commands import search_results
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.sequence import sequence_set
@@ -21,7 +22,7 @@ many = st.lists(st.integers(1, 40), unique=True, max_size=40)
 
 
 class SetTests(SynchronousTestCase):
-    @settings(deadline=None)
+    @by_chance(50)
     @given(
         st.lists(st.integers(1, 40), unique=True, max_size=40), st.sampled_from([1, 3, 10_000]), st.booleans()
     )

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, events, whole
 from test.imap.grammar.test_responses import RESPONSES
+from test.support.chance import by_chance
 from wildduck.imap import grammar
 from wildduck.imap.grammar.modes import Modes
 from wildduck.imap.grammar.reader import BEFORE_LOGIN, SIGNED_IN, Failure
@@ -81,7 +82,7 @@ def _is_response(kind: type) -> bool:
 class FeedingTests(SynchronousTestCase):
     """In what pieces bytes come changes nothing."""
 
-    @settings(deadline=None, max_examples=100)
+    @by_chance(50)
     @given(st.lists(strategies.any_requests, min_size=1, max_size=3), st.data())
     def test_whole(self, requests: list[Request], data: st.DataObject) -> None:
         """Any commands, messages and URLs in them included."""
@@ -92,7 +93,7 @@ class FeedingTests(SynchronousTestCase):
             cut = data.draw(st.integers(0, len(stream)))
             self.assertEqual(events([stream[:cut], stream[cut:]], bounds), found)
 
-    @settings(deadline=None, max_examples=100)
+    @by_chance(50)
     @given(st.lists(strategies.any_requests, min_size=1, max_size=2), st.data())
     def test_mutated(self, requests: list[Request], data: st.DataObject) -> None:
         """Nor where they are no commands any more, and where each message is refused; no error comes out."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, whole
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.imap.grammar.append import Append, AppendMessage, Options, PieceStart, Text, Url
 from wildduck.imap.grammar.reader import Failure, MessageWanted, Proceed
@@ -203,7 +204,7 @@ class AppendTests(SynchronousTestCase):
             found = self.both(broken + b"z NOOP\r\n")
             self.assertEqual((found[-2].status, found[-1]), ("BAD", NOOP), broken)
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(strategies.append_requests | strategies.replace_requests)
     def test_round_trip(self, request: Request) -> None:
         """A composed APPEND or REPLACE is parsed to the same value, whole and byte by byte."""

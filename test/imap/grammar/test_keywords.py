@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
+from test.support.chance import by_chance
 from wildduck.errors import ProtocolError
 from wildduck.imap.grammar.cursor import Cursor
 from wildduck.imap.grammar.flags import compose_flags, flag_list
@@ -96,7 +97,7 @@ class KeywordTests(SynchronousTestCase):
         self.assertEqual(keyword(Cursor(b"gro=CC=88=C3=9Fe"), "a flag"), "größe")
         self.assertEqual(keyword(Cursor(b"=E2=84=AA"), "a flag"), "K")
 
-    @settings(deadline=None, max_examples=200)
+    @by_chance(70)
     @given(strategies.keywords)
     def test_round_trip(self, name: str) -> None:
         """Each keyword is told in a spelling of US-ASCII, and raw, that names it."""
@@ -105,14 +106,14 @@ class KeywordTests(SynchronousTestCase):
         self.assertEqual(keyword(Cursor(spelled), "a flag"), name)
         self.assertEqual(keyword(Cursor(compose_keyword(name, UTF8), modes=UTF8), "a flag"), name)
 
-    @settings(deadline=None, max_examples=400)
+    @by_chance(130)
     @given(atoms)
     def test_one_spelling(self, atom: str) -> None:
         """A client without UTF8=ACCEPT is told what it has set, but for the case."""
         name = keyword(Cursor(atom.encode()), "a flag")
         self.assertEqual(compose_keyword(name, PLAIN).decode().lower(), atom.lower())
 
-    @settings(deadline=None, max_examples=200)
+    @by_chance(70)
     @given(st.binary(max_size=12), st.booleans())
     def test_any_bytes(self, data: bytes, utf8: bool) -> None:
         """Any bytes are refused, or begin with a keyword that can be told again."""

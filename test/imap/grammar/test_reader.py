@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import bytewise, events, whole
+from test.support.chance import by_chance
 from wildduck.imap.grammar.append import Append
 from wildduck.imap.grammar.reader import BEFORE_LOGIN, Answer, Bounds, Failure, MessageWanted, Proceed, Reader
 from wildduck.imap.grammar.selection import Select
@@ -189,7 +190,7 @@ class AnswerTests(SynchronousTestCase):
 class AnyBytesTests(SynchronousTestCase):
     """Whatever is fed gives events, never an exception, and the chunks do not matter."""
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(st.lists(strategies.requests.map(Request.compose) | st.binary(max_size=30), max_size=4), st.data())
     def test_mutated(self, pieces: list[bytes], data: st.DataObject) -> None:
         """Requests with bytes put in, taken out and exchanged are read the same in any chunks."""
@@ -238,7 +239,7 @@ class AnyBytesTests(SynchronousTestCase):
         b"x" * 30,
     ]
 
-    @settings(deadline=None, max_examples=500)
+    @by_chance(170)
     @given(st.lists(st.sampled_from(TOKENS), max_size=25).map(b"".join))
     def test_tokens(self, stream: bytes) -> None:
         """So are the grammar's own tokens in any order."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
 from test.imap.grammar.response_reader import read
+from test.support.chance import by_chance
 from wildduck.imap.grammar.dates import compose_date_time
 from wildduck.imap.grammar.fetch import Section
 from wildduck.imap.grammar.flags import compose_flags
@@ -302,13 +303,13 @@ class ResponseTests(SynchronousTestCase):
         """INTERNALDATE has the fixed form."""
         self.assertEqual(compose_date_time(datetime(1996, 7, 7, 2, 44, 25)), b'"07-Jul-1996 02:44:25 +0000"')
 
-    @settings(deadline=None, max_examples=500)
+    @by_chance(170)
     @given(st.one_of(RESPONSES))
     def test_round_trip(self, response: Any) -> None:
         """A client reads the value that was composed."""
         self.assertEqual(read(response.compose()), response)
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(st.builds(FlagsData, strategies.flags))
     def test_keywords_in_utf8(self, response: FlagsData) -> None:
         """Keywords are raw where UTF8=ACCEPT is enabled, and in a response code too."""
@@ -319,7 +320,7 @@ class ResponseTests(SynchronousTestCase):
         code = permanent_flags_code((*response.flags, "\\*"), modes)
         self.assertEqual(code, "PERMANENTFLAGS ({})".format(" ".join((*response.flags, "\\*"))).encode())
 
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(of_names, st.sampled_from([Modes(utf8=True), Modes(rev2=True)]))
     def test_round_trip_in_utf8(self, response: Any, modes: Modes) -> None:
         """So does one that has enabled UTF-8 names."""

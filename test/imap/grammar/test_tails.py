@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import whole
+from test.support.chance import by_chance
 from wildduck.imap.grammar.reader import Failure, MessageWanted
 from wildduck.imap.grammar.values import Request
 
@@ -22,7 +23,7 @@ def message(request: Request) -> bytes:
 
 
 class TailTests(SynchronousTestCase):
-    @settings(deadline=None, max_examples=200)
+    @by_chance(70)
     @given(ANY, TAILS)
     def test_junk(self, request: Request, tail: bytes) -> None:
         """Every command of the grammar is refused with something behind it, and the next is understood."""
@@ -35,7 +36,7 @@ class TailTests(SynchronousTestCase):
         self.assertTrue(requests)
         self.assertEqual({event.tag for event in requests}, {b"zz"})
 
-    @settings(deadline=None, max_examples=200)
+    @by_chance(70)
     @given(ANY, st.data())
     def test_cut(self, request: Request, data: st.DataObject) -> None:
         """
@@ -48,7 +49,7 @@ class TailTests(SynchronousTestCase):
             if isinstance(event, Request):
                 self.assertEqual(whole(event.compose())[-1], event)
 
-    @settings(deadline=None, max_examples=200)
+    @by_chance(70)
     @given(ANY)
     def test_without_end(self, request: Request) -> None:
         """Before its CRLF has come no command is given."""

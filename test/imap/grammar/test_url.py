@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
+from test.support.chance import by_chance
 from wildduck.errors import ProtocolError
 from wildduck.imap.grammar.url import Access, ImapUrl, Server, parse, rump
 
@@ -161,13 +162,13 @@ class UrlTests(SynchronousTestCase):
                 with self.assertRaises(ProtocolError):
                     parse(data)
 
-    @settings(deadline=None, max_examples=400)
+    @by_chance(130)
     @given(strategies.urls)
     def test_round_trip(self, url: ImapUrl) -> None:
         """A composed URL is parsed to the same value."""
         self.assertEqual(parse(url.compose()), url)
 
-    @settings(deadline=None, max_examples=400)
+    @by_chance(130)
     @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: ("/a/;UID=" + text).encode()))
     def test_any(self, data: bytes) -> None:
         """Any bytes give a URL that says the same when it is composed, or ProtocolError."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.errors import ProtocolError
 from wildduck.imap.grammar import utf7
 
@@ -58,7 +59,7 @@ class Utf7Tests(SynchronousTestCase):
         """A name that is no Unicode text is still written as something readable."""
         self.assertEqual(utf7.decode(utf7.encode("a\ud800b")), "a\ufffdb")
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(st.text(st.characters(exclude_categories=["Cs"])))
     def test_round_trip(self, name: str) -> None:
         """Decoding gives back what was encoded, in printable ASCII."""
@@ -66,7 +67,7 @@ class Utf7Tests(SynchronousTestCase):
         self.assertTrue(all(32 <= byte < 127 for byte in spelled))
         self.assertEqual(utf7.decode(spelled), name)
 
-    @settings(deadline=None, max_examples=500)
+    @by_chance(170)
     @given(st.binary() | st.text("&-ABC,+/é=Dw9 ", max_size=12).map(lambda text: text.encode("utf-8")))
     def test_any_bytes(self, spelled: bytes) -> None:
         """Any bytes are refused, or decode to the name whose one spelling they are."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from hypothesis import given, settings
+from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.errors import ProtocolError
 from wildduck.imap.grammar.cursor import Cursor
@@ -111,7 +112,7 @@ class SequenceTests(SynchronousTestCase):
         self.assertEqual(from_numbers([]).compose(), b"")
         self.assertEqual(from_numbers([1, 2, 3, 5, 7, 8]).compose(), b"1:3,5,7:8")
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(strategies.sequence_sets)
     def test_round_trip(self, value: SequenceSet) -> None:
         """A composed set is parsed to the same set."""
@@ -152,7 +153,7 @@ class DateTests(SynchronousTestCase):
         """A time without zone is in UTC, as databases give it."""
         self.assertEqual(compose_date_time(datetime(2024, 2, 29, 1, 2, 3)), b'"29-Feb-2024 01:02:03 +0000"')
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(strategies.dates)
     def test_round_trip(self, moment: datetime) -> None:
         """A composed date-time is parsed to the same moment in the same zone."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import product
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.mailstore.search.decide import UNKNOWN, Verdict, decide, leaves
 from wildduck.mailstore.search.keys import And, Flag, Key, Leaf, Not, Or
 
@@ -33,7 +34,7 @@ def naive(key: Key, truths: dict[Leaf, bool]) -> bool:
 
 
 class DecideTests(SynchronousTestCase):
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @by_chance(50)
     @given(trees)
     def test_all_known(self, key: Key) -> None:
         """With all leaves known it is plain logic, here for each way to fill them in at once."""
@@ -50,7 +51,7 @@ class DecideTests(SynchronousTestCase):
         )
         self.assertEqual(decide(key, known, every), Verdict(expected, every & ~expected))
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @by_chance(50)
     @given(trees, st.lists(st.sampled_from([None, False, True]), min_size=3, max_size=3))
     def test_partly_known(self, key: Key, truths: list[bool | None]) -> None:
         """What is decided early is what it will be, however the rest turns out."""

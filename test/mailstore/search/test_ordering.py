@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.mailstore.search import ordering
 
 rows = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["", "a", "b"]), st.integers(0, 2)), max_size=30)
@@ -29,7 +30,7 @@ def naively(rows: list[Any], reverses: tuple[bool, ...]) -> list[int]:
 
 
 class OrderingTests(SynchronousTestCase):
-    @settings(deadline=None, max_examples=300)
+    @by_chance(100)
     @given(rows, st.tuples(st.booleans(), st.booleans(), st.booleans()), st.sampled_from([1, 4, 5000]))
     def test_order(self, rows: list[Any], reverses: tuple[bool, ...], at_once: int) -> None:
         """By the first key, then the next; equals stay; in one go or many."""

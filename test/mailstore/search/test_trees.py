@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.mailstore.search.literal_references import thread
+from test.support.chance import by_chance
 from wildduck.mailstore.search.references import by_references
 from wildduck.mailstore.search.trees import Message, by_subject
 
@@ -56,7 +57,7 @@ class ReferencesTests(SynchronousTestCase):
         self.assertEqual(by_references([message(1, "a", "b"), message(2, "b", "a")]), [(2, [(1, [])])])
         self.assertEqual(by_references([message(1, "a", "a")]), [(1, [])])
 
-    @settings(deadline=None, max_examples=1500)
+    @by_chance(500)
     @given(mailboxes)
     def test_as_the_steps_say(self, messages: list[Message]) -> None:
         """The trees are those of a literal transcription of RFC 5256's steps."""
@@ -90,7 +91,7 @@ class SubjectTests(SynchronousTestCase):
         ]
         self.assertEqual(by_subject(messages), [(3, [(1, []), (6, []), (4, [])]), (2, []), (5, [])])
 
-    @settings(deadline=None)
+    @by_chance(50)
     @given(mailboxes)
     def test_as_the_rfc_says(self, messages: list[Message]) -> None:
         """Sorted by subject and time, split at each other subject, sorted by the first of each."""

@@ -9,9 +9,10 @@ from functools import reduce
 from operator import and_, or_
 
 import bson
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.limits import HEADER_BYTES, KIB, TEXT_INDEX_WORDS
 from wildduck.mailstore.search import fields, masks
 from wildduck.mailstore.search.keys import Field
@@ -98,7 +99,7 @@ def through_the_database(segment: Segment) -> Segment:
 class SegmentTests(unittest.TestCase):
     """What stands in a segment is what stands in the texts."""
 
-    @settings(max_examples=400, deadline=None)
+    @by_chance(130)
     @given(MESSAGES, st.text(ALPHABET, min_size=1, max_size=4))
     def test_exact(self, messages: list[tuple[str, str]], text: str) -> None:
         """A needle that is one word is found exactly, a phrase at least where it stands."""
@@ -119,7 +120,7 @@ class SegmentTests(unittest.TestCase):
             else:
                 self.assertLessEqual(expected, result)
 
-    @settings(max_examples=200, deadline=None)
+    @by_chance(70)
     @given(MESSAGES, st.data())
     def test_merged(self, messages: list[tuple[str, str]], data: st.DataObject) -> None:
         """Segments made one, though messages are in several of them, are the segment of all that stay."""
@@ -198,7 +199,7 @@ class SegmentTests(unittest.TestCase):
 class FieldTests(unittest.TestCase):
     """What is kept of header fields, and what looking at their lines says."""
 
-    @settings(max_examples=600, deadline=None)
+    @by_chance(200)
     @given(st.lists(st.lists(LINES, max_size=4), max_size=6), NAMES, TEXT, st.data())
     def test_as_the_lines_say(
         self, messages: list[list[bytes]], name: bytes, text: str, data: st.DataObject
@@ -269,7 +270,7 @@ class FieldTests(unittest.TestCase):
 class PlacingTests(unittest.TestCase):
     """Where a segment's messages are among a search's."""
 
-    @settings(max_examples=300, deadline=None)
+    @by_chance(100)
     @given(st.sets(st.integers(1, 40)), st.sets(st.integers(1, 40)), st.data())
     def test_as_sets(self, known: set[int], uids: set[int], data: st.DataObject) -> None:
         ours, theirs = array("I", sorted(known)), array("I", sorted(uids))
