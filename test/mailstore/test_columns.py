@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies
 from twisted.trial import unittest
 
-from test.support.patience import patient
+from test.support.chance import by_chance
 from wildduck.mailstore.columns import Columns, Row, cut
 from wildduck.mailstore.flag_table import FlagTable
 
@@ -36,7 +36,7 @@ _STEPS = strategies.lists(
 class ColumnsTests(unittest.SynchronousTestCase):
     """Whatever is done, both hold the same."""
 
-    @patient()
+    @by_chance(50)
     @given(_STEPS)
     def test_model(self, steps: list[tuple]) -> None:  # type: ignore[type-arg]
         columns = Columns(FlagTable(f"k{n}" for n in range(70)))
@@ -74,7 +74,7 @@ class ColumnsTests(unittest.SynchronousTestCase):
         self.assertEqual([dates[uid] for uid in columns.uids], held)
         self.assertEqual(sum("\\Seen" not in flags for _, flags in model.values()), columns.unseen)
 
-    @patient()
+    @by_chance(50)
     @given(strategies.lists(_UIDS, unique=True), strategies.data())
     def test_cut(self, members: list[int], data: strategies.DataObject) -> None:
         """As deleting one after the other."""

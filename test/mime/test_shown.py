@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
 from test.mime.imap_values import parse
+from test.support.chance import by_chance
 from wildduck.mime import envelope, searched, shown, words
 from wildduck.mime.folded import fold
 
@@ -69,7 +70,7 @@ class ShownTests(unittest.TestCase):
         ):
             self.assertEqual(set(shown.texts(value.encode())), expected, value)
 
-    @settings(max_examples=400, deadline=None)
+    @by_chance(130)
     @given(VALUES)
     def test_as_envelope(self, value: bytes) -> None:
         """Each name, mailbox and host that ENVELOPE has is in one of the texts."""
@@ -84,7 +85,7 @@ class ShownTests(unittest.TestCase):
                         self.assertTrue(any(text in one for one in found), (part, found))
         self.assertNotIn("", found)
 
-    @settings(max_examples=1000, deadline=None)
+    @by_chance(330)
     @given(VALUES)
     def test_plain(self, value: bytes) -> None:
         """All that is shown of a plain field stands in it as it is searched."""
