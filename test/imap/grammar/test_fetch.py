@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import FormsCase
-from test.support.patience import patient
+from test.support.chance import by_chance
 from wildduck.imap.grammar.fetch import MACROS, Attribute, Binary, BinarySize, Fetch, Preview, Section
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
 from wildduck.imap.grammar.partial import PartialRange
@@ -126,7 +126,7 @@ class PartialRangeTests(SynchronousTestCase):
         ):
             self.assertEqual(range_.select(results), expected, range_)
 
-    @patient()
+    @by_chance(50)
     @given(st.lists(st.integers(0, 9), max_size=12), strategies.partial_ranges)
     def test_from_the_end(self, results: list[int], page: PartialRange) -> None:
         """A page from the end is that from the beginning of the results turned round."""

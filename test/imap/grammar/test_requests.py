@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from test.imap.grammar import strategies
 from test.imap.grammar.feeding import FormsCase, bytewise, whole
+from test.support.chance import by_chance
 from wildduck.imap.grammar.copying import Copy, Move
 from wildduck.imap.grammar.fetch import MACROS, Attribute, Fetch, Section
 from wildduck.imap.grammar.fetch_modifiers import Modifiers
@@ -464,7 +465,7 @@ class RequestTests(FormsCase):
             for lacking in (Modes(), Modes(rev2=True)):
                 self.assertEqual([event.status for event in whole(data, modes=lacking)], ["BAD"])
 
-    @settings(deadline=None, max_examples=400)
+    @by_chance(130)
     @given(strategies.requests)
     def test_round_trip(self, request: Request) -> None:
         """A composed request is parsed to the same value, and composed the same again."""
