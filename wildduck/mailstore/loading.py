@@ -33,8 +33,8 @@ _TAIL = struct.Struct("<5si8siB")
 _UID, _MODSEQ = b"\x10uid\0", b"\x10modseq\0"
 _LENGTH = struct.Struct("<i")
 #: Of a row, between its flags and its UID: the zone of its date, in a document of its own.
-_ZONE = struct.Struct("<18siB")
 _ZONED = b"\x03native\0\x0f\0\0\0\x10zone\0"
+_ZONE_SIZE = len(_ZONED) + _LENGTH.size + 1
 
 #: Combinations of flags whose bits are kept at hand.
 _COMBINATIONS = 1000
@@ -98,7 +98,7 @@ def rows(batch: bytes) -> Iterator[_Plain]:
 
 def _rows(batch: bytes) -> Iterator[_Plain]:
     head, tail, head_size, tail_size = _HEAD.unpack_from, _TAIL.unpack_from, _HEAD.size, _TAIL.size
-    zone_size = _ZONE.size
+    zoned_tail_size = tail_size + _ZONE_SIZE
     place, end = _LENGTH.size, len(batch) - 1
     # Each document is a member of the array: its type, its number in decimals, a zero.
     index, longer, before = 0, 10, 3
@@ -111,17 +111,18 @@ def _rows(batch: bytes) -> Iterator[_Plain]:
         if place + head_size + tail_size <= end:
             length, idate, date, flags, size = head(batch, place)
             members = place + head_size - 4
-            after = members + size
-            end_of_row, zone = place + length, 0
-            if after + tail_size + zone_size == end_of_row and batch.startswith(_ZONED, after):
-                _, zone, _ = _ZONE.unpack_from(batch, after)
-                after += zone_size if -MOST <= zone <= MOST else 0
-            if after + tail_size == end_of_row and idate == _IDATE and flags == _FLAGS:
-                uid_name, uid, modseq_name, modseq, _ = tail(batch, after)
-                if uid_name == _UID and modseq_name == _MODSEQ:
-                    yield uid, modseq, batch[members : members + size], date, zone
-                    place = end_of_row
-                    continue
+            after, end_of_row, zone = members + size, place + length, 0
+            if idate == _IDATE and flags == _FLAGS:
+                behind = after
+                if after + zoned_tail_size == end_of_row and batch.startswith(_ZONED, after):
+                    (zone,) = _LENGTH.unpack_from(batch, after + len(_ZONED))
+                    behind += _ZONE_SIZE if -MOST <= zone <= MOST else 0
+                if behind + tail_size == end_of_row:
+                    uid_name, uid, modseq_name, modseq, _ = tail(batch, behind)
+                    if uid_name == _UID and modseq_name == _MODSEQ:
+                        yield uid, modseq, batch[members:after], date, zone
+                        place = end_of_row
+                        continue
         stop = place + _LENGTH.unpack_from(batch, place)[0]
         if not place < stop <= end:
             raise IndexError(stop)
