@@ -21,12 +21,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wildduck import limits
-from wildduck.mime import base64lines, native, rebuild
+from wildduck.mime import base64lines, headers, native, rebuild
 from wildduck.mime.layout import BASE64_FIELD, Place, unpack
 from wildduck.mime.rebuild import Node
 
 #: What stands for a NUL where the part can not be sent in base64.
 NUL_SENT_AS = b"\x80"
+_MESSAGE = "message/rfc822"
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,8 @@ def section_within(message: Node, path: tuple[int, ...], what: str) -> tuple[int
         return node.body_start, node.body_end
     if what == "MIME":
         return node.header_start, node.body_start
-    return None if node.message is None else _of_message(node.message, what)
+    inner = _message(node)
+    return None if inner is None else _of_message(inner, what)
 
 
 def find(root: Node, path: Sequence[int]) -> Node | None:
@@ -237,12 +239,12 @@ def find(root: Node, path: Sequence[int]) -> Node | None:
     The part that a path names; a message that is no multipart is its own part 1.
 
     A multipart without parts has an empty one, for its body structure tells of one
-    (RFC 3501 §9 'body-type-mpart').
+    (RFC 3501 §9 'body-type-mpart'); likewise a message/rfc822 that can not be looked into.
     """
     node, fresh = root, True
     for number in path:
-        if not fresh and node.message is not None:
-            node, fresh = node.message, True
+        if not fresh and (inner := _message(node)) is not None:
+            node, fresh = inner, True
         if node.is_composite:
             children = node.children or [_nothing(node.body_end)]
             if not 1 <= number <= len(children):
@@ -252,6 +254,15 @@ def find(root: Node, path: Sequence[int]) -> Node | None:
             return None
         fresh = False
     return node
+
+
+def _message(node: Node) -> Node | None:
+    """The message that a part is, an empty one where it is in an encoding (RFC 2046 §5.2.1 forbids that)."""
+    if node.message is not None or node.is_composite:
+        return node.message
+    kind = headers.first(headers.lines_of(node.tree), b"content-type")
+    is_message = kind is not None and headers.content_type(kind).value == _MESSAGE
+    return _nothing(node.body_end) if is_message else None
 
 
 def _nothing(place: int) -> Node:
