@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+from bson import Code
 from twisted.trial.unittest import SynchronousTestCase
 
 from wildduck import limits
@@ -30,6 +31,10 @@ class EncodeTests(SynchronousTestCase):
         self.assertEqual(encode({"a": [1]}), b'{\n  "a": [\n    1\n  ]\n}\n')
         long = {"a": ["x" * limits.API_INDENTED]}
         self.assertEqual(encode(long), b'{"a":["%b"]}\n' % (b"x" * limits.API_INDENTED))
+
+    def test_script(self) -> None:
+        """What a document has in place of a text is shown as one."""
+        self.assertEqual(encode({"a": Code("x")}), b'{\n  "a": "x"\n}\n')
 
     def test_blow_up(self) -> None:
         """The metaData that takes the most room is not answered as much more than it is."""

@@ -67,6 +67,9 @@ def iso(time: datetime) -> str:
 def _hook(value: Any) -> Any:
     if isinstance(value, ObjectId):
         return str(value)
+    if isinstance(value, str):
+        # A script (bson.Code), which a document can have in place of a text.
+        return str.__str__(value)
     raise TypeError(f"{type(value).__name__} can not be part of an answer")
 
 
