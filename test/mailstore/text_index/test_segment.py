@@ -259,6 +259,12 @@ class FieldTests(unittest.TestCase):
                 self.assertEqual(words.fields["from"], {whole(fold(value))})
                 self.assertLessEqual(set(split(fold(value))), words.head)
 
+    def test_long_list(self) -> None:
+        """In a long list nobody looks whether what is shown is there as it is written."""
+        words = Words()
+        words.add_header([b"To: joe@b, " + b"ann (c)@b, " * 1000 + b"=?x?q??= <joe@b>"], searched.ROOT)
+        self.assertEqual(words.fields["to_shown"], {b"ann@b", b"joe@b"})
+
     def test_others_headers(self) -> None:
         """Fields of a part, or of a message within, are not the message's."""
         words = Words()

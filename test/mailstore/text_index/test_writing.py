@@ -9,7 +9,7 @@ from bson import ObjectId
 from test.mailstore.support import META, message
 from test.mailstore.text_index.support import IndexCase
 from wildduck.mailstore.search.keys import Body, Field
-from wildduck.mailstore.text_index import indexer, segments
+from wildduck.mailstore.text_index import indexer, segments, words
 from wildduck.mailstore.values import NewMessage
 from wildduck.mime.message import scan
 
@@ -94,6 +94,22 @@ class WritingTests(IndexCase):
         await lock.release()
         await self.index()
         self.assertEqual(len(self.rows()), 1)
+
+    async def test_long_lists_in_a_thread(self) -> None:
+        """Addresses that take long to read do not hold others up, in a message that is short otherwise."""
+        await self.add(b"To: a (b)@c\r\nFrom: d (e)@f\r\n\r\nx\r\n")
+        await self.add(b"To: " + b"a (b)@c, " * 300 + b"\r\n\r\nx\r\n")
+        pool = self.store._backend.mime_pool
+        run, threads = pool.run, []
+
+        def recorded(work: Any, *args: Any) -> Any:
+            threads.append(work)
+            return run(work, *args)
+
+        self.patch(pool, "run", recorded)
+        await self.index()
+        self.assertEqual(threads.count(words.of_tree), 1)
+        self.assertEqual(await self.without_reading(Field(b"to", "a@c", True)), [1, 2])
 
     async def test_noted_are_bounded(self) -> None:
         """The mailboxes counted longest ago are forgotten."""
