@@ -66,7 +66,8 @@ class News:
         self.watch: Watching | None = None
         self.on_ping: Callable[[], None] | None = None
         self._session = session
-        self._told_keywords: tuple[str, ...] = ()
+        #: How many names of flags the client was told.
+        self._told_names = 0
         self._told_resets = 0
         #: Flags (as a set) and MODSEQ by UID that the running command has told.
         self._told_flags: dict[int, tuple[frozenset[str], int]] = {}
@@ -74,7 +75,7 @@ class News:
     def begin(self, view: View) -> None:
         """A mailbox is selected, and the client is about to be told how it is."""
         self.modseqs = HighestModseq()
-        self._told_keywords = view.keywords
+        self._told_names = view.flag_names
         self._told_resets = view.key_resets
 
     def end(self) -> None:
@@ -247,9 +248,9 @@ class News:
 
     def report_keywords(self) -> None:
         """Tell of keywords that are new in the mailbox (RFC 3501 §7.2.6)."""
-        keywords = self._session.selected.keywords
-        if keywords != self._told_keywords:
-            self._told_keywords = keywords
+        names = self._session.selected.flag_names
+        if names != self._told_names:
+            self._told_names = names
             for response in self.flag_responses():
                 self._session.respond(response)
 

@@ -93,6 +93,11 @@ class View:
         return self._highest_modseq
 
     @property
+    def flag_names(self) -> int:
+        """How many flags have been seen in this mailbox, those of the system among them; never falls."""
+        return len(self.index.flag_table.names)
+
+    @property
     def keywords(self) -> tuple[str, ...]:
         """Custom flags of this mailbox."""
         return tuple(name for name in self.index.flag_table.names if not name.startswith("\\"))

@@ -311,6 +311,7 @@ class _Fetch:
                 highest = modseq
         self._note_told(uids, highest)
         self.told += len(told)
+        self._session.news.report_keywords()
         self._session.line.send(b"".join(told))
 
     def tell_uids(self, uids: Sequence[int]) -> None:
@@ -441,6 +442,9 @@ class _Fetch:
         if name == "MODSEQ":
             return modseq_value(max(1, self._view.modseq(uid)))
         flags = self._view.flags(uid)
+        if not self._begun:
+            # Another session may have learnt of one since this command began.
+            self._session.news.report_keywords()
         composed = self._flags.get(flags)
         if composed is None:
             composed = self._flags[flags] = compose_flags(flags, self._modes)
