@@ -239,6 +239,7 @@ class ConventionTests(TestCase):
             (b"GET /things/7?name=" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n", b"431"),
             (b"GET /things/7?name=a HTTP/1.1\r\n" + b"X-Y: %s\r\n" % (b"z" * 1000) * 100, b"431"),
             (b"GET /things/7?name=a HTTP/1.1\r\nX-Y: " + b"z" * 100_000, b"431"),
+            (b"GET /things/7?name=a HTTP/1.1\r\n" + b"X: y\r\n" * 600, b"431"),
             (b"nonsense\r\n", b"400"),
             (b"GET /things/7?name=a HTTP/1.1\r\n\r\n", b"400"),
             (b"GET /things/7?name=a HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", b"400"),

@@ -142,5 +142,6 @@ class ApiChannel(HTTPChannel):
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         """What twisted.web does with a head that it does not understand, or that is too long."""
-        too_long = self._receivedHeaderSize > self.totalHeadersSize
+        too_many = self._receivedHeaderCount > self.maxHeaders
+        too_long = too_many or self._receivedHeaderSize > self.totalHeadersSize
         self.refuse(_HEAD_TOO_BIG if too_long else _NO_HTTP)
