@@ -198,6 +198,11 @@ class ConventionTests(TestCase):
         ):
             status, _ = await self.caller.call("POST", "/things/7", {"name": "a"}, headers)
             self.assertEqual(status, expected, headers)
+        for host, expected in ((b"localhost:8080", 200), (b"rebound.example.com", 403)):
+            # The name in the target counts (RFC 9112 §3.2.2).
+            head = b"GET http://%b/things/7?name=a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            answer = await self.caller.raw(head % host)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % expected), (host, answer))
 
     async def test_too_big(self) -> None:
         """A body over the bound is answered before it is read, chunked ones when they pass it."""

@@ -7,6 +7,7 @@ system tells the client that the connection broke before it tells the answer.
 
 from __future__ import annotations
 
+import re
 from time import monotonic
 from typing import Any
 
@@ -41,6 +42,10 @@ _HEAD_TOO_BIG = _response(
 _TOO_SLOW = _response(b"408 Request Timeout", "RequestTimeout", "The request came too slowly")
 _NO_HOST = _response(b"400 Bad Request", "BadRequest", "A request must have one Host header")
 _NO_HTTP = _response(b"400 Bad Request", "BadRequest", "This is no HTTP request")
+
+
+#: A target in absolute form: the authority, without userinfo (RFC 9110 §4.2.4), and path and query.
+_ABSOLUTE = re.compile(rb"(?i:https?)://([\w.:%\[\]-]+)((?:[/?].*)?)", re.DOTALL)
 
 
 class ApiChannel(HTTPChannel):
@@ -85,6 +90,12 @@ class ApiChannel(HTTPChannel):
         hosts = request.requestHeaders.getRawHeaders(b"host", [])
         if self._version == b"HTTP/1.1" and len(hosts) != 1:
             request.refuse(_NO_HOST)
+        # Whoever takes this server for a proxy names it in the target, which counts then (RFC 9112 §3.2.2).
+        absolute = _ABSOLUTE.fullmatch(self._path)
+        if absolute is not None:
+            host, path = absolute.groups()
+            request.requestHeaders.setRawHeaders(b"host", [host])
+            self._path = path if path.startswith(b"/") else b"/" + path
         super().allHeadersReceived()
 
     def allContentReceived(self) -> None:
