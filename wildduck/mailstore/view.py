@@ -260,6 +260,15 @@ class View:
             changes += self.flag_news(changed[start : start + BATCH_ROWS])
         return changes
 
+    def all_recent(self, unclaimed: int) -> int:
+        """
+        How many messages are recent to this session, with what it was not told of yet.
+
+        @param unclaimed: messages that no session was told of, those that EXAMINE shows included.
+        """
+        own = len(self.recent)
+        return unclaimed + own if self._recents is Recents.CLAIMED else max(unclaimed, own)
+
     async def claim_recent(self) -> None:
         """Be the session that is first told of what has come, if no other was."""
         if self._recents is Recents.IGNORED:

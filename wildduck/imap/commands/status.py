@@ -43,7 +43,7 @@ def facts(items: tuple[str, ...]) -> frozenset[Fact]:
 def response(session: Session, path: str, id: ObjectId, known: Known, items: tuple[str, ...]) -> StatusData:
     values: dict[str, int | str] = {
         "MESSAGES": known.messages,
-        "RECENT": known.recent,
+        "RECENT": _recent(session, id, known.recent),
         "UIDNEXT": known.uid_next,
         "UIDVALIDITY": known.uid_validity,
         "UNSEEN": known.unseen,
@@ -55,3 +55,9 @@ def response(session: Session, path: str, id: ObjectId, known: Known, items: tup
         "DELETED-STORAGE": known.deleted_size,
     }
     return StatusData(path, tuple((item, values[item]) for item in items))
+
+
+def _recent(session: Session, id: ObjectId, unclaimed: int) -> int:
+    """Messages of a mailbox with C{\\Recent}, in the selected one also those that are the session's own."""
+    view = session.view
+    return unclaimed if view is None or view.mailbox.id != id else view.all_recent(unclaimed)
