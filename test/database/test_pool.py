@@ -7,7 +7,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial import unittest
 
-from test.database.wires import Descriptor, make_pool, make_wire, reply, request, sent
+from test.database.wires import make_pool, make_wire, reply, request, sent
+from test.support.descriptor import Descriptor
 from wildduck import limits
 from wildduck.database.failures import Interrupted
 from wildduck.database.group import Line

@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 
 from wildduck.database.address import Address
 from wildduck.database.codec import decode, encode
@@ -27,24 +26,6 @@ class _Transport(StringTransport):
     def abortConnection(self) -> None:
         self.aborted = True
         self.loseConnection()
-
-
-class Descriptor(FileDescriptor):
-    """
-    A transport that writes when the reactor has its turn, which never comes.
-
-    @ivar pieces: what was written, by call of the system.
-    """
-
-    connected = True
-
-    def __init__(self) -> None:
-        super().__init__(MemoryReactorClock())
-        self.pieces: list[bytes] = []
-
-    def writeSomeData(self, data: bytes) -> int:
-        self.pieces.append(bytes(data))
-        return len(data)
 
 
 class _Factory:

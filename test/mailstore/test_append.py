@@ -300,6 +300,17 @@ class AddTests(StoreCase):
         self.assertEqual([1], told)
         self.assertEqual([Exists(1)], await view.refresh(may_expunge=True))
 
+    async def test_answer_comes_before_the_ping(self) -> None:
+        """Who waits for the message to be stored does not wait for others to be told."""
+        told: list[str] = []
+        self.addCleanup(self.node.notifier.listen(self.account.id, lambda: told.append("ping")))
+        await self.node.redis.subscribed(CHANNEL)
+        told.clear()
+        await self.add(message())
+        self.assertEqual([], told)
+        await self.store.settle()
+        self.assertEqual(["ping"], told)
+
     async def test_threads(self) -> None:
         """A reply is in the thread of what it replies to."""
         await self.add(message(1, subject="Plan"))

@@ -13,13 +13,13 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from txmongo.protocol import MongoDecoder, MongoProtocol
 
+from wildduck import transports
 from wildduck.database.codec import decode, encode
 from wildduck.database.failures import Interrupted, TimedOut, is_not_primary
 from wildduck.database.raw import decode_around_batch
@@ -279,16 +279,9 @@ class Wire(MongoProtocol):
             self._post(request)
 
     def flush(self) -> None:
-        """
-        Hand to the system what it takes of what was sent, at once.
-
-        Else the reactor does that when what runs now has ended.  A transport
-        of TLS keeps to that.
-        """
-        transport = self.transport
-        if self.connected and isinstance(transport, FileDescriptor):
-            # A failure is found again by the reactor, which then ends the connection.
-            transport.doWrite()
+        """See L{transports.flush}."""
+        if self.connected:
+            transports.flush(self.transport)
 
     def _post(self, request: Request) -> int:
         request_id = self._next_id

@@ -87,6 +87,8 @@ class Scheduler:
                     return
                 event = self._reader.next_event()
                 if event is None:
+                    # Nothing is pipelined that would be answered in the same piece.
+                    self._session.line.flush()
                     return
                 self._begin(event)
             self._turn = self._session.services.clock.callLater(0, self._next_turn)

@@ -365,6 +365,7 @@ class Appender:
     # --- afterwards ---------------------------------------------------------------------
 
     async def _tell(self, mailbox: Mailbox, document: dict[str, Any]) -> None:
+        await self._backend.answered()
         self._backend.arrived(mailbox.id, 1)
         # Side by side they go to Redis in one piece.
         await gather(

@@ -47,6 +47,7 @@ class Backend:
     #: Told how many messages have come into a mailbox, for what can be done later.
     arrived: Callable[[ObjectId, int], None] = field(init=False, default=lambda *_: None)
     _steady: Callable[[], float] = field(init=False)
+    _has_turns: bool = field(init=False)
     _running: set[Deferred[Any]] = field(init=False, default_factory=set)
     _later: set[IDelayedCall] = field(init=False, default_factory=set)
 
@@ -54,6 +55,7 @@ class Backend:
 
     def __post_init__(self) -> None:
         self._steady = steady_seconds(self.clock)
+        self._has_turns = IReactorCore.providedBy(self.clock)
         self.expected = ExpectedCounters(self._steady)
         self.locks = Locks(self.redis)
         self.gridfs = GridFS(self.databases.gridfs, ATTACHMENTS)
@@ -88,6 +90,16 @@ class Backend:
     async def breathe(self) -> None:
         """Let others have their turn, in long work that waits for nothing."""
         await deferLater(self.clock, 0)
+
+    async def answered(self) -> None:
+        """
+        Wait for what runs now to end: who waits for its answer comes first.
+
+        Work that must be in L{background} before the answer, for L{settle}, begins with this.
+        A test's clock has no turns.
+        """
+        if self._has_turns:
+            await self.breathe()
 
     def background(self, work: Coroutine[Any, Any, Any]) -> None:
         """

@@ -154,6 +154,11 @@ class Connection(Protocol):
         if self._outlet is not None:
             self._outlet.send(data)
 
+    def flush(self) -> None:
+        """What was sent need not wait for the end of the reactor's iteration: nothing goes with it."""
+        if self._outlet is not None:
+            self._outlet.flush()
+
     async def drained(self) -> None:
         """
         Return when less than L{limits.WRITE_BUFFER} bytes are unsent, mostly at once.

@@ -20,7 +20,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
 
-from wildduck import limits
+from wildduck import limits, transports
 from wildduck.network.deflate import Deflater
 
 #: Bytes given to the transport at once; it asks for a pause above 64 KiB.
@@ -43,6 +43,8 @@ class Outlet:
         self._stalled = stalled
         self._queue: deque[bytes] = deque()
         self._paused = False
+        #: Something was given to the transport since L{flush}.
+        self._written = False
         self._closed = False
         self._waiters: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
@@ -70,6 +72,12 @@ class Outlet:
             self.waiting += len(data)
         else:
             self._write(data)
+
+    def flush(self) -> None:
+        """Let what was sent since the last time leave at once; what is compressed waits for its turn."""
+        if self._written and not self._closed:
+            self._written = False
+            transports.flush(self._transport)
 
     def deflate(self, on: bool) -> None:
         """Whether what is sent from now on is compressed (RFC 4978)."""
@@ -174,6 +182,7 @@ class Outlet:
     def _write(self, data: bytes) -> None:
         """Give it to the transport; what is compressed goes with what else is said in this turn."""
         if self._deflater is None:
+            self._written = True
             self._transport.write(data)
             return
         self._gathered.append(data)
