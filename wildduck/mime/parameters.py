@@ -10,7 +10,8 @@ L{limits.PARAMETERS} parameters.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from wildduck import limits
@@ -33,7 +34,7 @@ _LINE_BREAK = re.compile(r"[\r\n]+")
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Field:
     """
     A parsed value with its parameters.
@@ -45,7 +46,7 @@ class Field:
     """
 
     value: str = ""
-    parameters: list[tuple[str, str]] = field(default_factory=list)
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 def parse(raw: bytes | str, strict: bool = False) -> Field:
@@ -64,17 +65,27 @@ def parse(raw: bytes | str, strict: bool = False) -> Field:
     text = raw[:_LOOKED_AT]
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    parsed = Field()
-    parsed.value, position = _plain_value(text, 0)
-    while position < len(text) and len(parsed.parameters) < limits.PARAMETERS:
+    return _remembered(text, strict) if len(text) <= _REMEMBERED_LENGTH else _parsed(text, strict)
+
+
+def _parsed(text: str, strict: bool) -> Field:
+    leading, position = _plain_value(text, 0)
+    found: list[tuple[str, str]] = []
+    while position < len(text) and len(found) < limits.PARAMETERS:
         name, position = _parameter_name(text, position)
         if position < len(text) and text[position] == "=":
             value, position = _parameter_value(text, position + 1, strict)
         else:
             value = ""
         if name:
-            parsed.parameters.append((name, value))
-    return parsed
+            found.append((name, value))
+    return Field(leading, tuple(found))
+
+
+#: A field is read for the structure, for WildDuck's form and for IMAP's, and most
+#: mail says the same few things; longer fields are read each time.
+_REMEMBERED_LENGTH = 256
+_remembered = lru_cache(maxsize=1024)(_parsed)
 
 
 def _plain_value(text: str, position: int) -> tuple[str, int]:
