@@ -11,6 +11,7 @@ import typing
 from hypothesis import given, strategies
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck import config
 from wildduck.config import load
 from wildduck.config.reading import tomllib
@@ -232,6 +233,7 @@ class SetTests(_ConfigTestCase):
             "--set imapp.port: unknown section 'imapp', did you mean 'imap'?",
         )
 
+    @by_chance(50)
     @given(strategies.text())
     def test_any_text(self, text: str) -> None:
         """Whatever is given, it is accepted or refused with one line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.accounts.passwords import PASSWORD_LENGTH, is_possible
 from wildduck.accounts.prepared_passwords import forms
 
@@ -28,6 +29,7 @@ class FormsTests(SynchronousTestCase):
         ):
             self.assertEqual((password, *others), forms(password))
 
+    @by_chance(50)
     @given(st.text(max_size=PASSWORD_LENGTH + 1).filter(is_possible))
     def test_any(self, password: str) -> None:
         """Each is possible, and no two are the same; what was prepared stays as it is."""

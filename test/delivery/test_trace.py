@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.delivery.trace import Received, added_lines, parse_received, topmost_received
 from wildduck.mime import message
 
@@ -102,6 +103,7 @@ class ReceivedTests(SynchronousTestCase):
         """No field, or one in the body only."""
         self.assertEqual(received(), Received())
 
+    @by_chance(50)
     @given(st.binary(max_size=200))
     def test_any_bytes(self, field: bytes) -> None:
         """Any bytes give a value."""

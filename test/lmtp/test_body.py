@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.lmtp.body import ChunkReader, DotUnstuffer
 
 #: What is sent after DATA, and the content that it is.
@@ -82,12 +83,14 @@ class DotUnstufferTests(SynchronousTestCase):
             for second in range(first, len(sent) + 1):
                 self.assertEqual(unstuff([sent[:first], sent[first:second], sent[second:]]), whole)
 
+    @by_chance(50)
     @given(st.lists(PIECES, max_size=30).map(b"".join))
     def test_round_trip(self, text: bytes) -> None:
         """What a client stuffs by RFC 5321 §4.5.2 comes out as it was."""
         content = text + b"\r\n" if text and not text.endswith(b"\r\n") else text
         self.assertEqual(unstuff([stuff(content) + b"MAIL"]), (content, b"MAIL"))
 
+    @by_chance(50)
     @given(st.lists(PIECES, max_size=30), st.data())
     def test_segments_do_not_matter(self, pieces: list[bytes], data: st.DataObject) -> None:
         """However the bytes are cut, content and end are the same."""

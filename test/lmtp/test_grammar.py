@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.errors import AddressNotFound
 from wildduck.lmtp import replies
 from wildduck.lmtp.grammar import (
@@ -190,6 +191,7 @@ class ParseTests(SynchronousTestCase):
             assert isinstance(command, Rcpt)
             self.assertEqual(command.recipient.address, "a.b@c.example")
 
+    @by_chance(50)
     @given(
         st.one_of(
             st.binary(max_size=100),

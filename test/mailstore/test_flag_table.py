@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.limits import MAILBOX_FLAGS
 from wildduck.mailstore.flag_table import SYSTEM_FLAGS, FlagTable, canonical, in_one_spelling, keywords
 
@@ -43,6 +44,7 @@ class CanonicalTests(unittest.SynchronousTestCase):
 class FlagTableTests(unittest.SynchronousTestCase):
     """Bits and their names."""
 
+    @by_chance(50)
     @given(strategies.lists(strategies.lists(strategies.sampled_from(NAMES), unique=True)))
     def test_gives_back_what_was_packed(self, messages: list[list[str]]) -> None:
         """Also with more than 64 names in one mailbox nothing is lost."""

@@ -8,6 +8,7 @@ from hypothesis import given, strategies
 from twisted.internet.task import Clock
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.limits import MODSEQ_HOLE_SECONDS
 from wildduck.mailstore.backend import from_milliseconds, steady_seconds
 from wildduck.mailstore.low_water import CLOCK_SLACK, LowWater
@@ -183,6 +184,7 @@ class LowWaterTests(unittest.SynchronousTestCase):
         self.assertTrue(self.mark.settled(document))
         self.assertFalse(self.mark.settled(self.mailbox(3, 2)))
 
+    @by_chance(50)
     @given(strategies.permutations(range(2, 13)))
     def test_never_passes_a_young_hole(self, order: list[int]) -> None:
         """In whatever order changes become visible, the mark stands below the first missing one."""

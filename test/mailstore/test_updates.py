@@ -16,6 +16,7 @@ from test.mailstore.faults import Killed, Killer
 from test.mailstore.support import message, with_attachment
 from test.mailstore.test_attachments import encoded
 from test.mailstore.test_copying import TransferCase
+from test.support.chance import by_chance
 from wildduck.errors import BadInput, CannotDo, InUse, MailboxNotFound
 from wildduck.limits import MAX_UID
 from wildduck.mailstore import expunge, selection
@@ -39,6 +40,7 @@ class SelectionTests(TestCase):
         ):
             self.assertEqual(Selection.parse(text), wanted)
 
+    @by_chance(50)
     @given(st.one_of(st.text(max_size=20), st.text("0123456789,:* -٣", max_size=12)))
     def test_anything_else_is_refused(self, text: str) -> None:
         try:

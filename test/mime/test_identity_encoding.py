@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.mime.identity_encoding import LINE_MOST, IdentityEncoding
 
 _PIECES = strategies.sampled_from([b"a", b"\r\n", b"\r", b"\n", b"\xe4", b"\0", b"b" * LINE_MOST])
@@ -36,6 +37,7 @@ class IdentityEncodingTests(unittest.SynchronousTestCase):
         ):
             self.assertEqual(name, _name([data]), data[:20])
 
+    @by_chance(50)
     @given(strategies.lists(_PIECES))
     def test_blocks(self, blocks: list[bytes]) -> None:
         """In pieces it is the same as whole."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 from twisted.trial import unittest
 
+from test.support.chance import by_chance
 from wildduck.mime.layout import Place, pack, unpack
 
 _LENGTH = st.integers(0, 2**31)
@@ -29,11 +30,13 @@ def _places(draw: st.DrawFn) -> list[Place]:
 class LayoutTests(unittest.TestCase):
     """What is packed is unpacked."""
 
+    @by_chance(50)
     @given(_places(), st.booleans())
     def test_round_trip(self, places: list[Place], has_nul: bool) -> None:
         """Places of any parts come back."""
         self.assertEqual(unpack(pack(places, has_nul)), (places, has_nul))
 
+    @by_chance(50)
     @given(st.binary(max_size=60))
     def test_any_bytes(self, data: bytes) -> None:
         """Other bytes are refused or give some places, never another error."""

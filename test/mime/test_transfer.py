@@ -89,6 +89,7 @@ class PieceByPieceTests(unittest.TestCase):
         decoded = b"".join(decoder.feed(data[a:b]) for a, b in zip(places, places[1:], strict=False))
         self.assertEqual(decoded + decoder.finish(), transfer.decode(data, encoding))
 
+    @by_chance(50)
     @given(
         st.sampled_from(("base64", "quoted-printable", "7bit", "X-odd")),
         st.lists(
@@ -103,6 +104,7 @@ class PieceByPieceTests(unittest.TestCase):
         """Anywhere."""
         self.check(encoding, b"".join(pieces), cuts)
 
+    @by_chance(50)
     @given(
         st.lists(
             st.sampled_from((b"=Z", b"=F4", b"\r", b"a", b"F", b"=\rzz", b"\n", b" ", b"\t ", b"=")),
@@ -115,6 +117,7 @@ class PieceByPieceTests(unittest.TestCase):
         self.patch(transfer, "_LINE_BYTES", 4)
         self.check("quoted-printable", b"".join(pieces), cuts)
 
+    @by_chance(50)
     @given(st.integers(995, 1010), st.sampled_from((b"", b"=")), st.lists(st.integers(0, 1020), max_size=8))
     def test_many_blanks(self, number: int, before: bytes, cuts: list[int]) -> None:
         """Whether they are too many is seen in pieces, too."""

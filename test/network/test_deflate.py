@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.network.support import Echo, EchoFactory, connect_in_memory
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.errors import ProtocolError
 from wildduck.network.deflate import Deflater, Inflater
@@ -42,6 +43,7 @@ def taken(inflater: Inflater, most: int = 1000) -> bytes:
 class StreamTests(SynchronousTestCase):
     """The two directions by themselves."""
 
+    @by_chance(50)
     @given(st.lists(st.binary(max_size=300), max_size=8), st.integers(1, 50), st.integers(1, 100))
     def test_round_trip(self, messages: list[bytes], most: int, step: int) -> None:
         """Whatever is compressed, cut and taken in whatever pieces comes out as it was."""

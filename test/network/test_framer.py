@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 from twisted.trial.unittest import TestCase
 
+from test.support.chance import by_chance
 from wildduck.limits import KIB, MIB
 from wildduck.network.framer import Framer, LineTooLong
 
@@ -119,6 +120,7 @@ class LineTests(TestCase):
         framer.feed(b"new\r\n")
         self.assertEqual(framer.line(LIMIT), b"new")
 
+    @by_chance(50)
     @given(
         st.lists(st.sampled_from([b"a", b"bcdefgh", b"\r", b"\n", b"\r\n", b"x" * 11, b"\0"]), max_size=40),
         st.data(),
@@ -170,6 +172,7 @@ class TakeTests(TestCase):
         self.assertLess(len(framer._buffer), 200_000)
         self.assertEqual(framer.buffered, 10_000)
 
+    @by_chance(50)
     @given(st.lists(st.tuples(st.binary(max_size=300), st.integers(0, 300), st.integers(0, 300))))
     def test_take_and_untake_lose_nothing(self, steps: list[tuple[bytes, int, int]]) -> None:
         """Any mixture gives the stream as it was fed."""

@@ -8,6 +8,7 @@ import struct
 from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck import limits
 from wildduck.errors import ProtocolError
 from wildduck.network.address import NetworkAddress
@@ -113,6 +114,7 @@ class ProxyHeaderTests(SynchronousTestCase):
             ProtocolError, ProxyHeader().feed, START + b"\x21\x11" + struct.pack("!H", room + 1)
         )
 
+    @by_chance(50)
     @given(st.one_of(st.binary(max_size=300), st.binary(max_size=60).map(START.__add__),
                      st.binary(max_size=100).map(b"PROXY TCP4 ".__add__)))  # fmt: skip
     def test_any_bytes(self, data: bytes) -> None:

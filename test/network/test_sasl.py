@@ -7,6 +7,7 @@ import base64
 from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.errors import ProtocolError
 from wildduck.network.sasl import (
     RESPONSE_BYTES,
@@ -53,6 +54,7 @@ class ResponseTests(SynchronousTestCase):
         self.assertRaises(ProtocolError, decode_response, b"A" * (RESPONSE_BYTES + 4))
         self.assertRaises(ProtocolError, decode_response, b"A" * 1024 * 1024)
 
+    @by_chance(50)
     @given(st.binary(max_size=200))
     def test_any_bytes(self, data: bytes) -> None:
         """What base64 makes is read back; any bytes give bytes or a protocol error."""
@@ -90,6 +92,7 @@ class PlainTests(SynchronousTestCase):
         """The password is not in the value's repr, which may get into a log."""
         self.assertNotIn("secret", repr(parse_plain(b"\0user\0secret")))
 
+    @by_chance(50)
     @given(st.binary(max_size=100))
     def test_any_bytes(self, data: bytes) -> None:
         """Any bytes give credentials or a protocol error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from test.support.chance import by_chance
 from wildduck.errors import ServerBug
 from wildduck.pop3 import grammar, replies
 from wildduck.pop3.grammar import Auth, BadCommand, Dele, List, Pass, Retr, Top, Uidl, User, parse
@@ -71,6 +72,7 @@ class ParseTests(SynchronousTestCase):
         self.assertNotIn("secret", repr(parse(b"PASS secret")))
         self.assertNotIn("c2VjcmV0", repr(parse(b"AUTH PLAIN c2VjcmV0")))
 
+    @by_chance(50)
     @given(
         st.one_of(
             st.binary(max_size=100),
@@ -104,6 +106,7 @@ class ReplyTests(SynchronousTestCase):
             replies.from_error(ServerBug("12ab")), b"-ERR [SYS/TEMP] Internal error, reference 12ab\r\n"
         )
 
+    @by_chance(50)
     @given(st.text())
     def test_one_line(self, text: str) -> None:
         """Whatever a text holds, it is one line of bounded length."""

@@ -8,6 +8,7 @@ from hypothesis import example, given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.pop3.server import unstuffed
+from test.support.chance import by_chance
 from wildduck.pop3.stuffing import DotStuffer, TopCutter
 
 #: Contents of lines, dots and line ends of every kind.
@@ -63,6 +64,7 @@ class DotStufferTests(SynchronousTestCase):
         ]:
             self.assertEqual(sent(content, []), expected, content)
 
+    @by_chance(50)
     @given(contents, st.lists(st.integers(0, 3), max_size=20))
     @example(b"\r\n.\r\n.", [1, 1, 1, 1, 1])
     @example(b"a\r\n", [2, 0])
@@ -70,6 +72,7 @@ class DotStufferTests(SynchronousTestCase):
         """Where a block ends makes no difference."""
         self.assertEqual(sent(content, sizes), sent(content, []))
 
+    @by_chance(50)
     @given(contents)
     def test_strict_client(self, content: bytes) -> None:
         """A client that knows CRLF only sees one end, and beside dots after a bare LF the exact message."""
@@ -78,6 +81,7 @@ class DotStufferTests(SynchronousTestCase):
         expected = re.sub(rb"(?<!\r)\n\.", b"\n..", complete(content))
         self.assertEqual(unstuffed(data[:-3]), expected)
 
+    @by_chance(50)
     @given(contents)
     def test_lenient_client(self, content: bytes) -> None:
         """A client that reads up to LF gets the exact message, and nothing in it is taken for its end."""
@@ -96,6 +100,7 @@ class TopCutterTests(SynchronousTestCase):
             found += cutter.feed(block)
         return found
 
+    @by_chance(50)
     @given(contents, contents, st.integers(0, 5), st.lists(st.integers(0, 3), max_size=20))
     def test_lines(self, header: bytes, body: bytes, lines: int, sizes: list[int]) -> None:
         """The whole header and as many lines of the body as are asked, or as there are."""

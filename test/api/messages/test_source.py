@@ -14,6 +14,7 @@ from twisted.trial import unittest
 
 from test.api.messages.case import MessagesCase
 from test.mailstore.support import message, with_attachment
+from test.support.chance import by_chance
 from test.support.messages import large
 from wildduck.api.messages.source import attachment_stream, content_disposition
 from wildduck.mailstore.message import Attachment
@@ -213,6 +214,7 @@ class StreamTests(unittest.TestCase):
         ):
             self.assertEqual(content_disposition(given_, name), expected)
 
+    @by_chance(50)
     @given(st.text(max_size=300))
     def test_any_name(self, name: str) -> None:
         """Printable ASCII in one line, from which the name comes back."""

@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import given, strategies as st
 from twisted.trial.unittest import TestCase
 
+from test.support.chance import by_chance
 from wildduck.mime import headers, words
 from wildduck.mime.analysis import analyse
 from wildduck.mime.compose import Address, Attachment, Draft, compose, source_of, with_images
@@ -66,6 +67,7 @@ class HeaderTests(TestCase):
             self.assertLessEqual(len(line), 998)
             self.assertTrue(line.strip(), "a line of blanks only ends a header for some readers")
 
+    @by_chance(50)
     @given(header_text)
     def test_subject(self, subject: str) -> None:
         data = composed(subject=subject)
@@ -78,6 +80,7 @@ class HeaderTests(TestCase):
         self.assertEqual(words.decode(raw or b"").strip(), wanted.strip())
         self.assertEqual(python(data)["subject"].strip(), wanted.strip())
 
+    @by_chance(50)
     @given(st.lists(st.tuples(header_text, address), max_size=5))
     def test_addresses(self, entries: list[tuple[str, str]]) -> None:
         to = tuple(Address(*entry) for entry in entries)
@@ -89,6 +92,7 @@ class HeaderTests(TestCase):
         for one, (name, _) in zip(parsed, wanted, strict=True):
             self.assertEqual(words.decode(one["name"]).split(), name.split())
 
+    @by_chance(50)
     @given(st.lists(st.tuples(st.text("abcé漢 ,.\"\\'()<>@", max_size=80), address), min_size=1, max_size=4))
     def test_addresses_as_python_reads_them(self, entries: list[tuple[str, str]]) -> None:
         to = python(composed(to=tuple(Address(*entry) for entry in entries)))["to"]
@@ -97,6 +101,7 @@ class HeaderTests(TestCase):
             # Python keeps some blanks between encoded words, which RFC 2047 §6.2 takes out.
             self.assertEqual("".join(one.display_name.split()), "".join(name.split()))
 
+    @by_chance(50)
     @given(st.from_regex(r"[A-Za-z][A-Za-z-]{0,30}", fullmatch=True), header_text)
     def test_further_field(self, name: str, value: str) -> None:
         data = composed(headers=((f"X-{name}", value),))
@@ -203,6 +208,7 @@ def as_sent(text: str) -> str:
 
 
 class BodyTests(TestCase):
+    @by_chance(50)
     @given(st.one_of(any_text, st.text("ab =.\r\n\té\0", max_size=400), st.text("漢字 \n", max_size=400)))
     def test_text(self, text: str) -> None:
         data = composed(text=text)
@@ -215,6 +221,7 @@ class BodyTests(TestCase):
         for line in data.split(b"\r\n"):
             self.assertLessEqual(len(line), 78)
 
+    @by_chance(50)
     @given(any_text, any_text)
     def test_text_and_html(self, text: str, html: str) -> None:
         read = python(composed(text=text, html=html))
@@ -229,6 +236,7 @@ class BodyTests(TestCase):
         plain, _ = read.iter_parts()
         self.assertEqual(plain.get_content().strip(), "Hello w\xf6rld")
 
+    @by_chance(50)
     @given(
         st.binary(max_size=600), header_text, st.sampled_from(["base64", "quoted-printable", "7bit", "8bit"])
     )
@@ -247,6 +255,7 @@ class BodyTests(TestCase):
         if name and content:
             self.assertEqual(ours(data).attachments[0]["filename"], name)
 
+    @by_chance(50)
     @given(st.lists(st.binary(max_size=200), max_size=4))
     def test_attachments_in_order(self, contents: list[bytes]) -> None:
         read = python(composed(text="x", attachments=tuple(Attachment(source_of(one)) for one in contents)))
