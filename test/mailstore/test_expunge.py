@@ -122,10 +122,15 @@ class ExpungeTests(StoreCase):
         """What can not be given back is left to the verifier; the messages are gone all the same."""
         await self.deleted(1, "\\Draft")
 
-        async def busy(*_: Any, **__: Any) -> Any:
-            raise Overloaded()
+        users = self.node.databases.users
+        update_one = users.update_one
 
-        self.patch(self.node.databases.users, "update_one", busy)
+        async def busy(collection: str, *rest: Any, **options: Any) -> Any:
+            if collection == "users":
+                raise Overloaded()
+            return await update_one(collection, *rest, **options)
+
+        self.patch(users, "update_one", busy)
         self.assertEqual([1], await self.store.expunge(await self.inbox()))
         self.assertEqual(0, self.attachment_rows()[0]["metadata"]["c"])
 

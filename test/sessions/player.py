@@ -58,6 +58,7 @@ class Player:
         self._sent: list[tuple[str, Command]] = []
         #: What the command that is being answered may be refused for.
         self._refused = False
+        self._misplaced = False
         self._invalid = False
         #: A SELECT before whose C{CLOSED} all is about the mailbox that was open until then.
         self._closing: Command | None = None
@@ -211,9 +212,8 @@ class Player:
         if command.name == "IDLE" and self._sent[0][0] and self.idles:
             return
         replay = self.replay
-        self._refused = (command.selected and replay is None) or (
-            command.writes and replay is not None and self.read_only
-        )
+        self._refused = command.writes and replay is not None and self.read_only
+        self._misplaced = command.selected and replay is None
         self._invalid = False
         if replay is not None and command.by_seq and not self._refused:
             self._invalid = replay.places(command.ranges) is None
@@ -262,16 +262,16 @@ class Player:
     def _end(self, command: Command, status: bytes, text: bytes) -> None:
         if self._closing is not None:
             raise Wrong(f"{self._name}: {command.name} without CLOSED")
-        if status == b"OK" and not self._refused:
+        if status == b"OK" and not self._refused and not self._misplaced:
             self._codes(text)
             self._issued(command, text)
             self._done(command)
         elif not (
             (status == b"NO" and (self._refused or text.startswith(_MAY_FAIL)))
             or (status == b"NO" and command.name == "UID REPLACE")
-            or (status == b"BAD" and self._invalid)
+            or (status == b"BAD" and (self._invalid or self._misplaced))
         ):
-            raise Wrong(f"{self._name}: {command.text}: {status!r} {text!r}, {self._refused=}")
+            raise Wrong(f"{self._name}: {command.text}: {status!r} {text!r}, {self._refused=} {self._misplaced=}")
 
     def _done(self, command: Command) -> None:
         if command.name == "UNSELECT":
