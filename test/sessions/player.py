@@ -271,7 +271,9 @@ class Player:
             or (status == b"NO" and command.name == "UID REPLACE")
             or (status == b"BAD" and (self._invalid or self._misplaced))
         ):
-            raise Wrong(f"{self._name}: {command.text}: {status!r} {text!r}, {self._refused=} {self._misplaced=}")
+            raise Wrong(
+                f"{self._name}: {command.text}: {status!r} {text!r}, {self._refused=} {self._misplaced=}"
+            )
 
     def _done(self, command: Command) -> None:
         if command.name == "UNSELECT":
