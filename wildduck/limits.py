@@ -153,9 +153,9 @@ IMAP_LITERALS_COUNT = 1000
 IMAP_LITERAL_BEFORE_LOGIN = 4 * KIB
 #: Nested parentheses (and NOT, OR) in one command.
 IMAP_NESTING = 32
-#: Flags, special uses, items to fetch, names of header fields or of extensions, patterns:
-#: so many in one list, those that come twice included.  To read a line full of them would
-#: take up to 50 ms.
+#: Flags, special uses, items to fetch, names of header fields or of extensions, patterns,
+#: options: so many of each in the lists of one command, those that come twice included.
+#: To read a line full of them would take up to 100 ms.
 IMAP_LIST = 1000
 #: Keys of one SEARCH, those that hold others included: each costs a look at the
 #: whole mailbox, or at the text of every message.

@@ -159,6 +159,7 @@ def append_message(cursor: Cursor, command: Command, name: str) -> Appending:
     @param command: that it belongs to, without its messages.
     @param name: of the mailbox that it shall go to.
     """
+    cursor.next_message()
     cursor.space()
     flags: tuple[str, ...] = ()
     date = None

@@ -54,12 +54,14 @@ class Cursor:
     @ivar modes: what the session has enabled.
     """
 
-    __slots__ = ("line", "modes", "position")
+    __slots__ = ("_others", "line", "modes", "position")
 
     def __init__(self, line: bytes, position: int = 0, modes: Modes = PLAIN) -> None:
         self.line = line
         self.position = position
         self.modes = modes
+        #: How many members lists have beyond their first, by what they are.
+        self._others: dict[str, int] = {}
 
     def renew(self, line: bytes) -> None:
         """Go on in the line that follows a literal."""
@@ -110,10 +112,20 @@ class Cursor:
         """A refusal that says where in the line it was met; never what was there."""
         return ProtocolError(f"{text} at column {self.position + 1}")
 
-    def bound(self, count: int, what: str) -> None:
-        """@raise ProtocolError: a list has so many members, L{limits.IMAP_LIST}, and one more begins here."""
-        if count >= limits.IMAP_LIST:
+    def another(self, what: str, bound: int = limits.IMAP_LIST) -> None:
+        """
+        One more member of a list begins here, behind its first.
+
+        @param what: in the plural; those of all lists of the command count together.
+        @raise ProtocolError: they are more than may be.
+        """
+        count = self._others[what] = self._others.get(what, 0) + 1
+        if count >= bound:
             raise self.error(f"too many {what}")
+
+    def next_message(self) -> None:
+        """What comes belongs to another message: its lists count by themselves."""
+        self._others.clear()
 
     # --- tokens -------------------------------------------------------------
 

@@ -222,7 +222,7 @@ def fetch_items(cursor: Cursor) -> Reading[tuple[Item, ...]]:
     cursor.expect(b"(", "a list of items to fetch")
     items = [(yield from _item(cursor))]
     while cursor.take(b" "):
-        cursor.bound(len(items), "items")
+        cursor.another("items")
         items.append((yield from _item(cursor)))
     cursor.expect(b")", "the end of the list of items")
     return tuple(items)
@@ -331,7 +331,7 @@ def _header_list(cursor: Cursor) -> Reading[tuple[bytes, ...]]:
     cursor.expect(b"(", "a list of header fields")
     fields = [(yield from _field(cursor))]
     while cursor.take(b" "):
-        cursor.bound(len(fields), "header fields")
+        cursor.another("header fields")
         fields.append((yield from _field(cursor)))
     cursor.expect(b")", "the end of the list of header fields")
     return tuple(fields)

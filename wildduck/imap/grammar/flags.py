@@ -50,11 +50,9 @@ def store_flags(cursor: Cursor) -> tuple[str, ...]:
 
 def _flags(cursor: Cursor) -> tuple[str, ...]:
     flags = {flag(cursor): None}
-    count = 1
     while cursor.take(b" "):
-        cursor.bound(count, "flags")
+        cursor.another("flags")
         flags[flag(cursor)] = None
-        count += 1
     return tuple(flags)
 
 

@@ -147,7 +147,7 @@ def _patterns(cursor: Cursor) -> Reading[tuple[str, ...]]:
         return ((yield from list_mailbox(cursor)),)
     patterns = [(yield from list_mailbox(cursor))]
     while cursor.take(b" "):
-        cursor.bound(len(patterns), "patterns")
+        cursor.another("patterns")
         patterns.append((yield from list_mailbox(cursor)))
     cursor.expect(b")", "the end of the list of patterns")
     return tuple(patterns)
@@ -167,6 +167,7 @@ def _selection(cursor: Cursor) -> frozenset[str] | None:
     while not cursor.take(b")"):
         if not first:
             cursor.space()
+            cursor.another("selection options")
         first = False
         options.add(_option(cursor, SELECTION_OPTIONS))
     if RECURSIVE_MATCH in options and SUBSCRIBED not in options:
@@ -188,6 +189,7 @@ def _returned(cursor: Cursor) -> tuple[frozenset[str] | None, tuple[str, ...]]:
     while not cursor.take(b")"):
         if not first:
             cursor.space()
+            cursor.another("return options")
         first = False
         option = _option(cursor, (*RETURN_OPTIONS, STATUS))
         if option == STATUS:

@@ -118,12 +118,10 @@ def parse_create(cursor: Cursor) -> Reading[Create]:
 def _uses(cursor: Cursor) -> tuple[str, ...]:
     cursor.expect(b"(", "a list of special uses")
     uses: dict[str, str] = {}
-    count = 0
     while not cursor.take(b")"):
         if uses:
             cursor.space()
-        cursor.bound(count, "special uses")
-        count += 1
+            cursor.another("special uses")
         cursor.expect(b"\\", "a special use")
         use = "\\" + cursor.atom("a special use").decode("ascii")
         uses.setdefault(use.upper(), SPECIAL_USES.get(use.upper(), use))

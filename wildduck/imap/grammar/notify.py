@@ -148,11 +148,8 @@ def _names(cursor: Cursor) -> Reading[tuple[str, ...]]:
     if not cursor.take(b"("):
         return ((yield from mailbox(cursor)),)
     names = {(yield from mailbox(cursor)): None}
-    count = 1
     while cursor.take(b" "):
-        if count == limits.IMAP_NOTIFY_MAILBOXES:
-            raise cursor.error("too many mailboxes")
-        count += 1
+        cursor.another("mailboxes", limits.IMAP_NOTIFY_MAILBOXES)
         names[(yield from mailbox(cursor))] = None
     cursor.expect(b")", "the end of the list of mailboxes")
     return tuple(names)
@@ -176,6 +173,7 @@ def _events(cursor: Cursor) -> Reading[tuple[Event, ...]]:
         if cursor.take(b")"):
             break
         cursor.space()
+        cursor.another("events")
     if enclosed:
         cursor.expect(b")", "the end of the group of events")
     return tuple(events.values())

@@ -69,6 +69,7 @@ def returns(cursor: Cursor) -> Reading[Returns | None]:
     while not cursor.take(b")"):
         if options or partial is not None:
             cursor.space()
+            cursor.another("return options")
         name = cursor.word("a return option").decode("ascii")
         if name == "PARTIAL":
             if partial is not None:

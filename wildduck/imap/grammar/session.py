@@ -95,11 +95,10 @@ class Id(Command):
 def parse_enable(cursor: Cursor) -> Enable:
     """C{enable} = "ENABLE" 1*(SP capability)."""
     names: dict[str, None] = {}
-    count = 0
     while not cursor.at_end:
         cursor.space()
-        cursor.bound(count, "extensions")
-        count += 1
+        if names:
+            cursor.another("extensions")
         names[cursor.atom("an extension's name").decode("ascii").upper()] = None
     if not names:
         raise cursor.error("missing argument")

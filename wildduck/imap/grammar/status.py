@@ -55,6 +55,7 @@ def status_items(cursor: Cursor) -> tuple[str, ...]:
     cursor.expect(b"(", "a list of status items")
     items = {_status_item(cursor): None}
     while cursor.take(b" "):
+        cursor.another("status items")
         items[_status_item(cursor)] = None
     cursor.expect(b")", "the end of the list of status items")
     return tuple(items)

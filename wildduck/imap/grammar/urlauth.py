@@ -116,6 +116,7 @@ def parse_reset_key(cursor: Cursor) -> Reading[ResetKey]:
     name = yield from mailbox(cursor)
     mechanisms = []
     while cursor.take(b" "):
+        cursor.another("mechanisms")
         mechanisms.append(_mechanism(cursor))
     return ResetKey(name, tuple(mechanisms))
 
@@ -150,6 +151,7 @@ def _extended(cursor: Cursor) -> Reading[Wanted]:
     url = yield from astring(cursor, "a URL")
     parameters: list[str] = []
     while cursor.take(b" "):
+        cursor.another("things to fetch of URLs")
         name = cursor.word("what to fetch of the URL").decode("ascii")
         if name not in _PARAMETERS:
             raise cursor.error("this can not be fetched of a URL")
