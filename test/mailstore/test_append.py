@@ -13,7 +13,6 @@ from test.support import corpus
 from wildduck.database import Line
 from wildduck.errors import CannotDo, LimitReached, MailboxNotFound, OverQuota, UserNotFound
 from wildduck.events.notifier import CHANNEL
-from wildduck.mailstore import prepared
 from wildduck.mailstore.concurrently import gather
 from wildduck.mailstore.index import MailboxIndex
 from wildduck.mailstore.statuses import Fact
@@ -183,9 +182,9 @@ class AddTests(StoreCase):
         self.assertEqual((3, 5), (view.exists, view.highest_modseq))
 
     async def test_built_while_the_database_is_asked(self) -> None:
-        """What can be asked already has been sent before each part of the analysis begins."""
+        """The first questions have been sent before the larger part of the analysis begins."""
         happened: list[str] = []
-        flush, build, outline = Line.flush, self.builder.build, prepared.outline
+        flush, build = Line.flush, self.builder.build
 
         def flushed(line: Line) -> None:
             flush(line)
@@ -196,29 +195,10 @@ class AddTests(StoreCase):
             happened.append("built")
             return build(*arguments)
 
-        def outlined(message: Any) -> Any:
-            happened.append("outlined")
-            return outline(message)
-
-        self.patch(prepared, "outline", outlined)
         self.patch(Line, "flush", flushed)
         self.patch(self.builder, "build", built)
         await self.add(message())
-        sent = [f"{number} sent, 0 held back" for number in (1, 3, 2)]
-        self.assertEqual([sent[0], "outlined", sent[1], "built", sent[2]], happened)
-
-    async def test_attachments_wait_for_the_quota(self) -> None:
-        """Also those that only their disposition tells from text: for these no document is made early."""
-        data = with_attachment(1, b"text").replace(b"application/octet-stream", b"text/plain")
-        self.assertEqual(2, data.count(b"Content-Type: text/plain"))
-        account = await self.new_account(quota=len(data) - 1)
-        await self.fails(OverQuota, self.add(data, account=account))
-        await self.store.settle()
-        self.assertEqual([], self.attachment_rows())
-        self.assertEqual(1, self.db.journal.count_documents({"command": "UNUSED"}))
-        appended = await self.add(data)
-        self.assertEqual([1], [row["metadata"]["c"] for row in self.attachment_rows()])
-        self.assertEqual(data, await self.read(appended))
+        self.assertEqual(["3 sent, 0 held back", "built", "2 sent, 0 held back"], happened)
 
     async def test_fails_after_the_numbers(self) -> None:
         """What fails when numbers and storage were asked for leaves nothing of them."""

@@ -37,7 +37,6 @@ from wildduck.mailstore.prepared import Prepared
 from wildduck.mailstore.quota import Quota
 from wildduck.mailstore.threads import find_thread
 from wildduck.mailstore.values import Appended, Mailbox, number
-from wildduck.mime.tree import hardly_has_externals
 
 #: How often new numbers are taken before we give up.
 TRIES = 3
@@ -96,36 +95,34 @@ class Appender:
         @raise CannotDo: it would be stored in clear where that is not wanted.
         @raise Unavailable: it may or may not be stored.
         """
+        outline = prepared.outline
         check_keywords(origin.flags)
         check_count(origin.flags)
-        group, line = self._backend.main.group(), self._backend.main.line(durable=False)
-        adding = _Adding(mailbox, prepared, origin, session)
-        if self._is_soon_written(adding):
-            adding.early = spawn(allocate(self._backend, mailbox, uids=1, group=group, line=line))
-            # What is to be asked next is found while mongod works on this, on its own core.
-            line.flush()
-        try:
-            return await self._reserve_and_add(adding, group, line)
-        finally:
-            if adding.built is not None:
-                self._backend.follow(adding.built)
-            self._drop_early(adding)
-
-    async def _reserve_and_add(self, adding: _Adding, group: WriteGroup, line: Line) -> Appended:
-        user, outline, origin = adding.mailbox.user, adding.prepared.outline, adding.origin
+        main = self._backend.main
+        group, line = main.group(), main.line(durable=False)
         # In the order of store.md §1, but the answers are not waited for one by one.  The
         # thread needs nothing of the quota, and costs nothing if that refuses.
-        ids, subject = outline.thread_ids, outline.thread_subject
-        thread = spawn(find_thread(self._backend, user, ids, subject, origin.follows, line))
-        reserved = spawn(self._quota.reserve(user, outline.size, group, line))
-        if adding.early is not None and not outline.has_externals:
-            # And the larger part of the analysis is done while it works on these.
+        thread = spawn(
+            find_thread(
+                self._backend,
+                mailbox.user,
+                outline.thread_ids,
+                outline.thread_subject,
+                origin.follows,
+                line,
+            )
+        )
+        adding = _Adding(mailbox, prepared, origin, session)
+        reserved = spawn(self._quota.reserve(mailbox.user, outline.size, group, line))
+        if self._is_soon_written(adding):
+            adding.early = spawn(allocate(self._backend, mailbox, uids=1, group=group, line=line))
+            # The larger part of the analysis is done here, while mongod works on its own core.
             line.flush()
-            adding.built = spawn(self._builder.build(adding.prepared, origin, group))
+            adding.built = spawn(self._builder.build(prepared, origin, group))
         try:
             encrypts = await reserved
             try:
-                if encrypts or adding.mailbox.encrypted:
+                if encrypts or mailbox.encrypted:
                     encryption.check_not_in_clear(outline.mime_tree, origin.flags)
                 adding.thread = await thread
                 return await self._add(adding, group)
@@ -133,10 +130,13 @@ class Appender:
                 raise
             except Exception:
                 if group.intact:
-                    await self._quota.release(user, outline.size)
+                    await self._quota.release(mailbox.user, outline.size)
                 raise
         finally:
             self._backend.follow(thread)
+            if adding.built is not None:
+                self._backend.follow(adding.built)
+            self._drop_early(adding)
 
     def _is_soon_written(self, adding: _Adding) -> bool:
         """
@@ -145,8 +145,8 @@ class Appender:
         Then its numbers are asked for at once.  What is refused all the same
         gives them up, which costs a journal entry.
         """
-        message, mailbox = adding.prepared.message, adding.mailbox
-        if message.length > documents.MEASURED_AT or not hardly_has_externals(message.root):
+        prepared, mailbox = adding.prepared, adding.mailbox
+        if prepared.outline.has_externals or prepared.message.length > documents.MEASURED_AT:
             return False
         return not (mailbox.encrypted or self._quota.is_tight(mailbox.user))
 

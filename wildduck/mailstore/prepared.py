@@ -14,29 +14,25 @@ THREAD_AT = 16 * KIB
 
 class Prepared:
     """
-    What is found is found when it is asked for the first time, as long as the
-    message is open: in a short message that is best done while the database is busy.
-
     @ivar message: the bytes, to be closed by whoever made them.
+    @ivar outline: what has to be known before the message gets its place.
     """
 
-    __slots__ = ("_analysis", "_outline", "message")
+    __slots__ = ("_analysis", "message", "outline")
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self._outline: Outline | None = None
+        self.outline: Outline = outline(message)
         self._analysis: Analysis | None = None
 
     @property
-    def outline(self) -> Outline:
-        """What has to be known before storage is asked for."""
-        if self._outline is None:
-            self._outline = outline(self.message)
-        return self._outline
-
-    @property
     def analysis(self) -> Analysis:
-        """The stored form and all that is derived from it."""
+        """
+        The stored form and all that is derived from it.
+
+        Found when it is asked for the first time, as long as the message is
+        open: of a short message that is best done while the database is busy.
+        """
         if self._analysis is None:
             self._analysis = complete(self.message, self.outline)
         return self._analysis
@@ -44,7 +40,7 @@ class Prepared:
 
 async def prepare(backend: Backend, message: Message) -> Prepared:
     """
-    Analyse a message: a short one when it is asked for, another now, in a thread.
+    Analyse a message, in a thread where it takes long.
 
     For another recipient of the same content give a copy with that recipient's
     header lines (L{Message.with_prefix}); what depends on the content alone is

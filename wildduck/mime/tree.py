@@ -78,15 +78,6 @@ def build(message: Message) -> Tree:
     return _Builder(message).build()
 
 
-def hardly_has_externals(root: Part) -> bool:
-    """Whether by their types all bodies stay in the tree; of a disposition or a size this knows nothing."""
-    return all(
-        part.content_type.value in _INLINE_TYPES or part.content_type.type == "multipart"
-        for part in root.walk()
-        if part.message is None
-    )
-
-
 @dataclass(slots=True)
 class _Context:
     """
