@@ -10,10 +10,13 @@ def flush(transport: object) -> None:
     Hand to the system what it takes of what was written, at once.
 
     Else the reactor does that when what runs now has ended, and has looked for
-    what there is to read.  A transport that keeps to that, as one of TLS, is left alone.
+    what there is to read.  What TLS encrypts comes to the transport in that turn
+    only, and so does what is not a descriptor: those are left alone.
 
     @param transport: one that is connected.
     """
-    if isinstance(transport, FileDescriptor) and not transport.disconnecting:
+    if not isinstance(transport, FileDescriptor) or getattr(transport, "TLS", False):
+        return
+    if not transport.disconnecting:
         # What goes wrong is found again by the reactor, which then ends the connection.
         transport.doWrite()

@@ -235,6 +235,7 @@ class ConventionTests(TestCase):
         ):
             status, answer = await self.caller.call("POST", "/things/7", body, {"Content-Encoding": coding})
             self.assertEqual(status, expected, coding)
+            self.assertEqual("Content-Encoding" in answer.get("details", {}), expected == 415)
         status, _ = await self.caller.call("POST", "/things/7?name=a", None, {"Content-Encoding": "gzip"})
         self.assertEqual(status, 200)
 
@@ -248,6 +249,7 @@ class ConventionTests(TestCase):
             (b"nonsense\r\n", b"400"),
             (b"GET /things/7?name=a HTTP/1.1\r\n\r\n", b"400"),
             (b"GET /things/7?name=a HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", b"400"),
+            (b"GET /things/7?name=a HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", b"400"),
             (b'POST /things/7 HTTP/1.1\r\nContent-Length: 12\r\n\r\n{"name":"a"}', b"400"),
         ):
             answer = await self.caller.raw(head)

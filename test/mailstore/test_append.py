@@ -22,12 +22,12 @@ from wildduck.mime.native import sent_length
 
 
 class AddTests(StoreCase):
+    """store.md §1, spec/schema.md 'messages'."""
+
     @property
     def builder(self) -> Any:
         """What makes the documents."""
         return self.store._appender._builder
-
-    """store.md §1, spec/schema.md 'messages'."""
 
     async def test_small_message(self) -> None:
         """A message gets UID 1 and MODSEQ 2, and comes back byte for byte."""

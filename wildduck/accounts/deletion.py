@@ -30,6 +30,7 @@ from wildduck.errors import (
     DeleteInProgress,
     DomainError,
     DuplicateKey,
+    Overloaded,
     RestoreTaskNotFound,
     Unavailable,
     UserNotFound,
@@ -285,8 +286,9 @@ class Deletion:
             raise AccountNotFound()
         try:
             await self._insert_again(document)
-        except AccountFound:
-            # Taken this moment: it stays deleted, and its mail goes when it was to go.
+        except (AccountFound, Overloaded):
+            # Taken this moment, or not even asked for: it stays deleted, and its mail goes when
+            # it was to go.  Where it may be there again no task may be, for that would empty it.
             for task in tasks:
                 await self._main.insert_one("tasks", task, durable=True)
             raise

@@ -17,7 +17,7 @@ from wildduck.database.group import Line, WriteGroup
 from wildduck.database.pool import Pool
 from wildduck.database.sessions import Sessions
 from wildduck.database.wire import Answer, Request
-from wildduck.errors import ConfigurationError, DatabaseFailure, Unavailable
+from wildduck.errors import ConfigurationError, DatabaseFailure, Overloaded, Unavailable
 
 #: hello's maxWireVersion of MongoDB 4.4: the first whose hello names the
 #: server process (topologyVersion), on which L{WriteGroup.intact} rests.
@@ -233,7 +233,11 @@ class Cluster:
         if write.group is not None:
             write.group.repeated = True
         await self.pause()
-        answer = await pool.submit(request, deadline, patient=True)
+        try:
+            answer = await pool.submit(request, deadline, patient=True)
+        except Overloaded:
+            # "Nothing was done" is true of this try alone.
+            raise Unavailable() from None
         if not (write.own_ids and already_inserted(answer.reply)):
             check(answer.reply)
         return answer

@@ -23,6 +23,7 @@ from wildduck import limits
 from wildduck.errors import (
     DomainError,
     MailboxNotFound,
+    PrivacyRequired,
     ProtocolError,
     ReadOnlyMailbox,
     ServerBug,
@@ -234,7 +235,7 @@ class Scheduler:
             self._session.bye(failure.text, code)
             return
         self._session.respond(Condition(failure.status, failure.text, code, failure.tag))
-        self._count(failure.status == "BAD")
+        self._count(failure.status == "BAD" and code != _CLIENT_BUG)
 
     def _count(self, bad: bool) -> None:
         """
@@ -358,11 +359,14 @@ class Scheduler:
         """
         The answer to a command that may not be given in the session's state.
 
+        @raise PrivacyRequired: before it comes signing in, and before that STARTTLS (RFC 9051 §7.1, example).
         @raise UidRequired: it names messages by number.
         @raise ReadOnlyMailbox: it changes something.
         """
         session = self._session
         if session.state not in row.states:
+            if session.state is State.NOT_AUTHENTICATED and not session.line.secure:
+                raise PrivacyRequired()
             return _wrong_state(row, session.state)
         if row.names_by_number and session.modes.uidonly:
             raise UidRequired("Messages have no sequence numbers here")

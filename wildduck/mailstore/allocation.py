@@ -159,9 +159,14 @@ async def _give_up_if_taken(backend: Backend, allocation: Allocation, taker: Obj
 
 
 async def _has_taken(backend: Backend, allocation: Allocation, taker: ObjectId) -> bool:
-    """Whether an update whose answer was lost has been done; C{False}, too, if another one came after it."""
-    mine = {"_id": allocation.mailbox.id, "native.taker": taker}
-    return await backend.main.find_one("mailboxes", mine, projection={"_id": True}) is not None
+    """
+    Whether an update whose answer was lost has been done, for good.
+
+    C{False}, too, if another one came after it.
+    """
+    found = await backend.main.find_one_majority("mailboxes", {"_id": allocation.mailbox.id})
+    native = (found or {}).get("native")
+    return isinstance(native, dict) and native.get("taker") == taker
 
 
 async def _advance(

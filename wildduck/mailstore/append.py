@@ -163,8 +163,10 @@ class Appender:
         await give_up(self._backend, allocation)
 
     async def _add(self, adding: _Adding, group: WriteGroup) -> Appended:
-        built = adding.built or self._builder.build(adding.prepared, adding.origin, group)
-        adding.document = document = await built
+        begun, adding.built = adding.built, None
+        adding.document = document = await (
+            begun or self._builder.build(adding.prepared, adding.origin, group)
+        )
         try:
             mailbox = await self._insert(adding, group)
         except Unknown:

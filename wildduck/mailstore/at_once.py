@@ -98,7 +98,10 @@ class AllAtOnce:
         """
         if account.id != mailbox.user:
             raise MailboxNotFound()
-        coming = [await self._coming(message) for message in messages]
+        coming = []
+        for message in messages:
+            coming.append(await self._coming(message))
+            await self._means.backend.breathe()
         try:
             return await AtOnce(self._means, mailbox, coming, session).run(progress)
         except MailboxNotFound:

@@ -7,9 +7,10 @@ from wildduck.mailstore.backend import Backend
 from wildduck.mime.analysis import Analysis, Outline, complete, outline
 from wildduck.mime.message import Message
 
-#: Longer messages are analysed in a thread.  It is not their bytes that take
-#: long but their parts: 16 KiB can hold some hundred, which is 50 ms of work.
+#: Longer messages are analysed in a thread, and those of more parts, for it is
+#: these that take long: 16 KiB can hold over a thousand.
 THREAD_AT = 16 * KIB
+_THREAD_AT_PARTS = 50
 
 
 class Prepared:
@@ -33,8 +34,11 @@ class Prepared:
         Found when it is asked for the first time, as long as the message is
         open: of a short message that is best done while the database is busy.
         """
-        if self._analysis is None:
-            self._analysis = complete(self.message, self.outline)
+        return self._analysis or self.complete()
+
+    def complete(self) -> Analysis:
+        """Find the rest now."""
+        self._analysis = complete(self.message, self.outline)
         return self._analysis
 
 
@@ -48,12 +52,13 @@ async def prepare(backend: Backend, message: Message) -> Prepared:
 
     @raise Overloaded: too many big messages wait already.
     """
-    if message.length > THREAD_AT:
+    # The walk is of no more parts than can stand in so few bytes.
+    if message.length > THREAD_AT or sum(1 for _ in message.root.walk()) > _THREAD_AT_PARTS:
         return await backend.mime_pool.run(_whole, message)
     return Prepared(message)
 
 
 def _whole(message: Message) -> Prepared:
     prepared = Prepared(message)
-    assert prepared.analysis
+    prepared.complete()
     return prepared

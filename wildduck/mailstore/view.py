@@ -266,7 +266,8 @@ class View:
 
         @param unclaimed: messages that no session was told of, those that EXAMINE shows included.
         """
-        own = len(self.recent)
+        # One that is gone elsewhere is in view until this session is told.
+        own = sum(self.index.position(uid) >= 0 for uid in self.recent)
         return unclaimed + own if self._recents is Recents.CLAIMED else max(unclaimed, own)
 
     async def claim_recent(self) -> None:

@@ -342,7 +342,7 @@ class WrongMethod(DomainError):
     text = "The method is not allowed"
 
 
-class EncodedBody(DomainError):
+class EncodedBody(BadInput):
     """The body has a Content-Encoding (RFC 9110 §8.4): what it would come to has no bound."""
 
     http = (415, "UnsupportedMediaType")
@@ -393,7 +393,7 @@ def _refuse_encoded(request: Any, content: BinaryIO) -> None:
     if length and coding not in (b"", b"identity"):
         # RFC 7694 §3
         request.setHeader(b"accept-encoding", b"identity")
-        raise EncodedBody()
+        raise EncodedBody(fields={"Content-Encoding": "must not be given"})
 
 
 def _is_raw(kinds: tuple[str, ...], content_type: bytes | None) -> bool:

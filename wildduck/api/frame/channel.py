@@ -85,10 +85,10 @@ class ApiChannel(HTTPChannel):
         super().dataReceived(data)
 
     def allHeadersReceived(self) -> None:
-        """The head is complete; one of HTTP/1.1 must have a Host, and only one (RFC 9112 §3.2)."""
+        """The head is complete; one of HTTP/1.1 must have a Host, and none more than one (RFC 9112 §3.2)."""
         request: Any = self.requests[-1]
         hosts = request.requestHeaders.getRawHeaders(b"host", [])
-        if self._version == b"HTTP/1.1" and len(hosts) != 1:
+        if len(hosts) > 1 or (self._version == b"HTTP/1.1" and not hosts):
             request.refuse(_NO_HOST)
         # Whoever takes this server for a proxy names it in the target, which counts then (RFC 9112 §3.2.2).
         absolute = _ABSOLUTE.fullmatch(self._path)

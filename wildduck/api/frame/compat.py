@@ -25,7 +25,14 @@ ALWAYS_500 = frozenset(
 
 #: Codes that come before the user layer is asked, or carry a status of their own.
 _BEFORE = frozenset(
-    ("InputValidationError", "InvalidToken", "MissingPrivileges", "InsecurePasswordError", "RequestTooBig")
+    (
+        "InputValidationError",
+        "InvalidToken",
+        "MissingPrivileges",
+        "InsecurePasswordError",
+        "RequestTooBig",
+        "UnsupportedMediaType",
+    )
 )
 
 _MESSAGES = "/users/<user>/mailboxes/<mailbox>/messages"

@@ -68,7 +68,7 @@ def from_query(query: bytes) -> dict[str, Any]:
     @raise BadInput: it is not UTF-8, or has too many parameters.
     """
     result: dict[str, Any] = {}
-    for name, value in _pairs(query):
+    for name, value in _pairs(query, "query"):
         parts = _parts(name) if "." in name or "[" in name else [name]
         _put(result, parts, value)
     return {name: _lists(value) for name, value in result.items()}
@@ -83,7 +83,7 @@ def from_form(form: bytes) -> dict[str, Any]:
     if len(form) > MOST_FORM:
         text = f"must have at most {MOST_FORM} bytes as a form; JSON and multipart/form-data may have more"
         raise BadInput(f"The request body {text}", {"body": text})
-    return _flat(_pairs(form))
+    return _flat(_pairs(form, "body"))
 
 
 def _flat(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -100,14 +100,14 @@ def _flat(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _pairs(encoded: bytes) -> list[tuple[str, str]]:
+def _pairs(encoded: bytes, where: str) -> list[tuple[str, str]]:
     # Unescaped UTF-8 is no form, but what curl -d sends of it.
     text = encoded.decode("utf-8", "surrogateescape")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_FIELDS)
     except ValueError as error:
         too_many = f"must have at most {MOST_FIELDS} parameters"
-        raise BadInput(f"A query or form {too_many}", {"body": too_many}) from error
+        raise BadInput(f"A query or form {too_many}", {where: too_many}) from error
     wrong = [name for name, value in pairs if not (_is_utf_8(name) and _is_utf_8(value))]
     if wrong:
         raise bad_input({(name[:LONGEST_NAME],): "must be UTF-8" for name in wrong})

@@ -88,7 +88,7 @@ class Known:
         INTERNALDATEs as the clocks of their zones showed them, in milliseconds as
         if that had been UTC: SEARCH goes by the day that FETCH shows.
         """
-        if not any(self._zones.tobytes()):
+        if self._zones.count(0) == len(self._zones):
             return self._dates
         return [date + zone * 60_000 for date, zone in zip(self._dates, self._zones, strict=True)]
 
