@@ -15,6 +15,8 @@ INTEROP_ARGS ?=
 BENCH_ARGS ?=
 
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# Modules are compiled when they are first used, which most never are.
+INSTALL = $(PIP) install --no-compile
 # The default editable install hides Twisted's plugin folder; this kind does not.
 EDITABLE = --config-settings editable_mode=compat --editable
 # Twisted lists its plugins in a file beside them: here, or the first run would.
@@ -57,11 +59,11 @@ $(VENV)/bin/python:
 	  { rm -rf $(VENV); echo "on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 
 $(VENV)/.for-run: $(VENV)/bin/python setup.cfg setup.py pyproject.toml
-	$(PIP) install $(EDITABLE) '.[embedded]'
+	$(INSTALL) $(EDITABLE) '.[embedded]'
 	$(PLUGINS)
 	@touch $@
 
 $(VENV)/.for-test: $(VENV)/bin/python setup.cfg setup.py pyproject.toml
-	$(PIP) install $(EDITABLE) '.[embedded,test]'
+	$(INSTALL) $(EDITABLE) '.[embedded,test]'
 	$(PLUGINS)
 	@touch $@ $(VENV)/.for-run

@@ -28,7 +28,7 @@ _HERE = Path(__file__).resolve().parent
 _BUILD = _HERE.parent / "build"
 _TIMES = _BUILD / "test-times.json"
 #: Two more than processors, for tests also wait; each has a mongod, which wants memory.
-_WORKERS = min(4, (os.cpu_count() or 2) + 2)
+_WORKERS = 3
 #: Seconds that one module may take; far beyond what any does.
 _PATIENCE = 900.0
 #: Modules listed at the end.

@@ -109,7 +109,7 @@ class MergeTests(SynchronousTestCase):
         part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n'
         for query, kind, body, names in (
             ("a=%ff&b=1&c%fe=2", JSON, b"", {"a", "c?"}),
-            ("&".join(["a=1"] * 1001), JSON, b"", {"body"}),
+            ("&".join(["a=1"] * 1001), JSON, b"", {"query"}),
             ("", form, b"a=\xff&b=%C3%A9&c=%ED%A0%80", {"a", "c"}),
             ("", b"text/plain", b"a=1", {"Content-Type"}),
             ("", parts, part + b"--x--\r\n", {"a"}),

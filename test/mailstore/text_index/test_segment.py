@@ -120,7 +120,7 @@ class SegmentTests(unittest.TestCase):
             else:
                 self.assertLessEqual(expected, result)
 
-    @by_chance(70)
+    @by_chance(25)
     @given(MESSAGES, st.data())
     def test_merged(self, messages: list[tuple[str, str]], data: st.DataObject) -> None:
         """Segments made one, though messages are in several of them, are the segment of all that stay."""
