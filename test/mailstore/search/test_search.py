@@ -409,7 +409,8 @@ def _texts(raw: bytes) -> list[str]:
     found = []
     for part in email.message_from_bytes(raw).walk():
         payload = part.get_payload(decode=True)
-        if part.get_content_maintype() == "text" and isinstance(payload, bytes):
+        # What is no good base64 it gives as it stands; this server decodes what it can.
+        if part.get_content_maintype() == "text" and isinstance(payload, bytes) and not part.defects:
             try:
                 found.append(payload.decode(part.get_content_charset("ascii")))
             except (LookupError, UnicodeDecodeError, ValueError):
