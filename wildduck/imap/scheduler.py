@@ -235,7 +235,8 @@ class Scheduler:
             self._session.bye(failure.text, code)
             return
         self._session.respond(Condition(failure.status, failure.text, code, failure.tag))
-        self._count(failure.status == "BAD" and code != _CLIENT_BUG)
+        if code != _CLIENT_BUG:
+            self._count(failure.status == "BAD")
 
     def _count(self, bad: bool) -> None:
         """
